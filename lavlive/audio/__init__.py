@@ -1,0 +1,1 @@
+"""Sound sources, the ring buffer and the resampler."""

@@ -1,0 +1,1 @@
+"""MIDI, OSC, keyboard, presets, takeover and tempo."""

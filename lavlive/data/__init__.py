@@ -1,0 +1,1 @@
+"""Bundled weights, model cards and the demo track."""

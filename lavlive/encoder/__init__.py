@@ -1,0 +1,1 @@
+"""The causal streaming encoder: sound to latents."""

@@ -1,0 +1,73 @@
+"""Every error that a user of lavlive can meet.
+
+    LavliveError
+    ├── UsageError            the command line or a value on it
+    │   └── ParameterError    an unknown parameter or a value out of its range
+    ├── SourceError           a device, loopback or track that cannot be opened
+    ├── EncoderError          weights of the encoder
+    ├── CheckpointError       a generator file that cannot be used
+    ├── RunnerError           a device or inference library that was asked for and is not there
+    ├── PresetError           a preset file
+    ├── ControlError          MIDI and OSC
+    ├── DisplayError          windows, monitors, OpenGL
+    ├── RecordingError        a video that cannot be written
+    ├── DownloadError         a fetch that failed or arrived wrong
+    └── TrainingError         data or checkpoints for training
+
+The message says what is wrong and what to do, in one or two lines; the command line prints it and
+exits with status 2.
+"""
+
+from __future__ import annotations
+
+
+class LavliveError(Exception):
+    """Base of all errors that are shown to a user without a traceback."""
+
+
+class UsageError(LavliveError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+
+class ParameterError(UsageError):
+    """A parameter's name is unknown, or its value is outside its range."""
+
+
+class SourceError(LavliveError):
+    """A sound source cannot be opened or read."""
+
+
+class EncoderError(LavliveError):
+    """The encoder's weights are missing, damaged or of another kind."""
+
+
+class CheckpointError(LavliveError):
+    """A generator's file is damaged, hostile, or of a kind that lavlive cannot show."""
+
+
+class RunnerError(LavliveError):
+    """A compute device or an inference library that was asked for cannot be used."""
+
+
+class PresetError(LavliveError):
+    """A preset cannot be read: the message gives file, line and reason."""
+
+
+class ControlError(LavliveError):
+    """A MIDI port, a binding or an OSC address cannot be used."""
+
+
+class DisplayError(LavliveError):
+    """A window, a monitor or OpenGL cannot be had."""
+
+
+class RecordingError(LavliveError):
+    """A video file cannot be written."""
+
+
+class DownloadError(LavliveError):
+    """A download failed, or what arrived is not what was promised."""
+
+
+class TrainingError(LavliveError):
+    """Training data or a training checkpoint cannot be used."""

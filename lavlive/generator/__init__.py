@@ -1,0 +1,1 @@
+"""StyleGAN2: networks, checkpoints, W statistics and runners."""

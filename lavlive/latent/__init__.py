@@ -1,0 +1,1 @@
+"""From latents to w+: projection, mapper, modulation, smoothing, and the path that joins them."""

@@ -1,0 +1,255 @@
+"""What the stage and the engine share: picture slots, one parameter block, one block of meters.
+
+All of it lies in one block of shared memory that the stage creates and outlives every engine with.
+Nobody waits for anybody: each part has one writer, and a reader that meets a half-written value
+takes the one before. Commands and events, which must not be lost, travel as JSON lines through the
+engine's standard input and output instead.
+
+    part          writer    reader    rule
+    pictures      engine    stage     newest wins; a slot is never written while it is the newest
+    parameters    stage     engine    newest wins
+    meters        engine    stage     single numbers, each whole
+
+Every time is in seconds of `time.perf_counter`, which both processes share.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from multiprocessing import resource_tracker, shared_memory
+
+import numpy as np
+
+from lavlive.parameters import TABLE
+
+MAX_RESOLUTION = 1024
+SLOTS = 4
+
+METERS: dict[str, int] = {
+    "engine.heartbeat": 1,
+    "engine.started": 1,
+    "audio.rate": 1,
+    "audio.channels": 1,
+    "audio.level": 1,
+    "audio.peak": 1,
+    "audio.clipped": 1,
+    "audio.invalid": 1,
+    "audio.offset": 1,
+    "audio.silent": 1,
+    "audio.xruns": 1,
+    "audio.dropped": 1,
+    "audio.waveform": 256,
+    "audio.spectrum": 64,
+    "audio.onset": 1,
+    "audio.chroma": 12,
+    "latent.hops": 1,
+    "latent.invalid": 1,
+    "latent.parameter_revision": 1,
+    "latent.motion": 3,
+    "latent.deviation": 3,
+    "latent.histogram": 32,
+    "time.capture": 1,
+    "time.encode": 1,
+    "time.map": 1,
+    "time.smooth": 3,
+    "time.generate": 1,
+    "time.hand_over": 1,
+    "picture.rate": 1,
+    "picture.count": 1,
+    "picture.limited": 1,
+    "diagnosis.diversity": 3,
+    "diagnosis.jitter": 3,
+    "diagnosis.lag": 3,
+    "diagnosis.picture_change": 1,
+    "diagnosis.picture_lag": 1,
+    "diagnosis.strangeness": 1,
+}
+"""Name and length of every meter; seconds, hertz and counts, as the name says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image of the generator with the times that it has seen.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], sRGB; a copy that belongs to the reader.
+        sequence: grows by one with every picture of one link, over restarts of the engine too.
+        captured: capture time of the newest sample behind it.
+        made: when the engine finished it.
+        parameter_revision: the newest revision of the parameters that it was made with.
+    """
+
+    pixels: np.ndarray
+    sequence: int
+    captured: float
+    made: float
+    parameter_revision: int
+
+
+_SLOT_HEADER = np.dtype(
+    [
+        ("sequence", "<i8"),
+        ("height", "<i8"),
+        ("width", "<i8"),
+        ("captured", "<f8"),
+        ("made", "<f8"),
+        ("parameter_revision", "<i8"),
+    ]
+)
+_BLOCK = np.dtype(
+    [
+        ("version", "<i8"),
+        ("newest", "<i8"),
+        ("slots", _SLOT_HEADER, (SLOTS,)),
+        ("parameter_version", "<i8"),
+        ("parameter_revision", "<i8"),
+        ("parameters", "<f8", (len(TABLE),)),
+        ("meters", [(name, "<f8", (length,)) for name, length in METERS.items()]),
+    ]
+)
+_PIXELS_AT = (_BLOCK.itemsize + 4095) // 4096 * 4096
+_SLOT_BYTES = MAX_RESOLUTION * MAX_RESOLUTION * 3
+_LAYOUT_VERSION = _BLOCK.itemsize * 1000 + len(METERS)
+_BEING_WRITTEN = -1
+
+
+def _open_untracked(name: str) -> shared_memory.SharedMemory:
+    """Open a block without handing it to this process's tracker, which would delete it at our exit."""
+    if sys.version_info >= (3, 13):
+        return shared_memory.SharedMemory(name=name, track=False)
+    register = resource_tracker.register
+    resource_tracker.register = lambda *_: None
+    try:
+        return shared_memory.SharedMemory(name=name)
+    finally:
+        resource_tracker.register = register
+
+
+class Link:
+    """The shared block, as either process sees it. A context manager; `close` lets go of it."""
+
+    def __init__(self, memory: shared_memory.SharedMemory, owner: bool) -> None:
+        self._memory = memory
+        self._owner = owner
+        self._block = np.ndarray((), _BLOCK, memory.buf)
+        self._pixels = np.ndarray((SLOTS, _SLOT_BYTES), np.uint8, memory.buf, _PIXELS_AT)
+        self._slots = self._block["slots"]
+        self._meters = self._block["meters"]
+
+    @classmethod
+    def create(cls) -> Link:
+        """Make a new block (the stage does)."""
+        link = cls(shared_memory.SharedMemory(create=True, size=_PIXELS_AT + SLOTS * _SLOT_BYTES), owner=True)
+        link._block["version"] = _LAYOUT_VERSION
+        link._block["newest"] = -1
+        return link
+
+    @classmethod
+    def attach(cls, name: str) -> Link:
+        """Open the block that a stage made (the engine does).
+
+        Raises:
+            ValueError: the block was made by another version of lavlive.
+        """
+        link = cls(_open_untracked(name), owner=False)
+        if link._block["version"] != _LAYOUT_VERSION:
+            link.close()
+            raise ValueError(f"The link {name} was made by another version of lavlive.")
+        return link
+
+    @property
+    def name(self) -> str:
+        """What `attach` takes."""
+        return self._memory.name
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the memory; the owner's call removes it."""
+        del self._block, self._pixels, self._slots, self._meters
+        self._memory.close()
+        if self._owner:
+            self._memory.unlink()
+
+    # Pictures
+
+    def write_picture(self, pixels: np.ndarray, captured: float, made: float, parameter_revision: int) -> int:
+        """Publish a picture, uint8 [H, W, 3], at most 1024 x 1024; returns its sequence number."""
+        height, width, _ = pixels.shape
+        newest = int(self._block["newest"])
+        sequence = int(self._slots[newest]["sequence"]) + 1 if newest >= 0 else 1
+        index = (newest + 1) % SLOTS
+        slot = self._slots[index]
+        slot["sequence"] = _BEING_WRITTEN
+        slot["height"], slot["width"] = height, width
+        slot["captured"], slot["made"] = captured, made
+        slot["parameter_revision"] = parameter_revision
+        self._pixels[index, : height * width * 3] = pixels.reshape(-1)
+        slot["sequence"] = sequence
+        self._block["newest"] = index
+        return sequence
+
+    @property
+    def newest_sequence(self) -> int:
+        """Sequence number of the newest picture, 0 before the first."""
+        newest = int(self._block["newest"])
+        return int(self._slots[newest]["sequence"]) if newest >= 0 else 0
+
+    def read_picture(self, after: int = 0) -> Picture | None:
+        """The newest picture if its sequence number is above `after`, else None."""
+        for _ in range(SLOTS):
+            newest = int(self._block["newest"])
+            if newest < 0:
+                return None
+            slot = self._slots[newest].copy()
+            sequence = int(slot["sequence"])
+            height, width = int(slot["height"]), int(slot["width"])
+            if sequence == _BEING_WRITTEN:
+                continue
+            if sequence <= after:
+                return None
+            pixels = self._pixels[newest, : height * width * 3].reshape(height, width, 3).copy()
+            if int(self._slots[newest]["sequence"]) == sequence:
+                return Picture(
+                    pixels,
+                    sequence,
+                    float(slot["captured"]),
+                    float(slot["made"]),
+                    int(slot["parameter_revision"]),
+                )
+        return None
+
+    # Parameters
+
+    def write_parameters(self, numbers: np.ndarray, revision: int) -> None:
+        """Publish the values of all parameters, float64 in the table's order."""
+        self._block["parameter_version"] += 1
+        self._block["parameters"] = numbers
+        self._block["parameter_revision"] = revision
+        self._block["parameter_version"] += 1
+
+    def read_parameters(self) -> tuple[np.ndarray, int] | None:
+        """The newest values and their revision, or None while they are being written."""
+        before = int(self._block["parameter_version"])
+        numbers = self._block["parameters"].copy()
+        revision = int(self._block["parameter_revision"])
+        if before % 2 or int(self._block["parameter_version"]) != before:
+            return None
+        return numbers, revision
+
+    # Meters
+
+    def meter(self, name: str) -> np.ndarray:
+        """A meter's values, float64 [length]: the engine writes into it, the stage copies from it."""
+        values = self._meters[name]
+        assert isinstance(values, np.ndarray)
+        return values
+
+    def number(self, name: str) -> float:
+        """The present value of a meter of length one."""
+        return float(self._meters[name][0])

@@ -1,0 +1,328 @@
+"""The one table of parameters, and the values that they have now.
+
+The table makes the panel, the OSC addresses, the MIDI targets, the presets' schema,
+``--set NAME=VALUE`` and the README's reference. Nothing else repeats a range.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from lavlive.errors import ParameterError
+
+GROUPS = ("coarse", "middle", "fine")
+"""The layer groups of a generator, by the resolution at which a layer works."""
+
+Value = float | int | bool | str
+"""What a parameter holds: float (continuous), int (integer), bool (switch), str (choice)."""
+
+
+class Kind(Enum):
+    """What values a parameter takes, and so how it is drawn, bound and moved."""
+
+    CONTINUOUS = "continuous"
+    INTEGER = "integer"
+    SWITCH = "switch"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One row of the table.
+
+    Attributes:
+        name: dotted name, as in ``--set`` and, with slashes, in OSC addresses.
+        default: value at start.
+        low, high: inclusive range in `unit`; for a choice, 0 and the number of choices − 1.
+        unit: unit of the value, empty for pure numbers.
+        help: one line for a performer.
+        kind: see `Kind`.
+        choices: names of a choice's values, in order.
+        curve: ``linear``, or ``log`` where equal turns of a knob should be equal ratios.
+        saved: whether presets hold it.
+    """
+
+    name: str
+    default: Value
+    low: float
+    high: float
+    unit: str
+    help: str
+    kind: Kind = Kind.CONTINUOUS
+    choices: tuple[str, ...] = ()
+    curve: str = "linear"
+    saved: bool = True
+
+    @property
+    def glides(self) -> bool:
+        """Whether the engine moves it smoothly to a new value."""
+        return self.kind is Kind.CONTINUOUS
+
+    def number(self, value: Value) -> float:
+        """The value as the number that travels in the link: an index for choices, 0 or 1 for switches."""
+        if self.kind is Kind.CHOICE:
+            return float(self.choices.index(str(value)))
+        return float(value)
+
+    def value(self, number: float) -> Value:
+        """The inverse of `number`, rounded to the kind and held inside the range."""
+        number = min(max(number, self.low), self.high)
+        match self.kind:
+            case Kind.CONTINUOUS:
+                return number
+            case Kind.INTEGER:
+                return round(number)
+            case Kind.SWITCH:
+                return number >= 0.5
+            case Kind.CHOICE:
+                return self.choices[round(number)]
+
+    def to_unit(self, value: Value) -> float:
+        """Position of a value in its range, 0 to 1, along the parameter's curve."""
+        number = self.number(value)
+        if self.curve == "log":
+            return math.log(number / self.low) / math.log(self.high / self.low)
+        return (number - self.low) / (self.high - self.low)
+
+    def from_unit(self, position: float) -> Value:
+        """The value at a position 0 to 1; positions outside are held at the ends."""
+        position = min(max(position, 0.0), 1.0)
+        if self.curve == "log":
+            return self.value(self.low * (self.high / self.low) ** position)
+        return self.value(self.low + position * (self.high - self.low))
+
+    def check(self, value: object) -> Value:
+        """The value, converted to this parameter's kind.
+
+        Takes numbers, bools, names of choices, and text as typed after ``--set``.
+
+        Raises:
+            ParameterError: of another type, not finite, or outside the range; the message gives the range.
+        """
+        match self.kind:
+            case Kind.SWITCH:
+                return self._switch(value)
+            case Kind.CHOICE:
+                return self._choice(value)
+            case _:
+                return self._number_in_range(value)
+
+    def _switch(self, value: object) -> bool:
+        if isinstance(value, str) and value.lower() in ("on", "true", "yes", "1"):
+            return True
+        if isinstance(value, str) and value.lower() in ("off", "false", "no", "0"):
+            return False
+        if isinstance(value, bool | int | float) and value in (0, 1):
+            return bool(value)
+        raise ParameterError(f"{self.name} is a switch: use on or off, not {value!r}.")
+
+    def _choice(self, value: object) -> str:
+        if isinstance(value, str) and value in self.choices:
+            return value
+        raise ParameterError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}.")
+
+    def _number_in_range(self, value: object) -> float | int:
+        allowed = f"{self.name} takes {self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}"
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ParameterError(f"{allowed}, not {value!r}.")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ParameterError(f"{allowed}, not {value!r}.") from None
+        if not math.isfinite(number) or not self.low <= number <= self.high:
+            raise ParameterError(f"{allowed}, not {value}.")
+        if self.kind is Kind.INTEGER:
+            if number != round(number):
+                raise ParameterError(f"{self.name} takes whole numbers, not {value}.")
+            return int(number)
+        return number
+
+
+def _per_group(
+    prefix: str,
+    defaults: tuple[float, float, float],
+    low: float,
+    high: float,
+    unit: str,
+    text: str,
+    curve: str,
+) -> list[Parameter]:
+    return [
+        Parameter(f"{prefix}.{group}", default, low, high, unit, text.format(group=group), curve=curve)
+        for group, default in zip(GROUPS, defaults, strict=True)
+    ]
+
+
+def _switch(name: str, default: bool, text: str, saved: bool = True) -> Parameter:
+    return Parameter(name, default, 0, 1, "", text, Kind.SWITCH, saved=saved)
+
+
+def _choice(name: str, choices: tuple[str, ...], text: str) -> Parameter:
+    return Parameter(name, choices[0], 0, len(choices) - 1, "", text, Kind.CHOICE, choices)
+
+
+ONE_HOP = 320 / 24_000
+"""Seconds of one encoder step; the shortest smoothing window."""
+
+TABLE: tuple[Parameter, ...] = (
+    Parameter("mapper.y", 1.0, 0, 4, "W_std", "spread: how far sound drives the picture from the mean"),
+    Parameter("mapper.c", 0.1, 0, 1, "", "leak: 0 holds outliers back, 1 lets them through"),
+    Parameter("mapper.adapt", 0.0, 0, 120, "s", "time in which the mapper adapts to the programme, 0 = off"),
+    Parameter("projection.seed", 0, 0, 9999, "", "which random projection from sound to W", Kind.INTEGER),
+    _choice(
+        "projection.kind", ("random", "orthogonal", "identity", "learned"), "how sound is projected into W"
+    ),
+    Parameter("projection.glide", 1.0, 0, 30, "s", "time to walk from one projection to the next"),
+    _switch("projection.hold", False, "stop the walk between two projections where it is"),
+    *_per_group(
+        "smoothing", (1.2, 0.4, 0.1), ONE_HOP, 8, "s", "window of the moving average, {group} layers", "log"
+    ),
+    Parameter(
+        "smoothing.keep_energy", 0.5, 0, 1, "", "how much of the motion that smoothing takes away is restored"
+    ),
+    *_per_group(
+        "modulation.onset", (0, 0, 0), 0, 2, "W_std", "how far onsets push the {group} layers", "linear"
+    ),
+    *_per_group(
+        "modulation.chroma", (0, 0, 0), 0, 2, "W_std", "how far harmony turns the {group} layers", "linear"
+    ),
+    Parameter("generator.truncation", 1.0, 0, 1.5, "psi", "below 1: safer and plainer, above 1: wilder"),
+    Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
+    Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", Kind.INTEGER),
+    _choice("show.scaling", ("fill", "fit", "stretch"), "how the picture meets the projector's shape"),
+    Parameter("show.dissolve", 0.05, 0, 1, "s", "cross-dissolve between pictures"),
+    Parameter("show.swap_fade", 2.0, 0, 30, "s", "cross-fade from one model to the next"),
+    Parameter("show.morph", 2.0, 0, 60, "s", "time to morph from one preset to the next"),
+    _switch("show.flash_limit", True, "hold back flashes that can hurt people", saved=False),
+    _switch("show.freeze", False, "hold the picture", saved=False),
+    _switch("show.blackout", False, "fade the canvas to black", saved=False),
+)
+"""Every parameter, in the order in which it is shown."""
+
+NAMES: tuple[str, ...] = tuple(parameter.name for parameter in TABLE)
+INDEX: Mapping[str, int] = {name: index for index, name in enumerate(NAMES)}
+
+
+def find(name: str) -> Parameter:
+    """The parameter of that exact name.
+
+    Raises:
+        ParameterError: no such parameter; the message names the nearest.
+    """
+    if name in INDEX:
+        return TABLE[INDEX[name]]
+    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)
+    raise ParameterError(f"There is no parameter {name!r}; did you mean {near[0]}?")
+
+
+def parse_setting(text: str) -> tuple[str, Value]:
+    """Read ``NAME=VALUE`` as typed after ``--set``.
+
+    Raises:
+        ParameterError: no ``=``, an unknown name, or a value out of range.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ParameterError(f"--set takes NAME=VALUE, not {text!r}; for example --set mapper.y=1.5.")
+    parameter = find(name.strip())
+    return parameter.name, parameter.check(value.strip())
+
+
+class Values(Mapping[str, Value]):
+    """The present value of every parameter: a checked mapping, cheap to copy into the link.
+
+    `revision` grows by one with every change, so a reader knows when to look.
+    """
+
+    def __init__(self, settings: Mapping[str, object] | None = None) -> None:
+        self.numbers = np.array([parameter.number(parameter.default) for parameter in TABLE])
+        self.revision = 0
+        if settings:
+            self.update(settings)
+
+    def __getitem__(self, name: str) -> Value:
+        parameter = find(name)
+        return parameter.value(float(self.numbers[INDEX[name]]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(TABLE)
+
+    def __repr__(self) -> str:
+        changed = {p.name: self[p.name] for p in TABLE if self[p.name] != p.default}
+        return f"Values({changed})"
+
+    def number(self, name: str) -> float:
+        """The value as a number, without rounding: what travels in the link."""
+        return float(self.numbers[INDEX[name]])
+
+    def set(self, name: str, value: object) -> Value:
+        """Check and store one value.
+
+        Raises:
+            ParameterError: unknown name or value out of range; nothing is stored then.
+        """
+        parameter = find(name)
+        checked = parameter.check(value)
+        self.numbers[INDEX[name]] = parameter.number(checked)
+        self.revision += 1
+        return checked
+
+    def update(self, settings: Mapping[str, object]) -> None:
+        """Store several values, or none of them if one is refused."""
+        checked = [(name, find(name).check(value)) for name, value in settings.items()]
+        for name, value in checked:
+            self.set(name, value)
+
+    def copy(self) -> Values:
+        """An independent copy with the same values."""
+        other = Values()
+        other.numbers[:] = self.numbers
+        return other
+
+    def saved(self) -> dict[str, Value]:
+        """What a preset holds."""
+        return {parameter.name: self[parameter.name] for parameter in TABLE if parameter.saved}
+
+
+class Glide:
+    """Moves the continuous parameters smoothly towards their targets; the others jump.
+
+    An exponential approach: after `seconds` a step is 95 % done. The first call jumps, so a run that
+    starts with given values has them from its first hop.
+    """
+
+    def __init__(self, seconds: float = 0.05) -> None:
+        self._time_constant = seconds / 3.0
+        self._glides = np.array([parameter.glides for parameter in TABLE])
+        self.numbers = np.full(len(TABLE), np.nan)
+
+    def step(self, targets: np.ndarray, elapsed: float) -> np.ndarray:
+        """Advance by `elapsed` seconds towards `targets` [len(TABLE)]; returns the present numbers."""
+        keep = math.exp(-elapsed / self._time_constant)
+        moved = targets + (self.numbers - targets) * keep
+        near = np.abs(moved - targets) <= 1e-6 * (1.0 + np.abs(targets))
+        self.numbers = np.where(self._glides & np.isfinite(moved) & ~near, moved, targets)
+        return self.numbers
+
+    def jump(self, targets: np.ndarray) -> None:
+        """Be at the targets at once."""
+        self.numbers = targets.copy()
+
+
+def reference(parameters: Iterable[Parameter] = TABLE) -> str:
+    """The table as Markdown, as the README shows it."""
+    lines = ["| name | default | range | unit | what it does |", "|---|---|---|---|---|"]
+    for p in parameters:
+        bounds = ", ".join(p.choices) or ("off, on" if p.kind is Kind.SWITCH else f"{p.low:.3g} – {p.high:g}")
+        default = ("on" if p.default else "off") if p.kind is Kind.SWITCH else p.default
+        lines.append(f"| {p.name} | {default} | {bounds} | {p.unit} | {p.help} |")
+    return "\n".join(lines)

@@ -1,0 +1,28 @@
+"""Where lavlive's own files lie, and where it keeps a user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+_PACKAGE = Path(__file__).parent
+
+
+def shipped(folder: str) -> Path:
+    """A folder that ships with lavlive: ``shaders``, ``presets`` or ``data``.
+
+    Installed packages hold them inside the package; a checkout has the first two beside it.
+    """
+    inside = _PACKAGE / folder
+    return inside if inside.is_dir() else _PACKAGE.parent / folder
+
+
+def cache_folder() -> Path:
+    """For what can be made again: downloads, statistics, compiled models. Created when missing."""
+    return Path(platformdirs.user_cache_dir("lavlive", ensure_exists=True))
+
+
+def config_folder() -> Path:
+    """For what the user saved: presets, bindings, the last state. Created when missing."""
+    return Path(platformdirs.user_config_dir("lavlive", ensure_exists=True))

@@ -1,0 +1,1 @@
+"""The window, the canvas and its shaders, the panel and the recorder."""

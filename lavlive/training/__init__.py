@@ -1,0 +1,1 @@
+"""How the bundled models were made; anyone can make their own."""
