@@ -1,0 +1,126 @@
+"""lavlive's own generator file: safetensors, with the configuration and the card as JSON in its header.
+
+Nothing in such a file is ever run. Foreign formats are read by ``lavlive.generator.readers``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from lavlive.errors import CheckpointError
+from lavlive.generator.network import Generator, GeneratorConfig
+
+FORMAT = "lavlive-generator-1"
+
+
+@dataclass(frozen=True)
+class LoadedGenerator:
+    """A generator ready to run, what is known of it, and the SHA-256 of its file's bytes."""
+
+    generator: Generator
+    card: dict[str, Any]
+    hash: str
+
+
+def save_generator(
+    path: str | Path, generator: Generator, card: dict[str, Any], dtype: torch.dtype = torch.float16
+) -> None:
+    """Write ``generator`` and its ``card`` (anything JSON can hold) to ``path``.
+
+    The file appears whole or not at all: a full disk leaves an older file as it was.
+    Raises CheckpointError when it cannot be written.
+    """
+    tensors = {name: tensor.to(dtype).contiguous().cpu() for name, tensor in generator.state_dict().items()}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{name} holds values that are not finite or do not fit {dtype}; not saved")
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(asdict(generator.config)),
+        "card": json.dumps(card, ensure_ascii=False),
+    }
+    write_atomically(Path(path), save(tensors, metadata))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside ``path``, then rename over it. Raises CheckpointError, leaving the older file."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"cannot write {path}: {error.strerror or error}; any older file is kept"
+        ) from error
+
+
+def load_generator(path: str | Path) -> LoadedGenerator:
+    """Read a file that ``save_generator`` wrote; the generator comes in float32, frozen.
+
+    Raises CheckpointError when it is missing, damaged, of another format or of another architecture.
+    """
+    path = Path(path)
+    config, card = _read_header(path)
+    generator = Generator(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    for name, shape in expected.items():
+        if name not in found:
+            raise CheckpointError(f"{path} lacks {name}: its weights do not belong to its configuration")
+        if tuple(found[name].shape) != shape:
+            raise CheckpointError(f"{path}: {name} is {tuple(found[name].shape)}, not {shape}")
+    extra = sorted(set(found) - set(expected))
+    if extra:
+        raise CheckpointError(f"{path} holds {extra[0]}, which no generator of its configuration has")
+    generator.load_state_dict(found)
+    return LoadedGenerator(generator.freeze(), card, digest)
+
+
+def read_card(path: str | Path) -> tuple[GeneratorConfig, dict[str, Any]]:
+    """Configuration and card of a file, without loading its weights. Raises CheckpointError."""
+    return _read_header(Path(path))
+
+
+def _read_header(path: Path) -> tuple[GeneratorConfig, dict[str, Any]]:
+    if not path.is_file():
+        raise CheckpointError(f"there is no generator file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file or is cut short: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not a lavlive generator; try: lavlive model convert"
+        )
+    try:
+        values = json.loads(metadata["config"])
+        card = json.loads(metadata["card"])
+        known = {entry.name for entry in fields(GeneratorConfig)}
+        if set(values) - known:
+            raise CheckpointError(f"{path} was made by a newer lavlive: {sorted(set(values) - known)}")
+        config = GeneratorConfig(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has a damaged header: {error}") from error
+    if not isinstance(card, dict):
+        raise CheckpointError(f"{path} has a damaged header: its card is not a table")
+    return config, card

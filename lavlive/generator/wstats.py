@@ -1,0 +1,82 @@
+"""Statistics of a generator's W, the space that sound is mapped into."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lavlive.generator.network import Generator
+from lavlive.resources import cache_folder
+
+SAMPLES = 10_000
+SEED = 0
+_BATCH = 1000
+_log = logging.getLogger(__name__)
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class WStatistics:
+    """Per-dimension mean and standard deviation of W, float32 [w_dim] each, and its covariance."""
+
+    mean: Vector
+    std: Vector
+    covariance: Vector
+
+
+def measure_w(generator: Generator, samples: int = SAMPLES, seed: int = SEED) -> WStatistics:
+    """Map ``samples`` normal z (classes drawn evenly) and measure the cloud of w."""
+    config = generator.config
+    random = torch.Generator().manual_seed(seed)
+    parameter = next(generator.mapping.parameters())
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, samples, _BATCH):
+            count = min(_BATCH, samples - start)
+            z = torch.randn(count, config.z_dim, generator=random)
+            classes = torch.randint(max(config.class_count, 1), (count,), generator=random)
+            w = generator.mapping(z.to(parameter), classes.to(parameter.device))
+            parts.append(w.double().cpu().numpy())
+    w_all = np.concatenate(parts)
+    covariance = np.atleast_2d(np.cov(w_all, rowvar=False))
+    return WStatistics(
+        mean=w_all.mean(0).astype(np.float32),
+        std=w_all.std(0).astype(np.float32),
+        covariance=covariance.astype(np.float32),
+    )
+
+
+def w_statistics(generator: Generator, model_hash: str, folder: Path | None = None) -> WStatistics:
+    """``measure_w`` with 10 000 z and a fixed seed, cached under the hash of the model's file.
+
+    A cache that cannot be read is measured again; one that cannot be written costs time, not the show.
+    """
+    path = (cache_folder() if folder is None else folder) / f"w-{model_hash[:32]}-{SAMPLES}-{SEED}.npz"
+    width = generator.config.w_dim
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            statistics = WStatistics(stored["mean"], stored["std"], stored["covariance"])
+        if statistics.mean.shape == statistics.std.shape == (width,):
+            return statistics
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        _log.warning("measuring W again, %s is unreadable: %s", path, error)
+    statistics = measure_w(generator)
+    # Two lavlives may start at once: each writes its own file and renames it.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, mean=statistics.mean, std=statistics.std, covariance=statistics.covariance)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        _log.warning("cannot keep W's statistics in %s: %s", path, error)
+    return statistics
