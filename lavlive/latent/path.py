@@ -1,0 +1,162 @@
+"""The latent path: one hop of sound in, the deviations of the layer groups out.
+
+    samples [320] ─► encoder ─► e [128] ─► projection ─► u [512] ─► mapper ─► a [512]
+                 └─► features ─► onset, chroma ─────────► modulation ─► [3, 512]
+                                                          smoothing ─► energy ─► limit ─► Latent
+
+It has no clock, no threads and no random state of its own: the same samples and parameters give the
+same latents, live and offline.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lavlive.encoder.base import Encoder
+from lavlive.latent.features import FeatureExtractor, Features
+from lavlive.latent.mapper import Mapper
+from lavlive.latent.modulation import modulate
+from lavlive.latent.projection import Calibration, ProjectionWalk
+from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
+from lavlive.parameters import GROUPS, INDEX, TABLE, Glide, find
+
+LARGEST_DEVIATION = 4.0
+"""Largest root mean square deviation of a layer group, in W_std: further out no generator was trained."""
+
+_BAD_HOPS_UNTIL_RESET = 38
+_KIND = find("projection.kind")
+
+
+def _indices(prefix: str) -> list[int]:
+    return [INDEX[f"{prefix}.{group}"] for group in GROUPS]
+
+
+_WINDOWS = _indices("smoothing")
+_ONSETS = _indices("modulation.onset")
+_CHROMAS = _indices("modulation.chroma")
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """What one hop of sound asks the generator to show.
+
+    Attributes:
+        deviation: float32 [3, 512], per layer group, in W_std.
+        embedding: float32 [dimension], the encoder's output.
+        unsmoothed: float32 [3, 512], the deviation before smoothing.
+        features: onset, chroma and spectrum.
+        numbers: the parameters as they were used, gliding ones on their way.
+        smoothing_delay: float [3], seconds.
+        times: seconds spent on encoding and on all the rest.
+        hop: counts from 0.
+        valid: False where the sound gave no finite latent and the last good one stands in.
+    """
+
+    deviation: np.ndarray
+    embedding: np.ndarray
+    unsmoothed: np.ndarray
+    features: Features
+    numbers: np.ndarray
+    smoothing_delay: np.ndarray
+    times: tuple[float, float]
+    hop: int
+    valid: bool
+
+    @property
+    def truncation(self) -> float:
+        """ψ of this hop."""
+        return float(self.numbers[INDEX["generator.truncation"]])
+
+
+class LatentPath:
+    """Encoder, projection, mapper, modulation and smoothing with their state. One thread owns it."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        calibration: Calibration,
+        learned: np.ndarray | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.encoder = encoder
+        self.rate = encoder.sample_rate / encoder.hop
+        self._clock = clock
+        self._mean = calibration.mean
+        self._walk = ProjectionWalk(calibration, learned)
+        self._features = FeatureExtractor(encoder.sample_rate, encoder.hop)
+        self._mapper = Mapper()
+        self._smoother = GroupSmoother(self.rate)
+        self._energy = EnergyKeeper(self.rate)
+        self._glide = Glide()
+        self._last_embedding = calibration.mean.copy()
+        self._bad_hops = 0
+        self._hop = 0
+        self.invalid = 0
+        """Hops whose latent was not finite."""
+        self.limited = 0
+        """Hops at which a group was held at `LARGEST_DEVIATION`."""
+
+    def step(self, samples: np.ndarray, targets: np.ndarray) -> Latent:
+        """Take one hop, float32 [320] at 24 kHz, with the parameters' target values [len(TABLE)]."""
+        assert len(targets) == len(TABLE)
+        elapsed = 1.0 / self.rate
+        began = self._clock()
+        embedding, valid = self._encode(samples)
+        encoded = self._clock()
+        numbers = self._glide.step(targets, elapsed)
+        features = self._features.step(samples)
+        directions = self._walk.step(
+            str(_KIND.value(numbers[INDEX["projection.kind"]])),
+            int(numbers[INDEX["projection.seed"]]),
+            elapsed,
+            float(numbers[INDEX["projection.glide"]]),
+            numbers[INDEX["projection.hold"]] >= 0.5,
+        )
+        mapped = self._mapper.step(
+            directions.matrix @ (embedding - self._mean),
+            y=float(numbers[INDEX["mapper.y"]]),
+            c=float(numbers[INDEX["mapper.c"]]),
+            adapt=float(numbers[INDEX["mapper.adapt"]]),
+            elapsed=elapsed,
+            silent=features.silent,
+        )
+        raw = modulate(mapped, features, directions, numbers[_ONSETS], numbers[_CHROMAS])
+        windows = numbers[_WINDOWS]
+        smoothed = self._smoother.step(raw, windows)
+        kept = self._energy.step(raw, smoothed, float(numbers[INDEX["smoothing.keep_energy"]]))
+        latent = Latent(
+            deviation=self._limit(kept).astype(np.float32),
+            embedding=embedding,
+            unsmoothed=raw.astype(np.float32),
+            features=features,
+            numbers=numbers,
+            smoothing_delay=GroupSmoother.delay(windows, self.rate),
+            times=(encoded - began, self._clock() - encoded),
+            hop=self._hop,
+            valid=valid,
+        )
+        self._hop += 1
+        return latent
+
+    def _encode(self, samples: np.ndarray) -> tuple[np.ndarray, bool]:
+        embedding = self.encoder.step(samples)[-1]
+        if np.isfinite(embedding).all():
+            self._bad_hops = 0
+            self._last_embedding = embedding
+            return embedding, True
+        self.invalid += 1
+        self._bad_hops += 1
+        if self._bad_hops % _BAD_HOPS_UNTIL_RESET == 0:
+            self.encoder.reset()
+        return self._last_embedding, False
+
+    def _limit(self, deviation: np.ndarray) -> np.ndarray:
+        spread = np.sqrt(np.mean(deviation**2, axis=1))
+        if (spread <= LARGEST_DEVIATION).all():
+            return deviation
+        self.limited += 1
+        return deviation * np.minimum(1.0, LARGEST_DEVIATION / np.maximum(spread, 1e-9))[:, None]

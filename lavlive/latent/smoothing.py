@@ -1,0 +1,86 @@
+"""Causal moving averages per layer group, with fractional windows, and the energy that they take away."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lavlive.parameters import INDEX, TABLE
+
+_ENERGY_SECONDS = 10.0
+_LARGEST_GAIN = 12.0
+_NOTHING = 1e-12
+
+
+class GroupSmoother:
+    """The moving average of each layer group over its own window.
+
+    w̄_t = (Σ_{i<⌊N⌋} w_{t−i} + (N − ⌊N⌋) · w_{t−⌊N⌋}) / N with N = window · rate, a real number ≥ 1, so that
+    turning a window's knob never makes the picture jump. Until N hops have been heard the average is over
+    those that there are. Sums are kept as running totals in double precision, so a step costs the same
+    for every window.
+    """
+
+    def __init__(self, rate: float, groups: int = 3, dimension: int = 512) -> None:
+        longest = TABLE[INDEX["smoothing.coarse"]].high
+        self.rate = rate
+        self._capacity = math.ceil(longest * rate) + 3
+        self._totals = np.zeros((self._capacity, groups, dimension))
+        self._count = 0
+
+    def step(self, deviation: np.ndarray, windows: np.ndarray) -> np.ndarray:
+        """Average the newest deviation [groups, dimension] over `windows` [groups], in seconds."""
+        previous = self._total(self._count - 1) if self._count else 0.0
+        self._totals[self._count % self._capacity] = previous + deviation
+        self._count += 1
+        return np.stack([self._average(group, window) for group, window in enumerate(windows)])
+
+    def _average(self, group: int, window: float) -> np.ndarray:
+        hops = min(max(window * self.rate, 1.0), float(self._count))
+        whole = int(hops)
+        rest = hops - whole
+        newest = self._count - 1
+        total = self._total(newest)[group] - self._total(newest - whole)[group]
+        if rest > 0:
+            oldest = self._total(newest - whole)[group] - self._total(newest - whole - 1)[group]
+            total = total + rest * oldest
+        average: np.ndarray = total / hops
+        return average
+
+    def _total(self, index: int) -> np.ndarray:
+        """Sum of everything up to hop `index`; hop −1 and before count as nothing."""
+        if index < 0:
+            return np.zeros(self._totals.shape[1:])
+        total: np.ndarray = self._totals[index % self._capacity]
+        return total
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self._count = 0
+
+    @staticmethod
+    def delay(windows: np.ndarray, rate: float) -> np.ndarray:
+        """The delay that the windows add, in seconds: (N − 1)/2 hops."""
+        return (np.maximum(windows * rate, 1.0) - 1.0) / 2.0 / rate
+
+
+class EnergyKeeper:
+    """Restores the spread that averaging takes away: deviation · (σ_raw/σ_smoothed)^k per group.
+
+    σ is the root mean square deviation from W_mean in W_std, over all dimensions and, causally, over the
+    last ten seconds or so. The gain is at most 12, reached by no window on real music.
+    """
+
+    def __init__(self, rate: float, groups: int = 3) -> None:
+        self._rate = 1.0 - math.exp(-1.0 / (_ENERGY_SECONDS * rate))
+        self._raw = np.zeros(groups)
+        self._smoothed = np.zeros(groups)
+
+    def step(self, raw: np.ndarray, smoothed: np.ndarray, keep: float) -> np.ndarray:
+        """The smoothed deviation [groups, dimension], with `keep` (0 to 1) of its lost spread restored."""
+        self._raw += self._rate * (np.mean(raw**2, axis=1) - self._raw)
+        self._smoothed += self._rate * (np.mean(smoothed**2, axis=1) - self._smoothed)
+        ratio = np.sqrt(np.maximum(self._raw, _NOTHING) / np.maximum(self._smoothed, _NOTHING))
+        gain = np.clip(ratio, 1.0, _LARGEST_GAIN) ** keep
+        return smoothed * gain[:, None]

@@ -1,0 +1,201 @@
+"""The mathematics from latents to w+, against direct formulas."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from lavlive.errors import EncoderError
+from lavlive.latent.features import FeatureExtractor, Features
+from lavlive.latent.mapper import Mapper, leaky_tanh
+from lavlive.latent.modulation import modulate
+from lavlive.latent.projection import ProjectionWalk, directions, linear_layer
+from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
+from lavlive.latent.space import Space, layer_groups
+
+RATE = 75.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+@pytest.fixture
+def calibration() -> Measured:
+    mixing = np.random.default_rng(0).standard_normal((128, 128)).astype(np.float32)
+    return Measured(np.full(128, 3.0, np.float32), mixing @ mixing.T / 128)
+
+
+def test_random_projection_is_the_default_initialisation_of_a_linear_layer() -> None:
+    torch.manual_seed(7)
+    expected = torch.nn.Linear(128, 512).weight.detach().numpy()
+    assert np.array_equal(linear_layer("random", 7, 128), expected)
+
+
+def test_orthogonal_projection_has_orthonormal_columns() -> None:
+    weight = linear_layer("orthogonal", 3, 128)
+    assert np.allclose(weight.T @ weight, np.eye(128), atol=1e-5)
+
+
+def test_learned_projection_without_a_matrix_is_refused() -> None:
+    with pytest.raises(EncoderError, match="no learned projection"):
+        linear_layer("learned", 0, 128)
+
+
+@pytest.mark.parametrize("kind", ["random", "orthogonal"])
+def test_projected_latents_are_standard_on_the_calibration_clip(kind: str, calibration: Measured) -> None:
+    latents = np.random.default_rng(1).multivariate_normal(calibration.mean, calibration.covariance, 20_000)
+    u = (latents - calibration.mean) @ directions(kind, 5, calibration).matrix.T
+    assert np.abs(u.mean(0)).max() < 0.05
+    assert np.abs(u.std(0) - 1).max() < 0.05
+
+
+def test_dimensions_that_no_latent_reaches_stay_at_the_mean(calibration: Measured) -> None:
+    matrix = directions("identity", 0, calibration).matrix
+    assert np.all(matrix[128:] == 0)
+    assert np.all(np.isfinite(matrix))
+
+
+def test_walk_between_projections_keeps_unit_variance_and_never_jumps(calibration: Measured) -> None:
+    walk = ProjectionWalk(calibration)
+    first = walk.step("random", 1, 1 / RATE, 1.0, hold=False)
+    path = [walk.step("random", 2, 1 / RATE, 1.0, hold=False) for _ in range(80)]
+    variances = [np.einsum("id,de,ie->i", p.matrix, calibration.covariance, p.matrix) for p in path]
+    assert np.allclose(variances, 1.0, atol=0.01)
+    steps = np.abs(np.diff([first.matrix, *(p.matrix for p in path)], axis=0)).max()
+    assert steps < 0.1 * np.abs(first.matrix).max()
+    assert np.array_equal(path[-1].matrix, directions("random", 2, calibration).matrix)
+
+
+def test_hold_stops_a_walk_half_way(calibration: Measured) -> None:
+    walk = ProjectionWalk(calibration)
+    walk.step("random", 1, 1 / RATE, 1.0, hold=False)
+    half = [walk.step("random", 2, 1 / RATE, 1.0, hold=False) for _ in range(30)][-1]
+    held = [walk.step("random", 2, 1 / RATE, 1.0, hold=True) for _ in range(100)][-1]
+    assert np.array_equal(half.matrix, held.matrix)
+    assert walk.walking
+
+
+def test_leaky_tanh_has_slope_one_at_the_origin_and_c_far_out() -> None:
+    for c in (0.0, 0.1, 1.0):
+        assert leaky_tanh(np.array([1e-6]), c)[0] == pytest.approx(1e-6, rel=1e-6)
+        rise = leaky_tanh(np.array([101.0]), c) - leaky_tanh(np.array([100.0]), c)
+        assert rise[0] == pytest.approx(c, abs=1e-9)
+
+
+def test_adaptation_standardises_a_foreign_programme_and_rests_in_silence() -> None:
+    random = np.random.default_rng(2)
+    mapper = Mapper(8)
+    for _ in range(int(60 * RATE)):
+        mapper.step(5 + 3 * random.standard_normal(8), 1.0, 1.0, adapt=10.0, elapsed=1 / RATE)
+    probe = 5 + 3 * random.standard_normal((2000, 8))
+    out = np.array([mapper.step(u, 1.0, 1.0, adapt=10.0, elapsed=1 / RATE, silent=True) for u in probe])
+    assert np.abs(out.mean(0)).max() < 0.5
+    assert 0.7 < out.std() < 1.4
+    again = np.array([mapper.step(u, 1.0, 1.0, adapt=10.0, elapsed=1 / RATE, silent=True) for u in probe])
+    assert np.array_equal(out, again)
+
+
+def test_smoothing_equals_the_fractional_average_written_out() -> None:
+    random = np.random.default_rng(3)
+    values = random.standard_normal((400, 3, 4))
+    smoother = GroupSmoother(RATE, dimension=4)
+    windows = np.array([1.237, 0.4, 1 / RATE])
+    for t, value in enumerate(values):
+        smoothed = smoother.step(value, windows)
+        if t < 100:
+            continue
+        for group, window in enumerate(windows):
+            n = window * RATE
+            whole = int(n + 1e-9)
+            expected = values[t - whole + 1 : t + 1, group].sum(0) + (n - whole) * values[t - whole, group]
+            assert np.allclose(smoothed[group], expected / n, atol=1e-9)
+
+
+def test_turning_a_window_never_makes_the_picture_jump() -> None:
+    random = np.random.default_rng(4)
+    values = random.standard_normal((1000, 3, 4))
+    smoother = GroupSmoother(RATE, dimension=4)
+    for value in values[:-1]:
+        smoother.step(value, np.full(3, 1.0))
+    seconds = np.linspace(0.5, 2.0, 20_001)
+    averages = [smoother._average(0, float(window)) for window in seconds]
+    assert np.abs(np.diff(averages, axis=0)).max() < 0.002
+
+
+def test_smoothing_stays_exact_after_hours() -> None:
+    smoother = GroupSmoother(RATE, groups=1, dimension=1)
+    smoother._totals[:] = 5e7
+    smoother._count = 3_000_000
+    values = np.random.default_rng(5).standard_normal((100, 1, 1))
+    for value in values:
+        smoothed = smoother.step(value, np.array([30 / RATE]))
+    assert smoothed[0, 0] == pytest.approx(values[-30:].mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(0.0, 1 / np.sqrt(30)), (1.0, 1.0)])
+def test_kept_energy_restores_the_spread_that_smoothing_takes(keep: float, expected: float) -> None:
+    random = np.random.default_rng(6)
+    smoother, energy = GroupSmoother(RATE), EnergyKeeper(RATE)
+    spreads = []
+    for t in range(3000):
+        raw = random.standard_normal((3, 512))
+        out = energy.step(raw, smoother.step(raw, np.full(3, 30 / RATE)), keep)
+        if t > 2000:
+            spreads.append(out.std())
+    assert np.mean(spreads) == pytest.approx(expected, rel=0.1)
+
+
+def test_modulation_adds_its_depth_in_w_std_to_its_own_group_only(calibration: Measured) -> None:
+    towards = directions("random", 0, calibration)
+    heard = Features(0.5, np.eye(12, dtype=np.float32)[3], np.zeros(64, np.float32), silent=False)
+    nothing = np.zeros(3)
+    pushed = modulate(np.zeros(512), heard, towards, np.array([0.0, 2.0, 0.0]), nothing)
+    assert np.array_equal(pushed[0], np.zeros(512))
+    assert np.allclose(pushed[1], towards.onset[1])
+    turned = modulate(np.zeros(512), heard, towards, nothing, np.array([1.0, 0.0, 0.0]))
+    assert 0.7 < turned[0].std() < 1.3
+    assert np.all(turned[1:] == 0)
+
+
+def hear(samples: np.ndarray) -> list[Features]:
+    extractor = FeatureExtractor()
+    return [extractor.step(hop) for hop in samples.reshape(-1, 320).astype(np.float32)]
+
+
+def test_onset_answers_clicks_at_once_and_falls_slowly() -> None:
+    samples = np.random.default_rng(7).standard_normal(24_000 * 4) * 1e-3
+    for click in (24_000, 48_000, 72_000):
+        samples[click : click + 400] += np.random.default_rng(8).standard_normal(400) * 0.5
+    onset = np.array([f.onset for f in hear(samples)])
+    for click in (75, 150, 225):
+        assert onset[click : click + 3].max() > 0.8
+        assert 0.05 < onset[click + 15] < 0.5
+    assert onset.min() >= 0
+    assert onset.max() <= 1
+    assert onset[130:149].max() < 0.2
+
+
+def test_chroma_finds_the_note_and_is_even_in_silence() -> None:
+    t = np.arange(24_000) / 24_000
+    features = hear(0.3 * np.sin(2 * np.pi * 329.63 * t))
+    assert int(np.argmax(features[-1].chroma)) == 4
+    assert features[-1].chroma.sum() == pytest.approx(1, abs=1e-5)
+    quiet = hear(np.zeros(24_000))[-1]
+    assert quiet.silent
+    assert np.allclose(quiet.chroma, 1 / 12)
+
+
+def test_layers_are_grouped_by_their_resolution() -> None:
+    assert layer_groups([4, 8, 8, 16, 16, 32, 32, 64, 1024]).tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2]
+
+
+def test_truncation_zero_shows_the_mean() -> None:
+    space = Space(np.full(512, 2.0), np.full(512, 0.5), layer_groups([4, 16, 64]))
+    deviation = np.ones((3, 512))
+    assert np.all(space.w_plus(deviation, 0.0) == 2.0)
+    assert np.all(space.w_plus(deviation, 1.0) == 2.5)
+    assert space.w_plus(deviation, 1.0).dtype == np.float32
