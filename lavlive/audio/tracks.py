@@ -1,0 +1,202 @@
+"""Tracks: wav, flac, ogg and mp3, decoded as they play."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import soundfile
+
+from lavlive.audio.block import Block, Samples, check_format
+from lavlive.errors import SourceError
+
+_PIECE = 2048  # samples per channel decoded at a time
+
+
+class Track:
+    """An open track; a context manager.
+
+    Args:
+        path: a file in any format that libsndfile reads: wav, flac, ogg, mp3 and more.
+
+    Attributes:
+        name: the file's name.
+        rate: hertz.
+        channels: 1–32.
+        frames: length in samples per channel, as the file's header says.
+
+    Raises:
+        SourceError: the file is missing, a folder, not readable, not audio, empty, or in a format that
+            lavlive does not hear.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.name = self.path.name
+        if self.path.is_dir():
+            raise SourceError(f"{self.path} is a folder; choose a track in it")
+        try:
+            self._file = soundfile.SoundFile(self.path)
+        except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+            raise SourceError(_reason(self.path)) from error
+        self.rate = int(self._file.samplerate)
+        self.channels = int(self._file.channels)
+        self.frames = int(self._file.frames)
+        try:
+            check_format(self.rate, self.channels, str(self.path))
+            if self.frames == 0:
+                raise SourceError(f"{self.path} holds no sound")
+        except SourceError:
+            self._file.close()
+            raise
+
+    @property
+    def seconds(self) -> float:
+        """How long the track lasts."""
+        return self.frames / self.rate
+
+    def read(self, frames: int) -> Samples:
+        """The next samples, float32 [n, channels], full scale ±1; n < frames only at the end.
+
+        Raises:
+            SourceError: the file is damaged here.
+        """
+        try:
+            samples: Samples = self._file.read(frames, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise SourceError(
+                f"{self.path} is damaged after {self._file.tell() / self.rate:.1f} s"
+            ) from error
+        return samples
+
+    def rewind(self) -> None:
+        """Go back to the first sample."""
+        self._file.seek(0)
+
+    def blocks(self, frames: int = _PIECE) -> Iterator[Block]:
+        """The rest of the track, in blocks whose times count from the track's beginning."""
+        position = int(self._file.tell())
+        while len(samples := self.read(frames)):
+            position += len(samples)
+            yield Block(samples, self.rate, position / self.rate)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_track(path: Path | str) -> Track:
+    """Open a track; see `Track`."""
+    return Track(path)
+
+
+def _reason(path: Path) -> str:
+    if not path.exists():
+        return f"{path} does not exist"
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    if empty:
+        return f"{path} is empty"
+    return f"{path} is not a sound file that lavlive reads (wav, flac, ogg, mp3)"
+
+
+class ReadAhead:
+    """Decodes a track in its own thread, a bounded stretch ahead, for a player that must not wait.
+
+    Args:
+        track: taken over; closed by `close`.
+        loop: go on from the first sample after the last, without a gap.
+        seconds: how far ahead.
+
+    Attributes:
+        error: the track is damaged somewhere: what could not be decoded, or None. A looping track goes
+            on with what is whole.
+        loops: how often the track began again.
+    """
+
+    def __init__(self, track: Track, loop: bool, seconds: float = 2.0) -> None:
+        self.error: SourceError | None = None
+        self.loops = 0
+        self._track = track
+        self._loop = loop
+        # deque's append and popleft are atomic, so the player takes without a lock.
+        self._pieces: deque[Samples] = deque()
+        self._most = max(2, round(seconds * track.rate / _PIECE))
+        self._rest: Samples = np.zeros((0, track.channels), np.float32)
+        self._decoded = False
+        self._since_start = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="track decoder", daemon=True)
+        self._fill()
+        self._thread.start()
+
+    def take(self, out: Samples) -> int:
+        """Copy the next samples into out [n, channels]; never waits.
+
+        Returns:
+            How many were copied: fewer than n when the decoder is late or the track is over.
+        """
+        copied = 0
+        while copied < len(out):
+            if not len(self._rest):
+                if not self._pieces:
+                    break
+                self._rest = self._pieces.popleft()
+            count = min(len(out) - copied, len(self._rest))
+            out[copied : copied + count] = self._rest[:count]
+            self._rest = self._rest[count:]
+            copied += count
+        return copied
+
+    @property
+    def finished(self) -> bool:
+        """All of the track has been taken, and it does not loop."""
+        return self._decoded and not self._pieces and not len(self._rest)
+
+    def close(self) -> None:
+        """Stop decoding and close the track."""
+        self._stop.set()
+        self._thread.join()
+        self._track.close()
+
+    def _run(self) -> None:
+        pause = _PIECE / self._track.rate
+        while not self._decoded and not self._stop.wait(pause):
+            self._fill()
+
+    def _fill(self) -> None:
+        while len(self._pieces) < self._most and not self._decoded and not self._stop.is_set():
+            try:
+                piece = self._track.read(_PIECE)
+            except SourceError as error:
+                self.error = error
+                piece = self._rest[:0]
+            if len(piece):
+                self._pieces.append(piece)
+            self._since_start += len(piece)
+            if len(piece) < _PIECE:
+                self._at_end()
+
+    def _at_end(self) -> None:
+        if self._loop and self._since_start:
+            self._track.rewind()
+            self._since_start = 0
+            self.loops += 1
+        else:
+            self._decoded = True
