@@ -7,6 +7,7 @@ engine's standard input and output instead.
 
     part          writer    reader    rule
     pictures      engine    stage     newest wins; a slot is never written while it is the newest
+    sound         engine    stage     a ring of the last seconds, for the recorder
     parameters    stage     engine    newest wins
     meters        engine    stage     single numbers, each whole
 
@@ -25,6 +26,8 @@ from lavlive.parameters import TABLE
 
 MAX_RESOLUTION = 1024
 SLOTS = 4
+SOUND_FRAMES = 1 << 18
+"""Length of the sound ring: 5 s at 48 kHz, 1.4 s at 192 kHz."""
 
 METERS: dict[str, int] = {
     "engine.heartbeat": 1,
@@ -87,6 +90,23 @@ class Picture:
     parameter_revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A stretch of the source's sound.
+
+    Attributes:
+        samples: float32 [frames, 2]; a copy that belongs to the reader.
+        rate: frames per second.
+        position: number of frames before and including the last one, since the engine began.
+        captured: capture time of the last frame.
+    """
+
+    samples: np.ndarray
+    rate: int
+    position: int
+    captured: float
+
+
 _SLOT_HEADER = np.dtype(
     [
         ("sequence", "<i8"),
@@ -102,6 +122,10 @@ _BLOCK = np.dtype(
         ("version", "<i8"),
         ("newest", "<i8"),
         ("slots", _SLOT_HEADER, (SLOTS,)),
+        ("sound_rate", "<i8"),
+        ("sound_position", "<i8"),
+        ("sound_captured", "<f8"),
+        ("sound", "<f4", (SOUND_FRAMES, 2)),
         ("parameter_version", "<i8"),
         ("parameter_revision", "<i8"),
         ("parameters", "<f8", (len(TABLE),)),
@@ -223,6 +247,36 @@ class Link:
                     int(slot["parameter_revision"]),
                 )
         return None
+
+    # Sound
+
+    def write_sound(self, samples: np.ndarray, rate: int, captured: float) -> None:
+        """Append float32 [frames, channels]; mono is doubled, further channels are left out."""
+        stereo = samples[-SOUND_FRAMES:, [0, min(1, samples.shape[1] - 1)]]
+        start = (int(self._block["sound_position"]) + len(samples) - len(stereo)) % SOUND_FRAMES
+        first = min(len(stereo), SOUND_FRAMES - start)
+        self._block["sound"][start : start + first] = stereo[:first]
+        self._block["sound"][: len(stereo) - first] = stereo[first:]
+        self._block["sound_rate"] = rate
+        self._block["sound_captured"] = captured
+        self._block["sound_position"] += len(samples)
+
+    def read_sound(self, after: int) -> Sound | None:
+        """What came after position `after`, at most what the ring holds; None if nothing did.
+
+        A position below `after` means that a new engine began to count; read again from 0.
+        """
+        position = int(self._block["sound_position"])
+        frames = min(position - after, SOUND_FRAMES // 2)
+        if frames <= 0:
+            return None
+        index = np.arange(position - frames, position) % SOUND_FRAMES
+        return Sound(
+            self._block["sound"][index],
+            int(self._block["sound_rate"]),
+            position,
+            float(self._block["sound_captured"]),
+        )
 
     # Parameters
 

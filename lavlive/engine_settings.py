@@ -1,0 +1,48 @@
+"""What a stage tells an engine at its start; all that is needed to begin again after a crash."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from lavlive.audio.sources import SourceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """The engine's part of the state of a show.
+
+    Attributes:
+        source: what to listen to.
+        model: path of a generator's file, or None for the bundled one.
+        encoder: ``bundled``, ``encodec``, or the path of an encoder's file.
+        runner: of the generator: ``auto``, ``torch``, ``openvino``, ``cuda``.
+        rate: pictures per second, at most.
+        learned: path of a learned projection, or None.
+        log: path to which w+ of every hop is written, for comparisons.
+        resumed: whether this engine follows another in the same show, and so waits for a device that is away.
+    """
+
+    source: SourceSpec = field(default_factory=lambda: SourceSpec("demo"))
+    model: str | None = None
+    encoder: str = "bundled"
+    runner: str = "auto"
+    rate: float = 60.0
+    learned: str | None = None
+    log: str | None = None
+    resumed: bool = False
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> EngineSettings:
+        """The inverse of `to_json`."""
+        values: dict[str, Any] = json.loads(line)
+        return cls(**{**values, "source": SourceSpec.from_json(values["source"])})
+
+    def safe(self) -> EngineSettings:
+        """The same show with nothing but what ships with lavlive, on the CPU."""
+        return replace(self, model=None, encoder="bundled", runner="torch", learned=None)

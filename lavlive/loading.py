@@ -1,0 +1,75 @@
+"""Opens what the engine and the renderer run: a latent path and a model, from files to ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from lavlive.encoder.calibration import calibrate
+from lavlive.encoder.weights import load_encoder
+from lavlive.errors import EncoderError
+from lavlive.generator.bring import open_model
+from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.runner import open_runner
+from lavlive.generator.wstats import w_statistics
+from lavlive.latent.path import LatentPath
+from lavlive.latent.space import Space, layer_groups
+from lavlive.picture_worker import Model
+from lavlive.resources import shipped
+
+
+def load_path(encoder: str, learned: str | None = None) -> LatentPath:
+    """A latent path with its encoder, calibrated.
+
+    Args:
+        encoder: ``bundled``, ``encodec``, or a file.
+        learned: a file with a learned projection, for `projection.kind` learned.
+
+    Raises:
+        EncoderError: the encoder or the learned projection cannot be read.
+    """
+    opened = load_encoder(encoder)
+    return LatentPath(opened, calibrate(opened), _learned_projection(learned))
+
+
+def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]]:
+    """A model, ready to show pictures, and notes for the operator.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or of another kind.
+        RunnerError: the runner that was asked for cannot be had.
+    """
+    file = Path(path) if path else shipped("data") / "generator.safetensors"
+    loaded = open_model(file)
+    opened, notes = open_runner(loaded, runner)
+    name = loaded.card.get("name") or file.stem
+    trained = bool(loaded.card.get("trained", True))
+    return Model(name, opened, _spaces(loaded), trained), notes
+
+
+def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
+    groups = layer_groups(loaded.generator.layer_resolutions)
+
+    @cache
+    def space(class_index: int) -> Space:
+        statistics = w_statistics(loaded.generator, loaded.hash)
+        return Space(statistics.mean, statistics.std, groups)
+
+    return space
+
+
+def _learned_projection(path: str | None) -> np.ndarray | None:
+    if path is None:
+        return None
+    try:
+        matrix: np.ndarray = load_file(path)["projection"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise EncoderError(
+            f"{path} holds no learned projection ({error}); make one with lavlive study."
+        ) from error
+    return matrix

@@ -1,0 +1,32 @@
+"""A handoff between two threads where only the newest value matters."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """Holds one value: putting replaces it, taking empties it. Any thread may do either."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._value: T | None = None
+        self.replaced = 0
+        """How many values were replaced before anybody took them."""
+
+    def put(self, value: T) -> None:
+        """Leave a value, in place of one that nobody took."""
+        with self._arrived:
+            self.replaced += self._value is not None
+            self._value = value
+            self._arrived.notify()
+
+    def take(self, timeout: float) -> T | None:
+        """The newest value, once; waits up to `timeout` seconds for one, else None."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._value is not None, timeout)
+            value, self._value = self._value, None
+            return value
