@@ -1,0 +1,129 @@
+"""The shared block, seen from both sides."""
+
+import multiprocessing
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from lavlive.link import SLOTS, SOUND_FRAMES, Link
+from lavlive.parameters import Values
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Link, Link]]:
+    with Link.create() as stage, Link.attach(stage.name) as engine:
+        yield stage, engine
+
+
+def picture_of(value: int, size: int = 64) -> np.ndarray:
+    return np.full((size, size, 3), value, np.uint8)
+
+
+def test_the_newest_picture_wins_and_is_read_once(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    assert stage.read_picture() is None
+    for value in range(3 * SLOTS):
+        engine.write_picture(picture_of(value), captured=value, made=value + 0.5, parameter_revision=value)
+    picture = stage.read_picture()
+    assert picture is not None
+    assert picture.pixels[0, 0, 0] == 3 * SLOTS - 1
+    assert picture.captured == 3 * SLOTS - 1
+    assert stage.read_picture(after=picture.sequence) is None
+
+
+def test_sequence_numbers_grow_over_a_restart_of_the_engine(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    first = engine.write_picture(picture_of(1), 0, 0, 0)
+    with Link.attach(stage.name) as next_engine:
+        assert next_engine.write_picture(picture_of(2), 0, 0, 0) == first + 1
+
+
+def test_pictures_may_change_size(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    engine.write_picture(picture_of(1, 64), 0, 0, 0)
+    engine.write_picture(picture_of(2, 1024), 0, 0, 0)
+    picture = stage.read_picture()
+    assert picture is not None
+    assert picture.pixels.shape == (1024, 1024, 3)
+    assert np.all(picture.pixels == 2)
+
+
+def test_no_picture_is_ever_torn(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    done = threading.Event()
+
+    def write() -> None:
+        for value in range(2000):
+            engine.write_picture(picture_of(value % 256), 0, 0, 0)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = last = 0
+    while not done.is_set():
+        picture = stage.read_picture(after=last)
+        if picture is not None:
+            assert picture.pixels.min() == picture.pixels.max()
+            assert picture.sequence > last
+            last = picture.sequence
+            seen += 1
+    writer.join()
+    assert seen > 10
+
+
+def test_parameters_arrive_whole_with_their_revision(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    values = Values({"mapper.y": 2.5})
+    stage.write_parameters(values.numbers, 7)
+    received = engine.read_parameters()
+    assert received is not None
+    numbers, revision = received
+    assert numbers.tolist() == values.numbers.tolist()
+    assert revision == 7
+
+
+def test_sound_comes_out_as_it_went_in_over_the_end_of_the_ring(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    sent = np.random.default_rng(0).standard_normal((SOUND_FRAMES * 2 + 1000, 2)).astype(np.float32)
+    received, position = [], 0
+    for start in range(0, len(sent), 3000):
+        engine.write_sound(sent[start : start + 3000], 48_000, start / 48_000)
+        sound = stage.read_sound(position)
+        assert sound is not None
+        received.append(sound.samples)
+        position = sound.position
+    assert np.array_equal(np.concatenate(received), sent)
+
+
+def test_mono_sound_is_doubled(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    engine.write_sound(np.ones((10, 1), np.float32), 48_000, 0.0)
+    sound = stage.read_sound(0)
+    assert sound is not None
+    assert sound.samples.shape == (10, 2)
+
+
+def test_meters_written_by_the_engine_are_read_by_the_stage(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    engine.meter("audio.chroma")[:] = np.arange(12)
+    engine.meter("audio.level")[0] = 0.25
+    assert stage.meter("audio.chroma").tolist() == list(range(12))
+    assert stage.number("audio.level") == 0.25
+
+
+def _attach_and_die(name: str) -> None:
+    with Link.attach(name) as link:
+        link.meter("audio.level")[0] = 1.0
+
+
+def test_an_engine_that_ends_leaves_the_block_to_the_next_one() -> None:
+    context = multiprocessing.get_context("spawn")
+    with Link.create() as stage:
+        for _ in range(2):
+            engine = context.Process(target=_attach_and_die, args=(stage.name,))
+            engine.start()
+            engine.join(30)
+            assert engine.exitcode == 0
+        assert stage.number("audio.level") == 1.0

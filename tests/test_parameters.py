@@ -1,0 +1,82 @@
+"""The one table, and the values that are checked against it."""
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lavlive.errors import ParameterError
+from lavlive.parameters import INDEX, TABLE, Glide, Kind, Parameter, Values, find, parse_setting, reference
+
+
+def test_every_default_is_inside_its_own_range() -> None:
+    for parameter in TABLE:
+        assert parameter.check(parameter.default) == parameter.default
+
+
+@given(st.sampled_from(TABLE), st.floats(0, 1))
+def test_positions_and_values_agree(parameter: Parameter, position: float) -> None:
+    value = parameter.from_unit(position)
+    assert parameter.check(value) == value
+    if parameter.kind is Kind.CONTINUOUS:
+        assert parameter.to_unit(value) == pytest.approx(position, abs=1e-6)
+
+
+@given(st.sampled_from(TABLE), st.floats() | st.text(max_size=5) | st.none() | st.integers())
+def test_nothing_outside_the_range_is_ever_stored(parameter: Parameter, value: object) -> None:
+    values = Values()
+    with contextlib.suppress(ParameterError):
+        values.set(parameter.name, value)
+    number = values.number(parameter.name)
+    assert math.isfinite(number)
+    assert parameter.low <= number <= parameter.high
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ParameterError, match=r"did you mean mapper\.y"):
+        find("maper.y")
+
+
+@pytest.mark.parametrize(
+    "text", ["mapper.y", "mapper.y=9", "mapper.y=nan", "mapper.y=loud", "show.scaling=huge"]
+)
+def test_bad_settings_are_refused_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(ParameterError):
+        parse_setting(text)
+
+
+def test_settings_are_read_as_typed() -> None:
+    assert parse_setting("mapper.y=1.5") == ("mapper.y", 1.5)
+    assert parse_setting("show.freeze=on") == ("show.freeze", True)
+    assert parse_setting("projection.kind=orthogonal") == ("projection.kind", "orthogonal")
+
+
+def test_an_update_with_one_bad_value_stores_none() -> None:
+    values = Values()
+    with pytest.raises(ParameterError):
+        values.update({"mapper.y": 2.0, "mapper.c": 7})
+    assert values["mapper.y"] == 1.0
+
+
+def test_gliding_is_smooth_and_ends_exactly_at_the_target() -> None:
+    glide, values = Glide(0.05), Values()
+    start = glide.step(values.numbers, 1 / 75).copy()
+    assert np.array_equal(start, values.numbers)
+    values.set("mapper.y", 4)
+    values.set("projection.seed", 9)
+    steps = [glide.step(values.numbers, 1 / 75).copy() for _ in range(30)]
+    y = [step[INDEX["mapper.y"]] for step in steps]
+    assert y == sorted(y)
+    assert 1 < y[0] < 4
+    assert y[4] > 3.8
+    assert steps[-1].tolist() == values.numbers.tolist()
+    assert steps[0][INDEX["projection.seed"]] == 9
+
+
+def test_the_reference_lists_every_parameter_with_its_range() -> None:
+    text = reference()
+    for parameter in TABLE:
+        assert f"| {parameter.name} |" in text
