@@ -1,0 +1,47 @@
+"""What the operator is told in the corner: conditions while they last, news for a few seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+_NEWS_SECONDS = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for the operator with the time, in seconds of the clock, at which it came."""
+
+    text: str
+    time: float
+
+
+class Notices:
+    """Keeps what is worth a badge, and the last lines of what happened for the panel."""
+
+    def __init__(self) -> None:
+        self._conditions: dict[str, Notice] = {}
+        self._news: Notice | None = None
+        self.history: deque[Notice] = deque(maxlen=100)
+
+    def raise_condition(self, key: str, text: str, now: float) -> None:
+        """Show `text` until `clear` is called with the same key."""
+        if key not in self._conditions or self._conditions[key].text != text:
+            self._conditions[key] = Notice(text, now)
+            self.history.append(self._conditions[key])
+
+    def clear(self, key: str) -> None:
+        """End a condition; nothing happens if there is none."""
+        self._conditions.pop(key, None)
+
+    def tell(self, text: str, now: float) -> None:
+        """Show `text` for a few seconds."""
+        self._news = Notice(text, now)
+        self.history.append(self._news)
+
+    def badge(self, now: float) -> str | None:
+        """The line to show now, or None: conditions first, in the order in which they came."""
+        lines = [notice.text for notice in self._conditions.values()]
+        if self._news is not None and now - self._news.time < _NEWS_SECONDS:
+            lines.append(self._news.text)
+        return "  ·  ".join(lines) or None

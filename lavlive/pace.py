@@ -1,0 +1,30 @@
+"""Even steps of a loop that no display paces."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class Pace:
+    """Waits so that `wait` returns at even intervals; after a late step it does not hurry to catch up."""
+
+    def __init__(
+        self,
+        rate: float,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = 1.0 / rate
+        self._clock = clock
+        self._sleep = sleep
+        self._due = clock()
+
+    def wait(self) -> None:
+        """Sleep until the next step is due."""
+        self._due += self._interval
+        now = self._clock()
+        if now >= self._due:
+            self._due = now
+            return
+        self._sleep(self._due - now)
