@@ -1,0 +1,161 @@
+"""The streaming SEANet encoder in torch: every convolution keeps its left context, the LSTM its state.
+
+It equals ``encodec``'s own encoder built with ``pad_mode="constant"`` over the whole signal (Défossez et
+al., "High Fidelity Neural Audio Compression", 2022), whatever pieces the signal comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lavlive.encoder.base import Described, EncoderInfo
+from lavlive.encoder.layers import Activation, Convolution, Layer, Network, Recurrence, Residual, fold
+
+_ENCODE_SECONDS = 5.0
+"""``encode`` works in pieces of this length: long enough to be fast, short enough to stay in memory."""
+
+_LONG = 16
+"""Hops at once from which torch's own LSTM is faster."""
+
+
+class StreamState:
+    """All that a stream carries from one hop to the next: tensors by name, zero at its beginning."""
+
+    def __init__(self, network: Network, device: torch.device | str = "cpu") -> None:
+        self.tensors = {
+            state.name: torch.zeros(state.shape, device=device) for state in network.state_shapes()
+        }
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        for tensor in self.tensors.values():
+            tensor.zero_()
+
+    def save(self) -> dict[str, np.ndarray]:
+        """A copy, by name."""
+        return {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what ``save`` gave."""
+        for name, tensor in self.tensors.items():
+            tensor.copy_(torch.from_numpy(state[name]))
+
+
+class StreamingEncoder(Described):
+    """A causal ``SEANetEncoder`` that hears one stream, in torch on the CPU.
+
+    Args:
+        encoder: an ``encodec.modules.SEANetEncoder`` with ``causal=True``, of any hyperparameters, or its
+            folded layers. Its weights are copied.
+        info: what is known of the weights.
+
+    Raises EncoderError for an encoder that cannot stream.
+    """
+
+    runner = "torch"
+
+    def __init__(self, encoder: nn.Module | Network, info: EncoderInfo | None = None) -> None:
+        network = encoder if isinstance(encoder, Network) else fold(encoder)
+        super().__init__(network, info or EncoderInfo("unnamed"))
+        self.state = StreamState(network)
+
+    def step(self, samples: np.ndarray) -> np.ndarray:
+        """Float32 [n·hop] to float32 [n, dimension]."""
+        self.check(samples)
+        return run(self.network, samples, self.state)
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self.state.reset()
+
+    def save_state(self) -> dict[str, np.ndarray]:
+        """A copy of all that the stream carries, by name."""
+        return self.state.save()
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from where ``save_state`` was."""
+        self.state.load(state)
+
+    def encode(self, samples: np.ndarray) -> np.ndarray:
+        """A whole clip as its own stream, at once."""
+        self.check(samples)
+        return encode(self.network, samples, self.sample_rate)
+
+
+def encode(network: Network, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A whole clip in long pieces, as its own stream: float32 [n·hop] to float32 [n, dimension]."""
+    state = StreamState(network)
+    piece = max(1, int(_ENCODE_SECONDS * sample_rate) // network.hop) * network.hop
+    pieces = [run(network, samples[start : start + piece], state) for start in range(0, len(samples), piece)]
+    return np.concatenate(pieces) if pieces else np.zeros((0, network.dimension), np.float32)
+
+
+def run(network: Network, samples: np.ndarray, state: StreamState) -> np.ndarray:
+    """Float32 [n·hop] to float32 [n, dimension]; ``state`` moves on by n hops."""
+    if not len(samples):
+        return np.zeros((0, network.dimension), np.float32)
+    with torch.inference_mode():
+        sound = torch.from_numpy(np.ascontiguousarray(samples)).view(1, 1, -1)
+        latents = advance(network.layers, sound, iter(state.tensors.values()))
+        return latents[0].t().contiguous().numpy()
+
+
+def advance(layers: Sequence[Layer], signal: Tensor, states: Iterator[Tensor]) -> Tensor:
+    """Run ``signal`` [1, channels, time] through ``layers``, which take their ``states`` in order."""
+    for layer in layers:
+        if isinstance(layer, Convolution):
+            signal = _convolve(layer, signal, states)
+        elif isinstance(layer, Residual):
+            # The order in which branch and shortcut take their states is that of Network.state_shapes.
+            inner = advance(layer.branch, signal, states)
+            signal = advance(layer.shortcut, signal, states) + inner
+        elif isinstance(layer, Activation):
+            signal = layer.module(signal)
+        else:
+            signal = _recur(layer, signal, next(states), next(states))
+    return signal
+
+
+def _convolve(layer: Convolution, signal: Tensor, states: Iterator[Tensor]) -> Tensor:
+    if layer.context:
+        context = next(states)
+        signal = torch.cat((context, signal), dim=2)
+        context.copy_(signal[:, :, -layer.context :])
+    return functional.conv1d(signal, layer.weight, layer.bias, layer.stride, dilation=layer.dilation)
+
+
+def _recur(layer: Recurrence, signal: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+    """[1, channels, time]; ``hidden`` and ``cell`` [layers, 1, channels]."""
+    sequence = signal.permute(2, 0, 1)  # [time, 1, channels]
+    if len(sequence) < _LONG:
+        output = _recur_by_step(layer, sequence, hidden, cell)
+    else:
+        weights = [tensor for part in layer.layers for tensor in part.for_torch]
+        output, last_hidden, last_cell = torch.lstm(
+            sequence, (hidden, cell), weights, True, len(layer.layers), 0.0, False, False, False
+        )
+        hidden.copy_(last_hidden)
+        cell.copy_(last_cell)
+    result = output.permute(1, 2, 0)
+    return result + signal if layer.skip else result
+
+
+def _recur_by_step(layer: Recurrence, sequence: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+    """[time, 1, channels]. For a few steps faster than torch.lstm, which rearranges its weights each time."""
+    for index, weights in enumerate(layer.layers):
+        driven = functional.linear(sequence, weights.input, weights.bias)  # [time, 1, 4·channels]
+        outputs = []
+        h, c = hidden[index], cell[index]  # [1, channels]
+        for now in driven:
+            i, f, g, o = torch.addmm(now, h, weights.hidden.t()).chunk(4, dim=1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            outputs.append(h)
+        hidden[index], cell[index] = h, c
+        sequence = torch.stack(outputs)
+    return sequence
