@@ -163,8 +163,8 @@ def _switch(name: str, default: bool, text: str, saved: bool = True) -> Paramete
     return Parameter(name, default, 0, 1, "", text, Kind.SWITCH, saved=saved)
 
 
-def _choice(name: str, choices: tuple[str, ...], text: str) -> Parameter:
-    return Parameter(name, choices[0], 0, len(choices) - 1, "", text, Kind.CHOICE, choices)
+def _choice(name: str, choices: tuple[str, ...], text: str, saved: bool = True) -> Parameter:
+    return Parameter(name, choices[0], 0, len(choices) - 1, "", text, Kind.CHOICE, choices, saved=saved)
 
 
 ONE_HOP = 320 / 24_000
@@ -195,10 +195,17 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("generator.truncation", 1.0, 0, 1.5, "psi", "below 1: safer and plainer, above 1: wilder"),
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
     Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", Kind.INTEGER),
-    _choice("show.scaling", ("fill", "fit", "stretch"), "how the picture meets the projector's shape"),
+    _choice("show.scaling", ("fill", "fit", "stretch"), "how the picture meets the projector's shape", False),
     Parameter("show.dissolve", 0.05, 0, 1, "s", "cross-dissolve between pictures"),
-    Parameter("show.swap_fade", 2.0, 0, 30, "s", "cross-fade from one model to the next"),
-    Parameter("show.morph", 2.0, 0, 60, "s", "time to morph from one preset to the next"),
+    Parameter("show.swap_fade", 2.0, 0, 30, "s", "cross-fade from one model to the next", saved=False),
+    Parameter("show.morph", 2.0, 0, 60, "s", "time to morph from one preset to the next", saved=False),
+    Parameter("show.fader", 0.0, 0, 1, "", "cross-fader between the two presets chosen for it", saved=False),
+    _choice(
+        "show.quantise",
+        ("off", "beat", "bar", "2 bars", "4 bars"),
+        "what presets, re-rolls and models wait for",
+        saved=False,
+    ),
     _switch("show.flash_limit", True, "hold back flashes that can hurt people", saved=False),
     _switch("show.freeze", False, "hold the picture", saved=False),
     _switch("show.blackout", False, "fade the canvas to black", saved=False),

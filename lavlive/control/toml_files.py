@@ -1,0 +1,137 @@
+"""TOML files of the user's: read with the line of every fault, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import tomli_w
+
+from lavlive.errors import LavliveError
+
+_LARGEST = 64 * 1024
+_AT_LINE = re.compile(r"^(?P<reason>.*?) \(at line (?P<line>\d+), column \d+\)$", re.DOTALL)
+_TABLE = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(
+    r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
+)
+_PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+)""")
+
+
+@dataclass(frozen=True)
+class TomlFile:
+    """A file that was read: its tables, and where in the text each key stands."""
+
+    path: Path
+    text: str
+    content: dict[str, object]
+    error: type[LavliveError]
+
+    def fault(self, key: str, reason: str) -> LavliveError:
+        """The error to raise about a dotted key, with file and line.
+
+        A key inside the n-th of several equal tables (``[[binding]]``) is written ``binding.n.key``.
+        """
+        return self.error(f"{self.path}, line {line_of(self.text, key)}: {reason}")
+
+
+def read_toml(path: Path, error: type[LavliveError]) -> TomlFile:
+    """Read a TOML file of at most 64 KiB.
+
+    Raises:
+        error: it cannot be read or is not TOML; the message gives file, line and reason.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as reason:
+        raise error(f"{path} cannot be read: {reason.strerror or reason}.") from None
+    if len(data) > _LARGEST:
+        raise error(f"{path}, line 1: longer than {_LARGEST // 1024} KiB, which no such file should be.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as reason:
+        line = data[: reason.start].count(b"\n") + 1
+        raise error(f"{path}, line {line}: not UTF-8 text.") from None
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as reason:
+        found = _AT_LINE.match(str(reason))
+        line = int(found["line"]) if found else text.rstrip("\n").count("\n") + 1
+        detail = found["reason"] if found else str(reason).removesuffix(" (at end of document)")
+        raise error(f"{path}, line {line}: {detail}.") from None
+    except (RecursionError, ValueError) as reason:
+        raise error(f"{path}, line 1: {reason}.") from None
+    return TomlFile(path, text, content, error)
+
+
+def line_of(text: str, key: str) -> int:
+    """The line, from 1, on which a dotted key or table stands; else of its nearest parent; else 1."""
+    best_line, best_depth = 1, 0
+    wanted = _parts(key)
+    table: list[str] = []
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _TABLE.match(line):
+            table = _parts(header[2])
+            if header[1] == "[[":
+                name = ".".join(table)
+                counts[name] = counts.get(name, -1) + 1
+                table.append(str(counts[name]))
+            found = table
+        elif assigned := _KEY.match(line):
+            found = table + _parts(assigned[1])
+        else:
+            continue
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(found, wanted, strict=False)))
+        if shared > best_depth:
+            best_line, best_depth = number, shared
+    return best_line
+
+
+def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested tables as dotted names: ``{"mapper": {"y": 1}}`` becomes ``{"mapper.y": 1}``."""
+    flat: dict[str, object] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def write_toml(path: Path, content: Mapping[str, object], error: type[LavliveError]) -> None:
+    """Write a TOML file whole, or leave the old one as it was.
+
+    Raises:
+        error: the folder cannot be written to.
+    """
+    try:
+        replace_file(path, tomli_w.dumps(content).encode("utf-8"))
+    except OSError as reason:
+        raise error(f"{path} cannot be written: {reason.strerror or reason}.") from None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put `data` in the place of a file so that a crash at any moment leaves the old or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _parts(key: str) -> list[str]:
+    return [part.strip("\"'") for part in _PART.findall(key)]
