@@ -1,1 +1,1 @@
-"""The window, the canvas and its shaders, the panel and the recorder."""
+"""The stage: where pictures are shown and recorded. It imports no torch."""
