@@ -1,0 +1,135 @@
+"""The engine as it really runs: a process of its own, on the demo track, over a real link."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lavlive.audio.sources import SourceSpec
+from lavlive.cli import main
+from lavlive.engine_settings import EngineSettings
+from lavlive.errors import LavliveError
+from lavlive.link import Link
+from lavlive.parameters import Values
+from lavlive.resources import shipped
+from lavlive.supervisor import Event, PythonEngine, Supervisor
+
+DEMO = shipped("data") / "demo.ogg"
+PATIENCE = 90.0
+
+
+class RealShow:
+    """A link, a supervisor and a real engine, driven without a window."""
+
+    def __init__(self, settings: EngineSettings, log: Path) -> None:
+        self.link = Link.create()
+        self.values = Values()
+        self.link.write_parameters(self.values.numbers, 0)
+        self.events: list[Event] = []
+        self.pids: list[int] = []
+
+        def start(name: str, settings: EngineSettings) -> PythonEngine:
+            engine = PythonEngine(name, settings, log)
+            self.pids.append(engine.pid)
+            self.engine = engine
+            return engine
+
+        self.supervisor = Supervisor(self.link, settings, start, time.perf_counter())
+
+    def run_until(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.perf_counter() + PATIENCE
+        while not done():
+            assert time.perf_counter() < deadline, f"no {what} within {PATIENCE} s: {self.events}"
+            self.events += self.supervisor.step(time.perf_counter())
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self.supervisor.close()
+        self.link.close()
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Iterator[RealShow]:
+    settings = EngineSettings(SourceSpec("demo"), runner="torch", rate=20.0, log=str(tmp_path / "w.raw"))
+    running = RealShow(settings, tmp_path / "engine.log")
+    yield running
+    running.close()
+
+
+def test_pictures_follow_the_demo_and_a_killed_engine_is_replaced(show: RealShow) -> None:
+    show.run_until(lambda: show.link.newest_sequence > 10, "pictures")
+    first = show.link.read_picture()
+    show.run_until(lambda: show.link.newest_sequence > 25, "more pictures")
+    later = show.link.read_picture()
+    assert first is not None
+    assert later is not None
+    assert np.abs(first.pixels.astype(int) - later.pixels).mean() > 0.1
+    assert later.captured < later.made < time.perf_counter()
+
+    show.values.set("mapper.y", 0)
+    show.link.write_parameters(show.values.numbers, 41)
+    before = show.link.newest_sequence
+    show.run_until(lambda: show.link.number("latent.parameter_revision") == 41, "new parameters")
+    show.run_until(
+        lambda: (p := show.link.read_picture()) is not None and p.parameter_revision == 41,
+        "picture made with them",
+    )
+    assert show.link.newest_sequence - before <= 5
+
+    show.engine.kill()
+    stopped_at = show.link.newest_sequence
+    assert show.link.read_picture() is not None
+    show.run_until(lambda: show.link.newest_sequence > stopped_at + 3, "pictures of a second engine")
+    assert len(show.pids) == 2
+    assert [event["event"] for event in show.events].count("restarted") == 1
+    after = show.link.read_picture()
+    assert after is not None
+    assert after.parameter_revision == 41
+
+
+def test_a_bad_model_is_refused_while_the_show_goes_on(show: RealShow, tmp_path: Path) -> None:
+    page = tmp_path / "model.pkl"
+    page.write_text("<!DOCTYPE html><html>404</html>")
+    show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
+    show.supervisor.send({"do": "model", "model": str(page), "fade": 0.1})
+    show.run_until(lambda: any(e.get("state") == "refused" for e in show.events), "refusal")
+    shown = show.link.newest_sequence
+    show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures after it")
+    assert len(show.pids) == 1
+
+
+def test_a_model_is_swapped_by_a_cross_fade(show: RealShow) -> None:
+    show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
+    show.supervisor.send(
+        {"do": "model", "model": str(shipped("data") / "generator.safetensors"), "fade": 0.3}
+    )
+    show.run_until(lambda: any(e.get("state") == "shown" for e in show.events), "swap")
+    shown = show.link.newest_sequence
+    show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures of the new model")
+    assert len(show.pids) == 1
+    assert show.supervisor.settings.model is not None
+
+
+def test_a_missing_track_ends_the_start_with_its_reason(tmp_path: Path) -> None:
+    settings = EngineSettings(SourceSpec("track", str(tmp_path / "none.wav")), runner="torch")
+    running = RealShow(settings, tmp_path / "engine.log")
+    try:
+        with pytest.raises(LavliveError, match=r"none\.wav"):
+            running.run_until(lambda: False, "refusal")
+    finally:
+        running.close()
+
+
+def test_live_and_offline_make_the_same_w_plus(show: RealShow, tmp_path: Path) -> None:
+    show.run_until(lambda: show.link.number("latent.hops") > 300, "hops")
+    show.supervisor.close()
+    live = np.fromfile(tmp_path / "w.raw", np.float32)
+    offline_log = tmp_path / "offline.raw"
+    arguments = ["render", str(DEMO), "-o", str(tmp_path / "clip.mp4"), "--fps", "2", "--size", "64x64"]
+    assert main([*arguments, "--seconds", "1", "--runner", "torch", "--log-w", str(offline_log)]) == 0
+    offline = np.fromfile(offline_log, np.float32)
+    count = min(len(live), len(offline))
+    assert count > 300 * 14 * 512
+    assert np.abs(live[:count] - offline[:count]).max() <= 1e-5
