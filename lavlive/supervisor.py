@@ -153,6 +153,7 @@ class Supervisor:
         self._start = start
         self._crashes: deque[float] = deque()
         self._ready_once = False
+        self._refusal = "The engine refused to start."
         self._engine = start(link.name, settings)
         self._started = now
 
@@ -189,6 +190,8 @@ class Supervisor:
                 self._link.meter("engine.heartbeat")[0] = max(
                     self._link.number("engine.heartbeat"), self._link.number("engine.started")
                 )
+            case {"event": "refused", "text": str(text)}:
+                self._refusal = text
             case {"event": "model", "state": "ready", "path": path}:
                 self.settings = replace(self.settings, model=path)
 
@@ -199,7 +202,7 @@ class Supervisor:
 
     def _why_dead(self, status: int | None, events: list[Event], now: float) -> str | None:
         if status is not None:
-            self._raise_refusal(status, events)
+            self._raise_refusal(status)
             return f"the engine ended with status {status}"
         if self.state == "running" and now - self._link.number("engine.heartbeat") > HEARTBEAT_LIMIT:
             return f"no sign of life for {HEARTBEAT_LIMIT:g} s"
@@ -207,11 +210,9 @@ class Supervisor:
             return f"it did not start within {START_LIMIT:g} s"
         return None
 
-    def _raise_refusal(self, status: int, events: list[Event]) -> None:
-        if status != _REFUSED or self._ready_once:
-            return
-        texts = [event["text"] for event in events if event["event"] == "refused"]
-        raise LavliveError(texts[-1] if texts else "The engine refused to start.")
+    def _raise_refusal(self, status: int) -> None:
+        if status == _REFUSED and not self._ready_once:
+            raise LavliveError(self._refusal)
 
     def _replace(self, reason: str, events: list[Event], now: float) -> Event:
         self._engine.kill()
