@@ -1,0 +1,274 @@
+"""Opens the runner that makes a generator's pictures: the one asked for, or the fastest on this machine.
+
+    name       device               arithmetic
+    torch      CPU                  float32; always works
+    openvino   CPU                  float32
+    cuda       NVIDIA GPU           half precision where that is safe, CUDA graphs
+    mps        Apple GPU            float32
+
+``auto`` tries what can be had, times a few pictures of each once, and keeps the choice in the cache folder
+per machine, library versions and model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from lavlive.errors import RunnerError
+from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.runners.base import Runner, picture, require_colour
+from lavlive.generator.runners.plan import Plan, make_plan
+from lavlive.generator.runners.torch_runner import TorchRunner
+from lavlive.resources import cache_folder
+
+__all__ = ["RUNNER_NAMES", "Runner", "available_runners", "open_runner", "picture", "time_pictures"]
+
+_TRIAL_WARM_UPS = 2
+_TRIAL_PICTURES = 5
+_CHOICE_FILE = "runners.json"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a runner is opened with; ``notes`` takes what the operator should know."""
+
+    plan: Plan
+    threads: int | None
+    folder: Path
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A runner by name: the device it uses, how to open it, and why it cannot be had (None when it can)."""
+
+    device: str
+    open: Callable[[_Order], Runner]
+    lacking: Callable[[], str | None]
+
+
+def _open_torch(order: _Order) -> Runner:
+    return TorchRunner(order.plan, "cpu", order.threads)
+
+
+def _open_mps(order: _Order) -> Runner:
+    return TorchRunner(order.plan, "mps", order.threads)
+
+
+def _open_openvino(order: _Order) -> Runner:
+    from lavlive.generator.runners.openvino_runner import OpenvinoRunner
+
+    return OpenvinoRunner(order.plan, order.threads)
+
+
+def _open_cuda(order: _Order) -> Runner:
+    from lavlive.generator.runners.cuda_runner import CudaRunner
+
+    return CudaRunner(order.plan, notes=order.notes)
+
+
+def _nothing_lacking() -> str | None:
+    return None
+
+
+def _lacking_openvino() -> str | None:
+    try:
+        import openvino  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"OpenVINO cannot be loaded ({error}); try: pip install openvino"
+    return None
+
+
+def _lacking_cuda() -> str | None:
+    if torch.cuda.is_available():
+        return None
+    if torch.version.cuda is None:
+        return "this torch was built without CUDA; install one with it from https://pytorch.org/get-started"
+    return "torch finds no CUDA device; check the driver with nvidia-smi"
+
+
+def _lacking_mps() -> str | None:
+    return None if torch.backends.mps.is_available() else "torch finds no Apple GPU"
+
+
+_KINDS: dict[str, _Kind] = {
+    "cuda": _Kind("cuda", _open_cuda, _lacking_cuda),
+    "mps": _Kind("mps", _open_mps, _lacking_mps),
+    "openvino": _Kind("cpu", _open_openvino, _lacking_openvino),
+    "torch": _Kind("cpu", _open_torch, _nothing_lacking),
+}
+RUNNER_NAMES = ("auto", *_KINDS)
+_SHOULD_BE_THERE = ("openvino",)
+"""Ordinary dependencies: their absence is worth a note; that of a GPU is not."""
+
+
+def available_runners() -> dict[str, str | None]:
+    """Every runner by name, with why it cannot be had here, or None where it can."""
+    return {name: kind.lacking() for name, kind in _KINDS.items()}
+
+
+def open_runner(
+    loaded: LoadedGenerator,
+    runner: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    folder: Path | None = None,
+) -> tuple[Runner, list[str]]:
+    """A runner for a loaded generator, warm, and notes for the operator (empty when all went as hoped).
+
+    Args:
+        runner: one of ``RUNNER_NAMES``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``: what ``auto`` may choose among.
+        threads: CPU threads of the runner; None for what its library thinks best.
+        folder: where choices are kept; the cache folder when not given.
+
+    Raises:
+        RunnerError: what was asked for cannot be had; the message says what to do.
+    """
+    if runner not in RUNNER_NAMES:
+        raise RunnerError(f"There is no runner {runner!r}; lavlive has {', '.join(RUNNER_NAMES)}.")
+    require_colour(loaded.generator.config.picture_channels)
+    notes: list[str] = []
+    order = _Order(make_plan(loaded.generator.synthesis), threads, folder or cache_folder(), notes)
+    if runner != "auto":
+        lacking = _KINDS[runner].lacking()
+        if lacking is not None:
+            raise RunnerError(f"The runner {runner} cannot be used: {lacking}; or use --runner auto.")
+        return _warm(_KINDS[runner].open(order)), notes
+    candidates = _candidates(device, notes)
+    choices = _Choices(order.folder / _CHOICE_FILE)
+    key = f"{_machine()} {','.join(candidates)} {threads} {loaded.hash}"
+    kept = choices.get(key)
+    if kept in candidates:
+        opened = _try_open(kept, order)
+        if opened is not None:
+            return _warm(opened), notes
+        candidates.remove(kept)
+    opened, measured = _fastest(candidates, order)
+    choices.put(key, opened.name, measured)
+    return opened, notes
+
+
+def _candidates(device: str, notes: list[str]) -> list[str]:
+    found = []
+    reasons = []
+    for name, kind in _KINDS.items():
+        if device not in ("auto", kind.device):
+            continue
+        lacking = kind.lacking()
+        if lacking is None:
+            found.append(name)
+            continue
+        reasons.append(lacking)
+        if name in _SHOULD_BE_THERE:
+            notes.append(f"Pictures are made without {name}, slower: {lacking}.")
+    if not found:
+        why = "; ".join(reasons) or "lavlive knows auto, cpu, cuda and mps"
+        raise RunnerError(f"The device {device} cannot be used: {why}.")
+    return found
+
+
+def _try_open(name: str, order: _Order) -> Runner | None:
+    """Open a runner; one whose library fails on this model is noted and left out."""
+    try:
+        return _KINDS[name].open(order)
+    except RunnerError as error:
+        order.notes.append(f"The runner {name} was left out: {error}")
+    except RuntimeError as error:
+        # What inference libraries raise for shapes and devices that they cannot handle.
+        reason = str(error).strip().splitlines()
+        order.notes.append(
+            f"The runner {name} was left out: {reason[-1] if reason else type(error).__name__}"
+        )
+    return None
+
+
+def _fastest(names: list[str], order: _Order) -> tuple[Runner, dict[str, float]]:
+    best: Runner | None = None
+    measured: dict[str, float] = {}
+    for name in names:
+        opened = _try_open(name, order)
+        if opened is None:
+            continue
+        measured[name] = time_pictures(_warm(opened), _TRIAL_PICTURES)
+        if best is None or measured[name] < measured[best.name]:
+            if best is not None:
+                best.close()
+            best = opened
+        else:
+            opened.close()
+    if best is None:
+        raise RunnerError(" ".join(order.notes) or "No runner can be used.")
+    return best, measured
+
+
+def _warm(runner: Runner) -> Runner:
+    """Make the pictures that are slow because they are the first."""
+    for _ in range(_TRIAL_WARM_UPS):
+        picture(runner, np.zeros((runner.num_ws, runner.w_dim), np.float32))
+    return runner
+
+
+def time_pictures(runner: Runner, count: int) -> float:
+    """Median seconds per picture over ``count`` pictures of random w+."""
+    random = np.random.default_rng(0)
+    out = np.empty((runner.resolution, runner.resolution, 3), np.uint8)
+    seconds = []
+    for _ in range(count):
+        w_plus = random.standard_normal((runner.num_ws, runner.w_dim), np.float32)
+        began = time.perf_counter()
+        runner.picture_into(w_plus, 1.0, out)
+        seconds.append(time.perf_counter() - began)
+    return median(seconds)
+
+
+def _machine() -> str:
+    """Processor, cores, GPU and library versions, as one line."""
+    parts = [platform.machine(), platform.processor(), str(os.cpu_count()), f"torch {torch.__version__}"]
+    with suppress(PackageNotFoundError):
+        parts.append(f"openvino {version('openvino')}")
+    if torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return " ".join(part for part in parts if part)
+
+
+class _Choices:
+    """The choices made before, in a JSON file that may be thrown away at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> str | None:
+        """The runner chosen under ``key``; None when there is none or the file is damaged."""
+        entry = self._read().get(key)
+        name = entry.get("runner") if isinstance(entry, dict) else None
+        return name if isinstance(name, str) else None
+
+    def put(self, key: str, name: str, seconds: dict[str, float]) -> None:
+        """Keep a choice; a folder that cannot be written costs the next start a second, no more."""
+        entries = self._read()
+        entries[key] = {"runner": name, "seconds": seconds}
+        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
+        with suppress(OSError):
+            temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+            os.replace(temporary, self._path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            entries = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return entries if isinstance(entries, dict) else {}

@@ -1,0 +1,1 @@
+"""What turns w+ into pictures on each kind of device; ``lavlive.generator.runner`` chooses one."""

@@ -1,0 +1,52 @@
+"""What every runner is, and how a picture's numbers become bytes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lavlive.errors import RunnerError
+
+Picture = npt.NDArray[np.uint8]
+WPlus = npt.NDArray[np.float32]
+
+
+class Runner(Protocol):
+    """Makes pictures of one generator. One thread owns it: opening may happen elsewhere, pictures may not.
+
+    Attributes:
+        name: ``torch``, ``openvino``, ``cuda`` or ``mps``.
+        resolution: height and width of a picture.
+        num_ws, w_dim: length and width of w+.
+    """
+
+    name: str
+    resolution: int
+    num_ws: int
+    w_dim: int
+
+    def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
+        """Make a picture of w+ float32 [L, w_dim] in ``out``, uint8 [H, W, 3], C-contiguous.
+
+        ``noise`` scales the learned noise strengths.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of memory and threads. No picture may be asked for afterwards."""
+        ...
+
+
+def picture(runner: Runner, w_plus: WPlus, noise: float = 1.0) -> Picture:
+    """A picture in a buffer of its own, uint8 [H, W, 3]."""
+    out = np.empty((runner.resolution, runner.resolution, 3), np.uint8)
+    runner.picture_into(w_plus, noise, out)
+    return out
+
+
+def require_colour(channels: int) -> None:
+    """Raise RunnerError unless a network makes red, green and blue."""
+    if channels != 3:
+        raise RunnerError(f"This generator makes {channels} channels; lavlive shows pictures of 3 (RGB).")

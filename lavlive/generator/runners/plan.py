@@ -1,0 +1,197 @@
+"""A synthesis network reduced to what a runner needs: constant arrays, with everything folded that may be.
+
+A modulated layer is, with x its input, w its row of w+, gain √2 and slope 0.2:
+
+    s = A w + a                              styles, [inputs]
+    d = gain · (Σ_i s_i² Q_oi + ε)^−½        demodulation, [outputs]; Q_oi = Σ_k W_oik²
+    y = leaky(conv(x · s, W) · d + noise · N + b)
+
+leaky(gain · x) = gain · leaky(x), so the gain sits in d, N and b; N holds the learned strength too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lavlive.generator.network import Linear, ModulatedConv, SynthesisNetwork, ToPicture
+
+Array = npt.NDArray[np.float32]
+EPSILON = 1e-8
+LEAK = 0.2
+
+
+@dataclass(frozen=True)
+class Affine:
+    """w to styles: matrix float32 [inputs, w_dim], bias [inputs]; ``row`` is its entry of w+."""
+
+    row: int
+    matrix: Array
+    bias: Array
+
+
+@dataclass(frozen=True)
+class ConvPlan:
+    """One modulated 3×3 convolution.
+
+    Attributes:
+        resolution: of its output.
+        up: whether it doubles the resolution.
+        weight: [outputs, inputs, 3, 3].
+        square: Q above, [outputs, inputs].
+        noise: N above, [resolution, resolution].
+        bias: b above, [outputs].
+        gain: of the activation.
+        clamp: largest magnitude of y, or None.
+    """
+
+    affine: Affine
+    resolution: int
+    up: bool
+    weight: Array
+    square: Array
+    noise: Array
+    bias: Array
+    gain: float
+    clamp: float | None
+
+
+@dataclass(frozen=True)
+class PicturePlan:
+    """Features to red, green and blue: weight [3, inputs], bias [3]; the style's gain lies in the affine."""
+
+    affine: Affine
+    weight: Array
+    bias: Array
+    clamp: float | None
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """The layers of one resolution.
+
+    Attributes:
+        constant: [channels, 4, 4], in the first block only.
+        conv0: doubles the resolution; None in the first block.
+        shortcut: [outputs, inputs] of the ``resnet`` architecture, gain √½ folded in, or None.
+        picture: None where an architecture has no picture layer.
+    """
+
+    resolution: int
+    constant: Array | None
+    conv0: ConvPlan | None
+    conv1: ConvPlan
+    shortcut: Array | None
+    picture: PicturePlan | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All blocks, the resampling taps (float32 [4], gain of a doubling) and the length and width of w+."""
+
+    blocks: tuple[BlockPlan, ...]
+    taps: Array
+    resolution: int
+    num_ws: int
+    w_dim: int
+
+    @property
+    def parameters(self) -> int:
+        """How many constants the plan holds."""
+        total = 0
+        for block in self.blocks:
+            convs = [conv for conv in (block.conv0, block.conv1) if conv is not None]
+            total += sum(c.weight.size + c.affine.matrix.size + c.noise.size for c in convs)
+        return total
+
+
+def make_plan(synthesis: SynthesisNetwork) -> Plan:
+    """Reduce a network to its plan; the arrays are copies or views of float32 weights on the CPU."""
+    config = synthesis.config
+    blocks: list[BlockPlan] = []
+    row = 0
+    for module in synthesis.blocks:
+        block: Any = module
+        residual = block.shortcut is not None
+        shortcut = None
+        if residual:
+            matrix = _array(block.shortcut.weight)[:, :, 0, 0]
+            shortcut = matrix * np.float32(block.shortcut.weight_gain * math.sqrt(0.5))
+        conv0 = None
+        if block.conv0 is not None:
+            conv0 = _conv(block.conv0, row, block.resolution, 1.0)
+            row += 1
+        conv1 = _conv(block.conv1, row, block.resolution, math.sqrt(0.5) if residual else 1.0)
+        row += 1
+        blocks.append(
+            BlockPlan(
+                resolution=block.resolution,
+                constant=None if block.constant is None else _array(block.constant),
+                conv0=conv0,
+                conv1=conv1,
+                shortcut=shortcut,
+                picture=None if block.to_picture is None else _picture(block.to_picture, row),
+            )
+        )
+    taps = np.asarray(config.fir, np.float32)
+    return Plan(tuple(blocks), taps / taps.sum() * 2, config.resolution, config.num_ws, config.w_dim)
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    array: Array = tensor.detach().float().cpu().numpy()
+    return array
+
+
+def _affine(layer: Linear, row: int, gain: float = 1.0) -> Affine:
+    matrix = _array(layer.weight) * np.float32(layer.weight_gain * gain)
+    return Affine(row, matrix, _array(layer.bias) * np.float32(layer.bias_gain * gain))
+
+
+def _conv(layer: ModulatedConv, row: int, resolution: int, gain: float) -> ConvPlan:
+    activation_gain = math.sqrt(2) * gain
+    weight = _array(layer.weight)
+    strength = float(layer.noise_strength)
+    return ConvPlan(
+        affine=_affine(layer.affine, row),
+        resolution=resolution,
+        up=layer.resample is not None,
+        weight=weight,
+        square=np.square(weight).sum((2, 3)),
+        noise=_array(layer.noise_constant) * np.float32(strength * activation_gain),
+        bias=_array(layer.bias) * np.float32(activation_gain),
+        gain=activation_gain,
+        clamp=None if layer.clamp is None else layer.clamp * gain,
+    )
+
+
+def _picture(layer: ToPicture, row: int) -> PicturePlan:
+    return PicturePlan(
+        affine=_affine(layer.affine, row, layer.style_gain),
+        weight=_array(layer.weight)[:, :, 0, 0],
+        bias=_array(layer.bias),
+        clamp=layer.clamp,
+    )
+
+
+def folded_kernel(weight: Array, taps: Array) -> Array:
+    """Transposed convolution and filter as one 3×3 convolution to four phases.
+
+    weight [outputs, inputs, 3, 3] → [4 · outputs, inputs, 3, 3], phases innermost as depth-to-space wants
+    them: output (2p + a, 2q + b) of channel o is channel 4o + 2a + b at (p, q). Exact: the transposed
+    convolution reaches no further than the padding that the filter sees as zeros.
+    """
+    outputs, inputs = weight.shape[:2]
+    reach = np.zeros((2, 3, 3), np.float64)
+    for phase in range(2):
+        for offset in (-1, 0, 1):
+            for k in range(3):
+                tap = k + 1 - (phase - 2 * offset)
+                if 0 <= tap <= 3:
+                    reach[phase, offset + 1, k] = taps[3 - tap]
+    folded = np.einsum("oikl,apk,bql->oabipq", weight.astype(np.float64), reach, reach)
+    return np.ascontiguousarray(folded.reshape(4 * outputs, inputs, 3, 3), np.float32)

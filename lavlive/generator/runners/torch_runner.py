@@ -1,0 +1,53 @@
+"""The runner that always works: torch, eagerly, on the CPU or on Apple's GPU."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+
+from lavlive.errors import RunnerError
+from lavlive.generator.runners.base import Picture, WPlus
+from lavlive.generator.runners.plan import Plan
+from lavlive.generator.runners.planned import PlannedSynthesis
+
+
+class TorchRunner:
+    """Pictures by torch in float32, weights constant, channels last.
+
+    Args:
+        device: ``cpu`` or ``mps``.
+        threads: how many the owner thread's operators may use; None leaves torch's setting.
+    """
+
+    def __init__(self, plan: Plan, device: str = "cpu", threads: int | None = None) -> None:
+        if device == "mps" and not torch.backends.mps.is_available():
+            raise RunnerError("This machine has no Apple GPU that torch can use; try: --runner auto")
+        self.name = "mps" if device == "mps" else "torch"
+        self.resolution = plan.resolution
+        self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
+        self._device = torch.device(device)
+        self._threads = threads
+        self._owner: int | None = None
+        self._synthesis: PlannedSynthesis | None = PlannedSynthesis(plan).to(self._device)
+        self._noise = torch.ones((), device=self._device)
+        self._noise_value = 1.0
+
+    def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
+        """See ``Runner``."""
+        assert self._synthesis is not None, "the runner is closed"
+        if self._threads is not None and self._owner != threading.get_ident():
+            # OpenMP counts threads per calling thread.
+            torch.set_num_threads(self._threads)
+            self._owner = threading.get_ident()
+        if noise != self._noise_value:
+            self._noise.fill_(noise)
+            self._noise_value = noise
+        with torch.inference_mode():
+            w = torch.from_numpy(np.ascontiguousarray(w_plus, np.float32)).to(self._device)
+            torch.from_numpy(out).copy_(self._synthesis(w, self._noise))
+
+    def close(self) -> None:
+        """See ``Runner``."""
+        self._synthesis = None

@@ -1,0 +1,234 @@
+"""Runners: the same pictures from each, the fastest chosen, clear words when one cannot be had."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lavlive.errors import RunnerError
+from lavlive.generator import runner as runner_module
+from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.network import Architecture, Generator, GeneratorConfig
+from lavlive.generator.runner import open_runner
+from lavlive.generator.runners.base import Runner, picture
+from lavlive.generator.runners.cuda_runner import (
+    CudaRunner,
+    Precision,
+    affordable_precision,
+    memory_needed,
+)
+from lavlive.generator.runners.openvino_runner import OpenvinoRunner
+from lavlive.generator.runners.plan import folded_kernel, make_plan
+from lavlive.generator.runners.torch_runner import TorchRunner
+
+ARCHITECTURES: tuple[Architecture, ...] = ("skip", "orig", "resnet")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def generator(
+    architecture: Architecture = "skip", clamp: float | None = None, resolution: int = 32, channels: int = 3
+) -> Generator:
+    """A small network whose every learned number matters."""
+    torch.manual_seed(0)
+    config = GeneratorConfig(
+        resolution,
+        z_dim=16,
+        w_dim=24,
+        mapping_layers=1,
+        channel_base=256,
+        channel_max=24,
+        architecture=architecture,
+        conv_clamp=clamp,
+        fir=(1, 2, 4, 1),
+        picture_channels=channels,
+    )
+    made = Generator(config)
+    for parameter in made.parameters():
+        if parameter.ndim < 2:
+            parameter.data += 0.2 * torch.randn_like(parameter)
+    return made.freeze()
+
+
+def loaded(**arguments: object) -> LoadedGenerator:
+    return LoadedGenerator(generator(**arguments), {"name": "small"}, "ab12")  # type: ignore[arg-type]
+
+
+def some_w_plus(made: Generator, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return random.standard_normal((made.num_ws, made.config.w_dim)).astype(np.float32)
+
+
+def reference(made: Generator, w_plus: np.ndarray, noise: float) -> np.ndarray:
+    """The network itself, float32."""
+    with torch.inference_mode():
+        pixels = made.synthesis(torch.from_numpy(w_plus)[None], noise)[0]
+    return (pixels * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.abs(one.astype(np.int16) - other)
+
+
+@pytest.mark.parametrize("kind", [TorchRunner, OpenvinoRunner])
+@pytest.mark.parametrize(("architecture", "clamp"), [*product(ARCHITECTURES, (None, 0.5))])
+def test_every_runner_makes_the_networks_pictures(
+    kind: type[Runner], architecture: Architecture, clamp: float | None
+) -> None:
+    made = generator(architecture, clamp)
+    opened = kind(make_plan(made.synthesis), threads=1)  # type: ignore[call-arg]
+    for seed, noise in ((0, 1.0), (1, 0.0), (2, 1.7)):
+        w_plus = some_w_plus(made, seed)
+        gap = difference(picture(opened, w_plus, noise), reference(made, w_plus, noise))
+        assert gap.max() <= 2
+        assert gap.mean() <= 0.25
+    opened.close()
+
+
+@pytest.mark.parametrize("kind", [TorchRunner, OpenvinoRunner, CudaRunner])
+def test_a_runner_answers_in_the_given_buffer_and_forgets_the_picture_before(
+    kind: type[Runner],
+) -> None:
+    made = generator()
+    plan = make_plan(made.synthesis)
+    opened: Runner = CudaRunner(plan, device="cpu") if kind is CudaRunner else kind(plan, threads=1)  # type: ignore[call-arg]
+    one, other = some_w_plus(made, 0), some_w_plus(made, 1)
+    out = np.zeros((32, 32, 3), np.uint8)
+    opened.picture_into(one, 1.0, out)
+    first = out.copy()
+    opened.picture_into(other, 0.3, out)
+    assert difference(first, out).max() > 20
+    opened.picture_into(one, 1.0, out)
+    assert np.array_equal(first, out)
+    opened.close()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_half_precision_stays_within_the_bound(
+    architecture: Architecture,
+) -> None:
+    made = generator(architecture)
+    opened = CudaRunner(make_plan(made.synthesis), device="cpu")
+    assert opened.precision.half_from is not None
+    w_plus = some_w_plus(made)
+    gap = difference(picture(opened, w_plus), reference(made, w_plus, 1.0))
+    assert gap.max() <= 2
+    assert gap.mean() <= 0.25
+
+
+def test_a_model_that_half_precision_would_spoil_runs_in_float32() -> None:
+    made = generator()
+    notes: list[str] = []
+    # Features beyond what float16 holds, which the picture layer scales down again.
+    made.synthesis.blocks[-1].conv1.bias.data += 1e5  # type: ignore[union-attr]
+    made.synthesis.blocks[-1].to_picture.weight.data *= 1e-6  # type: ignore[union-attr]
+    opened = CudaRunner(make_plan(made.synthesis), device="cpu", notes=notes)
+    w_plus = some_w_plus(made)
+    assert opened.precision == Precision(None)
+    assert len(notes) == 1
+    assert "float32" in notes[0]
+    assert difference(picture(opened, w_plus), reference(made, w_plus, 1.0)).max() <= 2
+
+
+def test_a_gpu_with_little_memory_means_half_precision_and_with_less_a_refusal_with_the_numbers() -> None:
+    plan = make_plan(generator().synthesis)
+    exact, half = memory_needed(plan, Precision(None)), memory_needed(plan, Precision(4))
+    assert half < exact
+    assert affordable_precision(plan, exact) == Precision(None)
+    assert affordable_precision(plan, half) == Precision(4)
+    with pytest.raises(RunnerError, match=r"needs about \d+ MiB .* 100 MiB are free"):
+        affordable_precision(plan, 100 << 20)
+    notes: list[str] = []
+    assert CudaRunner(plan, device="cpu", notes=notes, free=half).precision == Precision(4)
+    assert "too little for float32" in notes[0]
+
+
+def test_a_folded_kernel_is_the_transposed_convolution_and_its_filter() -> None:
+    random = np.random.default_rng(0)
+    weight = random.standard_normal((5, 3, 3, 3)).astype(np.float32)
+    taps = np.array([1, 2, 4, 1], np.float32) / 4
+    x = torch.from_numpy(random.standard_normal((1, 3, 7, 7)).astype(np.float32))
+    spread = torch.nn.functional.conv_transpose2d(x, torch.from_numpy(weight).transpose(0, 1), stride=2)
+    kernel = torch.from_numpy(np.outer(taps[::-1], taps[::-1]).copy()).expand(5, 1, 4, 4)
+    exact = torch.nn.functional.conv2d(spread, kernel, padding=1, groups=5)
+    phases = torch.nn.functional.conv2d(x, torch.from_numpy(folded_kernel(weight, taps)), padding=1)
+    torch.testing.assert_close(torch.nn.functional.pixel_shuffle(phases, 2), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_the_fastest_runner_is_measured_once_and_then_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[str] = []
+
+    def measure(opened: Runner, count: int) -> float:
+        timed.append(opened.name)
+        return {"torch": 0.001, "openvino": 0.002}[opened.name]
+
+    monkeypatch.setattr(runner_module, "time_pictures", measure)
+    first, notes = open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
+    assert (first.name, notes) == ("torch", [])
+    assert sorted(timed) == ["openvino", "torch"]
+    second, _ = open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
+    assert second.name == "torch"
+    assert len(timed) == 2
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"x": 3}', "\x00\xff", '{"x": {"runner": "abacus"}}'])
+def test_a_damaged_record_of_choices_is_made_again(tmp_path: Path, content: str) -> None:
+    kept = tmp_path / "runners.json"
+    open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
+    key = next(iter(json.loads(kept.read_text())))
+    kept.write_text(content.replace('"x"', json.dumps(key)), encoding="latin-1")
+    opened, notes = open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
+    assert notes == []
+    assert json.loads(kept.read_text())[key]["runner"] == opened.name
+
+
+def test_a_missing_library_is_named_once_and_torch_steps_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    opened, notes = open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
+    assert opened.name == "torch"
+    assert len(notes) == 1
+    assert "pip install openvino" in notes[0]
+    with pytest.raises(RunnerError, match="pip install openvino"):
+        open_runner(loaded(), "openvino", folder=tmp_path)
+
+
+def test_a_library_that_refuses_the_model_is_left_out_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Runner:
+        raise RuntimeError("Check failed\nunsupported layer shape")
+
+    monkeypatch.setattr("lavlive.generator.runners.openvino_runner.OpenvinoRunner.__init__", refuse)
+    opened, notes = open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
+    assert opened.name == "torch"
+    assert notes == ["The runner openvino was left out: unsupported layer shape"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_asking_for_a_gpu_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(RunnerError, match="--runner auto"):
+        open_runner(loaded(), "cuda", folder=tmp_path)
+    with pytest.raises(RunnerError, match="device cuda cannot be used"):
+        open_runner(loaded(), device="cuda", folder=tmp_path)
+
+
+def test_unknown_names_and_pictures_without_colour_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunnerError, match="lavlive has auto"):
+        open_runner(loaded(), "abacus", folder=tmp_path)
+    with pytest.raises(RunnerError, match="device abacus"):
+        open_runner(loaded(), device="abacus", folder=tmp_path)
+    with pytest.raises(RunnerError, match="1 channels"):
+        open_runner(loaded(channels=1), folder=tmp_path)
