@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from lavlive.errors import SourceError
 
 Samples = npt.NDArray[np.float32]
+Clock = Callable[[], float]
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 """Hertz."""
@@ -48,3 +50,11 @@ def check_format(rate: float, channels: int, name: str) -> None:
         )
     if not 1 <= channels <= MAX_CHANNELS:
         raise SourceError(f"{name}: {channels} channels, but lavlive mixes 1 to {MAX_CHANNELS}")
+
+
+def stall_limit(age: float) -> float:
+    """Seconds without sound after which a stream of this age counts as dead.
+
+    A sound server that slept takes two seconds to wake a device, and may hand out a first block before.
+    """
+    return 5.0 if age < 5.0 else 1.0

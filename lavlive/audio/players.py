@@ -1,18 +1,20 @@
-"""Tracks as sources: a track keeps its own pace, silently, whether or not anyone hears it."""
+"""Tracks as sources: silent, at their own pace, or aloud, at the pace of the loudspeakers."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
 
 import numpy as np
 
+from lavlive.audio import devices, portaudio
+from lavlive.audio.block import Clock, Samples
 from lavlive.audio.ring import Ring
-from lavlive.audio.tracks import ReadAhead, Track
-
-Clock = Callable[[], float]
+from lavlive.audio.tracks import ReadAhead, ResampledTrack, Track
+from lavlive.errors import SourceError
 
 RING_SECONDS = 4.0
+RETRY_SECONDS = 2.0
 _STEP = 0.01
 """Seconds of sound handed over at a time."""
 _CATCH_UP = 0.5
@@ -35,14 +37,12 @@ class SilentPlayer:
         stalls: how often the pace was given up and taken up anew.
     """
 
-    patience = float("inf")
-    """A track is never given up for being quiet; it paces itself."""
-
     def __init__(self, track: Track, loop: bool, clock: Clock) -> None:
         self.name = track.name
         self.rate = track.rate
         self.ring = Ring(RING_SECONDS, track.rate, track.channels)
         self.stalls = 0
+        self.notices: deque[str] = deque()
         self._clock = clock
         self._step = max(1, round(_STEP * track.rate))
         self._piece = np.zeros((self._step, track.channels), np.float32)
@@ -78,16 +78,16 @@ class SilentPlayer:
 
     @property
     def heard(self) -> float:
-        """When sound last came, seconds of the clock."""
-        return self._began + self._played / self.rate
+        """Now: a track paces itself, and is never given up for being late."""
+        return self._clock()
 
     @property
     def ended(self) -> bool:
         """The track is over."""
         return self._ahead.finished
 
-    def failure(self) -> str | None:
-        """A track on disk does not go away while it is open."""
+    def tend(self, now: float) -> str | None:
+        """None: a track on disk does not go away while it is open."""
         return None
 
     def close(self) -> None:
@@ -100,3 +100,109 @@ class SilentPlayer:
     def _run(self) -> None:
         while not self._stop.wait(_STEP / 2):
             self.pace(self._clock())
+
+
+class AloudPlayer(SilentPlayer):
+    """Plays a track through an output and copies what it plays into the ring.
+
+    The loudspeakers set the pace, and the capture time of a sample is the moment at which it is heard.
+    Without an output, or while it is away, the track goes on silently; the output is tried again every
+    two seconds.
+
+    Args:
+        track: taken over; closed by `close`.
+        loop: begin again without a gap.
+        clock: seconds.
+        output: where to play, or None when there is nothing now.
+        why: what to say about that.
+    """
+
+    def __init__(
+        self, track: Track, loop: bool, clock: Clock, output: devices.Device | None, why: str = ""
+    ) -> None:
+        super().__init__(track, loop, clock)
+        self._output = output
+        self._speaker: portaudio.Speaker | None = None
+        # Held by whoever hands the pace from the pacer to the speaker or back; never by the callback.
+        self._hand_over = threading.Lock()
+        self._scratch = np.zeros((8192, track.channels), np.float32)
+        self._channels = track.channels
+        self._tried = clock()
+        if output is None:
+            self.notices.append(f"{self.name} plays silently: {why}")
+
+    def start(self) -> None:
+        """Begin to play."""
+        if self._output is not None:
+            self._play_on(self._output)
+        super().start()
+
+    def pace(self, now: float) -> None:
+        """Hand over what is due, while no loudspeaker does it."""
+        with self._hand_over:
+            if self._speaker is None:
+                super().pace(now)
+
+    def tend(self, now: float) -> str | None:
+        """Go on silently when the output went away, and take it again when it is back."""
+        if self._speaker is not None and not self._speaker.active:
+            with self._hand_over:
+                self._speaker.close()
+                self._speaker = None
+                self._began = now - self._played / self.rate
+            self._tried = now
+            self.notices.append("the output went away; the track goes on silently")
+        elif self._speaker is None and now - self._tried >= RETRY_SECONDS and not self.ended:
+            self._tried = now
+            try:
+                self._output = (
+                    devices.find_output(None) if self._output is None else devices.find_again(self._output)
+                )
+            except SourceError:
+                return None
+            self._play_on(self._output)
+        return None
+
+    def close(self) -> None:
+        """Stop, let go of the output, and close the track."""
+        if self._speaker is not None:
+            self._speaker.close()
+        super().close()
+
+    def _play_on(self, output: devices.Device) -> None:
+        try:
+            speaker = portaudio.Speaker(output.index, self.rate, self._channels, self._fill, self._clock)
+            with self._hand_over:
+                self._speaker = speaker
+                speaker.start()
+        except SourceError as error:
+            self._speaker = None
+            self.notices.append(f"{self.name} plays silently: {error}")
+
+    def _fill(self, out: Samples, heard_at: float, late: bool) -> None:
+        """The loudspeaker's callback: take, copy, count."""
+        for start in range(0, len(out), len(self._scratch)):
+            piece = out[start : start + len(self._scratch)]
+            taken = self._scratch[: self._ahead.take(self._scratch[: len(piece)])]
+            piece[: len(taken)] = taken[:, : out.shape[1]]
+            late = late or (len(taken) < len(piece) and not self._ahead.finished)
+            self._played += len(taken)
+            self.ring.write(taken, heard_at + (start + len(taken)) / self.rate, late)
+            late = False
+
+
+def play_aloud(path: str, loop: bool, clock: Clock) -> AloudPlayer:
+    """A player on the default output, at the track's rate if the output takes it, else at the output's.
+
+    Raises:
+        SourceError: the track cannot be read. A missing output is no error; the player says it.
+    """
+    track = Track(path)
+    try:
+        output = devices.find_output(None)
+    except SourceError as error:
+        return AloudPlayer(track, loop, clock, None, str(error))
+    if not portaudio.plays(output.index, track.rate, track.channels):
+        track.close()
+        track = ResampledTrack(path, output.rate)
+    return AloudPlayer(track, loop, clock, output)

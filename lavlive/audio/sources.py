@@ -13,27 +13,21 @@ every 2 s by name, never another one instead, and is "running" when it has it ba
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self, get_args
+from typing import Any, Literal, get_args
 
-from lavlive.audio.block import Block
-from lavlive.audio.players import Clock, SilentPlayer
-from lavlive.audio.ring import Ring
+from lavlive.audio import devices, portaudio, pulse, wasapi
+from lavlive.audio.block import MAX_CHANNELS, Clock
+from lavlive.audio.players import SilentPlayer, play_aloud
+from lavlive.audio.source import Capture, Source, SourceEvent
 from lavlive.audio.tracks import Track
 from lavlive.errors import SourceError
 from lavlive.resources import shipped
 
-Kind = Literal["input", "loopback", "track", "demo"]
-State = Literal["idle", "running", "lost", "ended"]
+__all__ = ["Source", "SourceEvent", "SourceSpec", "open_source"]
 
-RETRY_SECONDS = 2.0
-STALL_SECONDS = 1.0
-_WATCH_SECONDS = 0.25
+Kind = Literal["input", "loopback", "track", "demo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +40,15 @@ class SourceSpec:
             system's default device. Unused for "demo".
         aloud: a track is played through the default output too.
         loop: a track begins again after its end.
+        channels: which channels to mix, counted from 1; None takes all of a track or loopback, and the
+            first two of an interface.
     """
 
     kind: Kind
     name: str | None = None
     aloud: bool = False
     loop: bool = True
+    channels: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for JSON."""
@@ -65,6 +62,8 @@ class SourceSpec:
             SourceError: a value has the wrong type.
         """
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        if isinstance(channels := known.get("channels"), list):
+            known["channels"] = tuple(channels)
         spec = cls(**known) if "kind" in known else None
         if (
             spec is None
@@ -73,226 +72,69 @@ class SourceSpec:
             or not isinstance(spec.aloud, bool)
             or not isinstance(spec.loop, bool)
             or (spec.kind == "track" and not spec.name)
+            or not _are_channels(spec.channels)
         ):
             raise SourceError(f"not a description of a sound source: {values!r}")
         return spec
 
 
-@dataclass(frozen=True, slots=True)
-class SourceEvent:
-    """Something that the operator should know.
-
-    Attributes:
-        kind: "lost", "running" (it came back), "ended" or "notice".
-        text: one line.
-        time: seconds of the clock.
-    """
-
-    kind: Literal["lost", "running", "ended", "notice"]
-    text: str
-    time: float
-
-
-class Capture(Protocol):
-    """One attempt at a device or track, from its opening until it fails or is closed.
-
-    Attributes:
-        name: as the system calls it.
-        ring: where its sound arrives.
-        patience: seconds without sound after which it counts as dead.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def ring(self) -> Ring: ...
-    @property
-    def patience(self) -> float: ...
-    @property
-    def heard(self) -> float:
-        """When sound last came, seconds of the clock."""
-
-    @property
-    def ended(self) -> bool:
-        """There will be no more sound, as it should be."""
-
-    def failure(self) -> str | None:
-        """Why the device can no longer be used, or None."""
-
-    def start(self) -> None:
-        """Let sound come."""
-
-    def close(self) -> None:
-        """Let go of the device; never raises, never hangs."""
-
-
-class Source:
-    """A sound source that survives the loss of its device; a context manager.
-
-    Args:
-        opener: opens the one device or track that was chosen; raises SourceError when it is not there.
-        clock: seconds.
-
-    Attributes:
-        losses: how often the device went away.
-    """
-
-    def __init__(self, opener: Callable[[], Capture], clock: Clock = time.perf_counter) -> None:
-        self.losses = 0
-        self._opener = opener
-        self._clock = clock
-        self._capture: Capture | None = None
-        self._state: State = "idle"
-        self._ring = Ring(0.1, 48_000, 1)
-        self._name = ""
-        self._past_xruns = 0
-        self._past_dropped = 0
-        self._tried = 0.0
-        self._events: deque[SourceEvent] = deque(maxlen=64)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def name(self) -> str:
-        """The device or track, as the system calls it."""
-        return self._name
-
-    @property
-    def state(self) -> State:
-        """idle before `start` and after `stop`, then running, lost or ended."""
-        return self._state
-
-    @property
-    def ring(self) -> Ring:
-        """Where sound arrives; another one after the device came back, for its format may have changed."""
-        return self._ring
-
-    @property
-    def rate(self) -> int:
-        """Hertz, of what arrives now."""
-        return self._ring.rate
-
-    @property
-    def channels(self) -> int:
-        """Of what arrives now."""
-        return self._ring.channels
-
-    @property
-    def xruns(self) -> int:
-        """Gaps that the driver reported, since the start."""
-        return self._past_xruns + self._ring.xruns
-
-    @property
-    def dropped_samples(self) -> int:
-        """Samples per channel that were read too late, since the start."""
-        return self._past_dropped + self._ring.dropped_samples
-
-    def read(self, max_frames: int | None = None) -> Block | None:
-        """The oldest sound that has not been read, or None; for one reader."""
-        return self._ring.read(max_frames)
-
-    def events(self) -> list[SourceEvent]:
-        """What happened since the last call, oldest first."""
-        return [self._events.popleft() for _ in range(len(self._events))]
-
-    def start(self, wait_for_device: bool = False) -> None:
-        """Open the device and let sound come.
-
-        Args:
-            wait_for_device: be "lost" instead of raising when it is not there now, as after a restart
-                in the middle of a show.
-
-        Raises:
-            SourceError: the device or track cannot be opened.
-        """
-        try:
-            self._open()
-        except SourceError as error:
-            if not wait_for_device:
-                raise
-            self._lose(str(error), self._clock())
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._watch, name="source watch", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Let go of the device."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        self._let_go()
-        self._state = "idle"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def check(self, now: float) -> None:
-        """Look after the device: notice its loss, try again; what the thread does four times a second."""
-        if self._state == "lost" and now - self._tried >= RETRY_SECONDS:
-            try:
-                self._open()
-            except SourceError:
-                self._tried = self._clock()
-            else:
-                self._tell("running", f"{self._name} is back")
-        elif self._state == "running" and self._capture is not None:
-            reason = self._capture.failure()
-            if reason is not None:
-                self._lose(f"{self._name}: {reason}", now)
-            elif self._capture.ended:
-                self._state = "ended"
-                self._tell("ended", f"{self._name} is over")
-            elif now - self._capture.heard > self._capture.patience:
-                self._lose(f"{self._name}: no sound arrives any more", now)
-
-    def _watch(self) -> None:
-        while not self._stop.wait(_WATCH_SECONDS):
-            self.check(self._clock())
-
-    def _open(self) -> None:
-        capture = self._opener()
-        self._past_xruns += self._ring.xruns
-        self._past_dropped += self._ring.dropped_samples
-        self._capture, self._ring, self._name = capture, capture.ring, capture.name
-        capture.start()
-        self._state = "running"
-
-    def _lose(self, reason: str, now: float) -> None:
-        self._state = "lost"
-        self.losses += 1
-        self._tried = now
-        self._tell("lost", f"{reason}; trying again every {RETRY_SECONDS:g} s")
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if self._capture is not None:
-            self._capture.close()
-            self._capture = None
-
-    def _tell(self, kind: Literal["lost", "running", "ended", "notice"], text: str) -> None:
-        self._events.append(SourceEvent(kind, text, self._clock()))
+def _are_channels(channels: object) -> bool:
+    if channels is None:
+        return True
+    return (
+        isinstance(channels, tuple)
+        and len(channels) > 0
+        and all(isinstance(channel, int) and 1 <= channel <= MAX_CHANNELS for channel in channels)
+    )
 
 
 def open_source(spec: SourceSpec, clock: Clock = time.perf_counter) -> Source:
-    """A source for a description; `start` opens it.
+    """A source for a description; its `start` opens it.
 
     Args:
         spec: what to listen to.
         clock: seconds.
     """
-
-    def opener() -> Capture:
-        return SilentPlayer(Track(_track_path(spec)), spec.loop, clock)
-
-    return Source(opener, clock)
+    opener = _TrackOpener(spec, clock) if spec.kind in ("track", "demo") else _DeviceOpener(spec, clock)
+    return Source(opener, clock, spec.channels)
 
 
-def _track_path(spec: SourceSpec) -> str:
-    return str(shipped("data") / "demo.ogg") if spec.kind == "demo" else str(spec.name)
+@dataclass
+class _TrackOpener:
+    spec: SourceSpec
+    clock: Clock
+
+    def __call__(self) -> Capture:
+        path = str(shipped("data") / "demo.ogg") if self.spec.kind == "demo" else str(self.spec.name)
+        if self.spec.aloud:
+            return play_aloud(path, self.spec.loop, self.clock)
+        return SilentPlayer(Track(path), self.spec.loop, self.clock)
+
+
+@dataclass
+class _DeviceOpener:
+    """Opens the device that the name meant the first time, and from then on that one only."""
+
+    spec: SourceSpec
+    clock: Clock
+    device: devices.Device | None = None
+
+    def __call__(self) -> Capture:
+        if self.device is not None:
+            # A source of the sound server is asked for by its own name, without PortAudio's lists.
+            if self.device.index < 0:
+                return self._open(self.device)
+            return self._open(devices.find_again(self.device))
+        find = devices.find_input if self.spec.kind == "input" else devices.find_loopback
+        device = find(self.spec.name)
+        capture = self._open(device)
+        self.device = device
+        return capture
+
+    def _open(self, device: devices.Device) -> Capture:
+        if device.system == "PulseAudio":
+            return pulse.PulseCapture(device.id, self.clock)
+        if device.kind == "loopback" and device.index < 0:
+            return wasapi.LoopbackCapture(device.id, self.clock)
+        channels = None if self.spec.channels is None else max(self.spec.channels)
+        return portaudio.InputCapture(device.index, self.clock, channels)

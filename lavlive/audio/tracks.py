@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 import soundfile
+import soxr
 
 from lavlive.audio.block import Block, Samples, check_format
 from lavlive.errors import SourceError
@@ -96,6 +97,38 @@ class Track:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class ResampledTrack(Track):
+    """A track at another rate, for an output that does not play the track's own.
+
+    A loop stays gapless: the filter runs on over the seam. Without a loop, the last 20 ms or so stay in it.
+
+    Args:
+        path: as for `Track`.
+        rate: hertz, of what `read` gives.
+    """
+
+    def __init__(self, path: Path | str, rate: int) -> None:
+        super().__init__(path)
+        self._stream = soxr.ResampleStream(self.rate, rate, self.channels, dtype="float32")
+        self._ratio = self.rate / rate
+        self.frames = round(self.frames / self._ratio)
+        self.rate = rate
+        self._ready: Samples = np.zeros((0, self.channels), np.float32)
+
+    def read(self, frames: int) -> Samples:
+        """The next samples at the new rate, float32 [n, channels]; n < frames only at the end."""
+        pieces, count = [self._ready], len(self._ready)
+        while count < frames:
+            piece = super().read(max(1, round((frames - count) * self._ratio)))
+            if not len(piece):
+                break
+            pieces.append(self._stream.resample_chunk(piece))
+            count += len(pieces[-1])
+        ready = np.concatenate(pieces)
+        self._ready = ready[frames:]
+        return ready[:frames]
 
 
 def read_track(path: Path | str) -> Track:

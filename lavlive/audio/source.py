@@ -1,0 +1,252 @@
+"""A source that outlives its device: it notices the loss, tries the same device again, and says so.
+
+who               may call
+its owner         start, stop, events, everything that reads
+one reader        read
+its watch thread  check
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from lavlive.audio.block import Block, Clock, stall_limit
+from lavlive.audio.ring import Ring
+from lavlive.errors import SourceError
+
+State = Literal["idle", "running", "lost", "ended"]
+EventKind = Literal["lost", "running", "ended", "notice"]
+
+RETRY_SECONDS = 2.0
+_WATCH_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """Something that the operator should know.
+
+    Attributes:
+        kind: "lost", "running" (it came back), "ended" or "notice".
+        text: one line.
+        time: seconds of the clock.
+    """
+
+    kind: EventKind
+    text: str
+    time: float
+
+
+class Capture(Protocol):
+    """One attempt at a device or track, from its opening until it fails or is closed.
+
+    Attributes:
+        name: as the system calls it.
+        ring: where its sound arrives.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ring(self) -> Ring: ...
+    @property
+    def heard(self) -> float:
+        """When sound last came, seconds of the clock."""
+
+    @property
+    def ended(self) -> bool:
+        """There will be no more sound, as it should be."""
+
+    @property
+    def notices(self) -> deque[str]:
+        """What the operator should know, until someone takes it out."""
+
+    def tend(self, now: float) -> str | None:
+        """Look after itself, a few times a second; returns why it can no longer be used, or None."""
+
+    def start(self) -> None:
+        """Let sound come."""
+
+    def close(self) -> None:
+        """Let go of the device; never raises, never hangs."""
+
+
+class Source:
+    """A sound source that survives the loss of its device; a context manager.
+
+    Args:
+        opener: opens the one device or track that was chosen; raises SourceError when it is not there.
+        clock: seconds.
+        picked: channels to hear, counted from 1; None hears all that are open.
+
+    Attributes:
+        losses: how often the device went away.
+    """
+
+    def __init__(
+        self,
+        opener: Callable[[], Capture],
+        clock: Clock = time.perf_counter,
+        picked: tuple[int, ...] | None = None,
+    ) -> None:
+        self.losses = 0
+        self._picked = None if picked is None else [channel - 1 for channel in picked]
+        self._opener = opener
+        self._clock = clock
+        self._capture: Capture | None = None
+        self._state: State = "idle"
+        self._ring = Ring(0.1, 48_000, 1)
+        self._name = ""
+        self._past_xruns = 0
+        self._past_dropped = 0
+        self._tried = 0.0
+        self._opened = 0.0
+        self._events: deque[SourceEvent] = deque(maxlen=64)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def name(self) -> str:
+        """The device or track, as the system calls it."""
+        return self._name
+
+    @property
+    def state(self) -> State:
+        """idle before `start` and after `stop`, then running, lost or ended."""
+        return self._state
+
+    @property
+    def ring(self) -> Ring:
+        """Where sound arrives; another one after the device came back, for its format may have changed."""
+        return self._ring
+
+    @property
+    def rate(self) -> int:
+        """Hertz, of what arrives now."""
+        return self._ring.rate
+
+    @property
+    def channels(self) -> int:
+        """Of what arrives now."""
+        return self._ring.channels
+
+    @property
+    def xruns(self) -> int:
+        """Gaps that the driver reported, since the start."""
+        return self._past_xruns + self._ring.xruns
+
+    @property
+    def dropped_samples(self) -> int:
+        """Samples per channel that were read too late, since the start."""
+        return self._past_dropped + self._ring.dropped_samples
+
+    def read(self, max_frames: int | None = None) -> Block | None:
+        """The oldest sound that has not been read, or None; for one reader."""
+        block = self._ring.read(max_frames)
+        if block is None or self._picked is None:
+            return block
+        return Block(block.samples[:, self._picked], block.rate, block.time)
+
+    def events(self) -> list[SourceEvent]:
+        """What happened since the last call, oldest first."""
+        return [self._events.popleft() for _ in range(len(self._events))]
+
+    def start(self, wait_for_device: bool = False) -> None:
+        """Open the device and let sound come.
+
+        Args:
+            wait_for_device: be "lost" instead of raising when it is not there now, as after a restart
+                in the middle of a show.
+
+        Raises:
+            SourceError: the device or track cannot be opened.
+        """
+        try:
+            self._open()
+        except SourceError as error:
+            if not wait_for_device:
+                raise
+            self._lose(str(error), self._clock())
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._watch, name="source watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let go of the device."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._let_go()
+        self._state = "idle"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def check(self, now: float) -> None:
+        """Look after the device: notice its loss, try again; what the thread does four times a second."""
+        if self._state == "lost" and now - self._tried >= RETRY_SECONDS:
+            try:
+                self._open()
+            except SourceError:
+                self._tried = self._clock()
+            else:
+                self._tell("running", f"{self._name} is back")
+        elif self._state == "running" and self._capture is not None:
+            reason = self._capture.tend(now)
+            while self._capture.notices:
+                self._tell("notice", self._capture.notices.popleft())
+            if reason is not None:
+                self._lose(f"{self._name}: {reason}", now)
+            elif self._capture.ended:
+                self._state = "ended"
+                self._tell("ended", f"{self._name} is over")
+            elif now - self._capture.heard > stall_limit(now - self._opened):
+                self._lose(f"{self._name}: no sound arrives any more", now)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_WATCH_SECONDS):
+            self.check(self._clock())
+
+    def _open(self) -> None:
+        capture = self._opener()
+        if self._picked is not None and max(self._picked) >= capture.ring.channels:
+            capture.close()
+            has, wanted = capture.ring.channels, max(self._picked) + 1
+            raise SourceError(f"{capture.name} has {has} channels; there is no channel {wanted}")
+        try:
+            capture.start()
+        except SourceError:
+            capture.close()
+            raise
+        self._past_xruns += self._ring.xruns
+        self._past_dropped += self._ring.dropped_samples
+        self._capture, self._ring, self._name = capture, capture.ring, capture.name
+        self._opened = self._clock()
+        self._state = "running"
+
+    def _lose(self, reason: str, now: float) -> None:
+        self._state = "lost"
+        self.losses += 1
+        self._tried = now
+        self._tell("lost", f"{reason}; trying again every {RETRY_SECONDS:g} s")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._capture is not None:
+            self._capture.close()
+            self._capture = None
+
+    def _tell(self, kind: EventKind, text: str) -> None:
+        self._events.append(SourceEvent(kind, text, self._clock()))
