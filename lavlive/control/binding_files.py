@@ -43,10 +43,8 @@ class BindingFolders:
         Of shipped sets the one with the longest name or pattern is the best.
         """
         own = self._user / file_name(device)
-        if own.exists():
-            if found := self._read(own):
-                return found
-            return BindingSet(device)
+        if own.exists() and (found := self._read(own)):
+            return found
         fitting = [found for path in sorted(self._shipped.glob("*.toml")) if (found := self._read(path))]
         fitting = [found for found in fitting if found.fits(device)]
         return max(fitting, key=lambda found: len(found.device), default=BindingSet(device))

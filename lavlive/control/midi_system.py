@@ -1,0 +1,231 @@
+"""The operating system's MIDI, through rtmidi, and the small protocol that stands for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import rtmidi
+
+from lavlive.errors import ControlError
+
+CLIENT = "lavlive"
+_AGAIN_SECONDS = 5.0
+"""Rest after a MIDI system that is there refused us."""
+
+_RTMIDI_ERRORS = (rtmidi.RtMidiError, OSError, ValueError)
+
+
+class InputPort(Protocol):
+    """An open port that calls back until it is closed."""
+
+    def close(self) -> None: ...
+
+
+class OutputPort(Protocol):
+    """An open port that messages can be sent to."""
+
+    def send(self, message: Sequence[int]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class MidiSystem(Protocol):
+    """Where ports are found: the operating system's MIDI, or a test's.
+
+    Every call may raise `ControlError`.
+    """
+
+    def inputs(self) -> list[str]: ...
+
+    def outputs(self) -> list[str]: ...
+
+    def open_input(self, port: str, receive: Callable[[Sequence[int]], None]) -> InputPort: ...
+
+    def open_output(self, port: str) -> OutputPort: ...
+
+    def close(self) -> None: ...
+
+
+def available_api() -> int | None:
+    """rtmidi's number of the MIDI system to use here, None where there is none.
+
+    On Linux that is ALSA's sequencer, else a running JACK server. Asking rtmidi for one that is absent
+    would print lines of complaints.
+    """
+    compiled = rtmidi.get_compiled_api()
+    for api in (rtmidi.API_MACOSX_CORE, rtmidi.API_WINDOWS_MM):
+        if api in compiled:
+            return int(api)
+    if rtmidi.API_LINUX_ALSA in compiled and Path("/dev/snd/seq").exists():
+        return int(rtmidi.API_LINUX_ALSA)
+    if rtmidi.API_UNIX_JACK in compiled and _jack_runs():
+        return int(rtmidi.API_UNIX_JACK)
+    return None
+
+
+def _jack_runs() -> bool:
+    server = os.environ.get("JACK_DEFAULT_SERVER", "default")
+    folders = (Path("/dev/shm"), Path(tempfile.gettempdir()))
+    return any(any(folder.glob(f"jack_{server}_*")) for folder in folders if folder.is_dir())
+
+
+class RtmidiSystem:
+    """The operating system's MIDI through rtmidi.
+
+    Args:
+        api: rtmidi's number of a MIDI system; None takes what `available_api` finds, and goes on looking.
+    """
+
+    def __init__(self, api: int | None = None) -> None:
+        self._api = api
+        self._ears: Any = None
+        self._mouth: Any = None
+        self._again = float("-inf")
+
+    def inputs(self) -> list[str]:
+        """Names of the ports that send to us."""
+        return self._names(incoming=True)
+
+    def outputs(self) -> list[str]:
+        """Names of the ports that we can send to."""
+        return self._names(incoming=False)
+
+    def open_input(self, port: str, receive: Callable[[Sequence[int]], None]) -> InputPort:
+        """Open a port by its name; `receive` is called by rtmidi's thread with each message's bytes."""
+        return _RtmidiInput(self._api_or_found(), port, receive)
+
+    def open_output(self, port: str) -> OutputPort:
+        """Open a port by its name."""
+        return _RtmidiOutput(self._api_or_found(), port)
+
+    def close(self) -> None:
+        """Let go of the MIDI system."""
+        for end in (self._ears, self._mouth):
+            if end is not None:
+                end.delete()
+        self._ears = self._mouth = None
+
+    def _api_or_found(self) -> int:
+        api = available_api() if self._api is None else self._api
+        if api is None:
+            raise ControlError(
+                "This computer has no MIDI system; on Linux, ALSA's sequencer or JACK is needed."
+            )
+        return api
+
+    def _names(self, incoming: bool) -> list[str]:
+        if self._ears is None:
+            api = available_api() if self._api is None else self._api
+            if api is None or time.perf_counter() < self._again:
+                return []
+            try:
+                self._ears = rtmidi.MidiIn(api, name=f"{CLIENT} watch in")
+                self._mouth = rtmidi.MidiOut(api, name=f"{CLIENT} watch out")
+            except _RTMIDI_ERRORS as reason:
+                self._ears = self._mouth = None
+                self._again = time.perf_counter() + _AGAIN_SECONDS
+                raise ControlError(f"MIDI cannot be used: {reason}") from None
+        try:
+            names = (self._ears if incoming else self._mouth).get_ports()
+        except _RTMIDI_ERRORS as reason:
+            self.close()
+            raise ControlError(f"MIDI ports cannot be listed: {reason}") from None
+        return [name for name in names if not name.startswith(CLIENT) and "Midi Through" not in name]
+
+
+def _open(end: Any, port: str) -> None:
+    names = end.get_ports()
+    if port not in names:
+        end.delete()
+        raise ControlError(f"The MIDI port {port!r} has gone; there are {', '.join(names) or 'none'}.")
+    try:
+        end.open_port(names.index(port), name="control")
+    except _RTMIDI_ERRORS as reason:
+        end.delete()
+        raise ControlError(f"The MIDI port {port!r} cannot be opened: {reason}") from None
+
+
+class _RtmidiInput:
+    def __init__(self, api: int, port: str, receive: Callable[[Sequence[int]], None]) -> None:
+        try:
+            self._midi = rtmidi.MidiIn(api, name=CLIENT)
+        except _RTMIDI_ERRORS as reason:
+            raise ControlError(f"MIDI cannot be used: {reason}") from None
+        self._midi.ignore_types(sysex=True, timing=False, active_sense=True)
+        self._midi.set_callback(lambda arrived, _: receive(arrived[0]))
+        _open(self._midi, port)
+
+    def close(self) -> None:
+        self._midi.cancel_callback()
+        self._midi.close_port()
+        self._midi.delete()
+
+
+class _RtmidiOutput:
+    def __init__(self, api: int, port: str) -> None:
+        try:
+            self._midi = rtmidi.MidiOut(api, name=CLIENT)
+        except _RTMIDI_ERRORS as reason:
+            raise ControlError(f"MIDI cannot be used: {reason}") from None
+        _open(self._midi, port)
+
+    def send(self, message: Sequence[int]) -> None:
+        try:
+            self._midi.send_message(message)
+        except _RTMIDI_ERRORS as reason:
+            raise ControlError(f"A MIDI message cannot be sent: {reason}") from None
+
+    def close(self) -> None:
+        self._midi.close_port()
+        self._midi.delete()
+
+
+def device_name(port: str, platform: str = sys.platform) -> str:
+    """A port's name without the numbers that the system changes when a device is plugged in again."""
+    name = re.sub(r" \d+:\d+$", "", port)
+    name = re.sub(r" \[\d+\]", "", name)
+    if platform == "win32":
+        name = re.sub(r" \d+$", "", name)
+    return name.strip() or port
+
+
+def named(ports: Sequence[str]) -> dict[str, str]:
+    """Device name to port name; a second device of the same name is called ``name #2``."""
+    named: dict[str, str] = {}
+    for port in ports:
+        device = device_name(port)
+        number = 1
+        while device in named:
+            number += 1
+            device = f"{device_name(port)} #{number}"
+        named[device] = port
+    return named
+
+
+_DIRECTION = re.compile(r"\b(in|out|input|output|capture|playback)\b", re.IGNORECASE)
+
+
+def output_for(device: str, outputs: Mapping[str, str]) -> str | None:
+    """The port that leads back to an input device: of the same name, but for words like in and out."""
+    if device in outputs:
+        return outputs[device]
+    plain = _DIRECTION.sub("", device)
+    return next((port for name, port in outputs.items() if _DIRECTION.sub("", name) == plain), None)
+
+
+def list_devices(system: MidiSystem | None = None) -> list[str]:
+    """Names of the MIDI devices that are plugged in, empty where there is no MIDI."""
+    system = system or RtmidiSystem()
+    try:
+        return list(named(system.inputs()))
+    except ControlError:
+        return []
+    finally:
+        system.close()

@@ -1,0 +1,191 @@
+"""Takes the events of all devices to the parameters and actions that they are bound to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from lavlive.control.actions import Action
+from lavlive.control.bindings import Binding, BindingSet, Mode, relative_steps
+from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.takeover import Takeover
+from lavlive.parameters import Kind, Parameter, Value, Values
+
+_DERIVED = (SourceKind.CC14, SourceKind.NRPN)
+
+
+@dataclass(slots=True)
+class _Bound:
+    """A binding at work: where its knob stands and whether its button is down."""
+
+    binding: Binding
+    takeover: Takeover
+    pressed: bool = False
+
+
+@dataclass(slots=True)
+class _Device:
+    bindings: BindingSet
+    bound: dict[Source, list[_Bound]] = field(default_factory=lambda: defaultdict(list))
+    parts: frozenset[Source] = frozenset()
+    last: Source | None = None
+
+
+class Router:
+    """Applies control events, one binding after another; belongs to the main thread.
+
+    `change` is called with a parameter's name and its new value and has to store it in `values`.
+    """
+
+    def __init__(self, values: Values, change: Callable[[str, Value], None]) -> None:
+        self._values = values
+        self._change = change
+        self._devices: dict[str, _Device] = {}
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices that have bindings here."""
+        return tuple(self._devices)
+
+    def bindings(self, device: str) -> BindingSet:
+        """The bindings that a device has now."""
+        known = self._devices.get(device)
+        return known.bindings if known else BindingSet(device)
+
+    def connect(self, device: str, bindings: BindingSet) -> None:
+        """Bind a device, or bind it anew; knobs whose binding stays keep their hold."""
+        before = self._devices.get(device)
+        kept = (
+            {bound.binding: bound for bounds in before.bound.values() for bound in bounds} if before else {}
+        )
+        entry = _Device(bindings, last=before.last if before else None)
+        parts: set[Source] = set()
+        for binding in bindings.bindings:
+            bound = kept.get(binding) or _Bound(binding, Takeover(binding.takeover))
+            entry.bound[binding.source].append(bound)
+            parts.update(_parts(binding.source))
+        entry.parts = frozenset(parts)
+        self._devices[device] = entry
+
+    def forget_positions(self, device: str) -> None:
+        """A device went away: when it comes back its knobs may stand elsewhere."""
+        for bound in self._bounds(device):
+            bound.takeover.forget()
+            bound.pressed = False
+
+    def release(self) -> None:
+        """All knobs let go of their values, as after a preset."""
+        for device in self._devices:
+            for bound in self._bounds(device):
+                bound.takeover.release()
+
+    def ghosts(self) -> dict[str, float]:
+        """Where knobs stand that do not hold their parameters: positions 0 to 1 in the parameters' ranges."""
+        found: dict[str, float] = {}
+        for device in self._devices:
+            for bound in self._bounds(device):
+                parameter = bound.binding.parameter
+                if parameter is None or bound.binding.mode is not Mode.ABSOLUTE:
+                    continue
+                knob = bound.takeover.ghost(bound.binding.travel_of(self._values[parameter.name]))
+                if knob is not None:
+                    found[parameter.name] = parameter.to_unit(bound.binding.value_at(knob))
+        return found
+
+    def bound_to(self, target: str | Action) -> list[tuple[str, Binding]]:
+        """The devices and bindings that move a parameter or call an action."""
+        return [
+            (device, bound.binding)
+            for device in self._devices
+            for bound in self._bounds(device)
+            if bound.binding.target == target
+        ]
+
+    def handle(self, event: ControlEvent) -> list[Action]:
+        """Apply one event; returns the actions that it called."""
+        device = self._devices.get(event.device)
+        if device is None:
+            return []
+        bounds = device.bound.get(event.source, []) + device.bound.get(event.source.on_any_channel(), [])
+        others_moved = device.last not in (None, event.source)
+        derived = event.source.kind in _DERIVED and not bounds
+        if not derived and event.source.on_any_channel() not in device.parts:
+            device.last = event.source
+        actions = []
+        for bound in bounds:
+            parameter = bound.binding.parameter
+            if parameter is None:
+                actions += self._button_action(bound, event)
+            elif bound.binding.mode is Mode.ABSOLUTE:
+                self._absolute(bound, parameter, event, others_moved)
+            elif bound.binding.mode.relative:
+                self._relative(bound.binding, parameter, event.raw)
+            else:
+                self._button(bound, parameter, event)
+        return actions
+
+    def _bounds(self, device: str) -> Iterator[_Bound]:
+        for bounds in self._devices[device].bound.values():
+            yield from bounds
+
+    def _absolute(self, bound: _Bound, parameter: Parameter, event: ControlEvent, others_moved: bool) -> None:
+        binding, takeover = bound.binding, bound.takeover
+        if parameter.kind is Kind.SWITCH:
+            self._change(parameter.name, binding.value_at(event.position))
+            return
+        present = binding.travel_of(self._values[parameter.name])
+        travel = takeover.moved(event.position, present, event.time, others_moved)
+        if travel is not None:
+            self._change(parameter.name, binding.value_at(travel))
+            takeover.left(binding.travel_of(self._values[parameter.name]))
+
+    def _relative(self, binding: Binding, parameter: Parameter, raw: int) -> None:
+        steps = relative_steps(binding.mode, raw) * (-1 if binding.invert else 1)
+        present = self._values[parameter.name]
+        low = parameter.low if binding.low is None else binding.low
+        high = parameter.high if binding.high is None else binding.high
+        if parameter.kind is Kind.CONTINUOUS:
+            unit = parameter.to_unit(present) + steps * binding.step
+            number = parameter.number(parameter.from_unit(unit))
+        else:
+            number = parameter.number(present) + steps
+        self._change(parameter.name, parameter.value(min(max(number, low), high)))
+
+    def _button(self, bound: _Bound, parameter: Parameter, event: ControlEvent) -> None:
+        was_pressed, bound.pressed = bound.pressed, _is_pressed(event)
+        if bound.pressed == was_pressed:
+            return
+        low, high = bound.binding.value_at(0.0), bound.binding.value_at(1.0)
+        if bound.binding.mode is Mode.MOMENTARY:
+            self._change(parameter.name, high if bound.pressed else low)
+        elif bound.pressed:
+            present = self._values[parameter.name]
+            if parameter.kind is Kind.CHOICE:
+                following = (parameter.choices.index(str(present)) + 1) % len(parameter.choices)
+                self._change(parameter.name, parameter.choices[following])
+            else:
+                self._change(parameter.name, low if present == high else high)
+
+    def _button_action(self, bound: _Bound, event: ControlEvent) -> list[Action]:
+        was_pressed, bound.pressed = bound.pressed, _is_pressed(event)
+        if event.source.kind is SourceKind.PROGRAM:
+            was_pressed = False
+        target = bound.binding.target
+        return [target] if bound.pressed and not was_pressed and isinstance(target, Action) else []
+
+
+def _is_pressed(event: ControlEvent) -> bool:
+    return event.raw > 0 if event.source.kind is SourceKind.NOTE else event.position >= 0.5
+
+
+def _parts(source: Source) -> list[Source]:
+    """The plain controllers whose messages make up a 14-bit one."""
+    match source.kind:
+        case SourceKind.CC14:
+            numbers: tuple[int, ...] = (source.number, source.number + 32)
+        case SourceKind.NRPN:
+            numbers = (6, 38, 96, 97, 98, 99, 100, 101)
+        case _:
+            numbers = ()
+    return [Source(SourceKind.CC, 0, number) for number in numbers]
