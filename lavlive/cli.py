@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_render(commands)
     _add_devices(commands)
     _add_model(commands)
-    _add_bench(commands)
+    # _add_bench(commands)
     return parser
 
 
@@ -124,9 +124,9 @@ def _add_live(commands: argparse._SubParsersAction) -> None:
 
 
 def _live(options: argparse.Namespace) -> int:
-    from lavlive.show import run_show
+    from lavlive.live_command import run_live
 
-    return run_show(options)
+    return run_live(options)
 
 
 def _add_render(commands: argparse._SubParsersAction) -> None:

@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.errors import EncoderError
-from lavlive.generator.checkpoint import LoadedGenerator, load_generator
+from lavlive.generator.bring import open_model
+from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.runner import open_runner
 from lavlive.generator.wstats import w_statistics
 from lavlive.latent.path import LatentPath
@@ -44,7 +45,7 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
         RunnerError: the runner that was asked for cannot be had.
     """
     file = Path(path) if path else shipped("data") / "generator.safetensors"
-    loaded = load_generator(file)
+    loaded = open_model(file)
     opened, notes = open_runner(loaded, runner)
     name = loaded.card.get("name") or file.stem
     trained = bool(loaded.card.get("trained", True))

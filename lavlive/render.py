@@ -15,16 +15,16 @@ from tqdm import tqdm
 from lavlive.audio.hops import HopCutter
 from lavlive.audio.tracks import Track, read_track
 from lavlive.cli import parse_size
-from lavlive.control.presets import load_preset
 from lavlive.errors import UsageError
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent_worker import TimedLatent
 from lavlive.link import Picture
 from lavlive.loading import load_model, load_path
-from lavlive.parameters import Values, parse_setting
+from lavlive.look import initial_values
+from lavlive.parameters import Values
 from lavlive.picture_worker import Model
 from lavlive.stage.output import OutputSettings, open_output
-from lavlive.stage.recorder import VideoWriter
+from lavlive.stage.video import VideoWriter
 
 _BLOCK_SECONDS = 0.02
 
@@ -37,19 +37,6 @@ def latents_of(track: Track, path: LatentPath, values: Values) -> Iterator[tuple
             yield hop.time, path.step(hop.samples, values.numbers)
     for hop in cutter.flush():
         yield hop.time, path.step(hop.samples, values.numbers)
-
-
-def initial_values(preset: str | None, settings: list[str]) -> Values:
-    """The parameters at the start: defaults, then a preset, then ``--set``.
-
-    Raises:
-        PresetError, ParameterError: as they say.
-    """
-    values = Values()
-    if preset:
-        values.update(load_preset(preset).values)
-    values.update(dict(parse_setting(setting) for setting in settings))
-    return values
 
 
 def run_render(options: argparse.Namespace) -> int:

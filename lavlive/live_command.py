@@ -1,0 +1,196 @@
+"""The command ``lavlive live``: from what was typed to a running show, and back to order at its end."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from lavlive.audio.sources import SourceSpec
+from lavlive.audio.tracks import read_track
+from lavlive.control.binding_files import BindingFolders
+from lavlive.control.control import Control
+from lavlive.control.midi_system import RtmidiSystem
+from lavlive.engine_settings import EngineSettings
+from lavlive.errors import CheckpointError, UsageError
+from lavlive.link import Link
+from lavlive.look import initial_values
+from lavlive.notices import Notices
+from lavlive.pace import Pace
+from lavlive.resources import cache_folder, config_folder, shipped
+from lavlive.show import Show
+from lavlive.sound_tap import CHANNELS, RATE
+from lavlive.stage.output import Output, OutputSettings, open_output
+from lavlive.stage.recorder import LiveRecorder
+from lavlive.stage.window import display_available
+from lavlive.supervisor import PythonEngine, Supervisor
+
+DISPLAY_RATE = 60.0
+_RECORDED = (720, 720)
+_MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
+_LOG_LIMIT = 1_000_000
+
+
+def source_spec(options: argparse.Namespace) -> SourceSpec:
+    """What to listen to, from what was typed.
+
+    Raises:
+        SourceError: a track that cannot be read.
+    """
+    aloud, loop = not options.silent, not options.once
+    if options.track is not None:
+        read_track(options.track).close()
+        return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop)
+    if options.input is not None:
+        return SourceSpec("input", options.input)
+    if options.loopback is not None:
+        return SourceSpec("loopback", options.loopback or None)
+    return SourceSpec("demo", None, aloud, loop)
+
+
+def model_bank(path: str | None) -> list[Path]:
+    """The models of a folder, by name; of a file, itself alone.
+
+    Raises:
+        CheckpointError: neither, or a folder without models.
+    """
+    if path is None:
+        return []
+    given = Path(path).absolute()
+    if not given.is_dir():
+        if not given.exists():
+            raise CheckpointError(f"There is no model {path}.")
+        return [given]
+    found = sorted(file for file in given.iterdir() if file.suffix.lower() in _MODEL_ENDINGS)
+    if not found:
+        raise CheckpointError(f"{path} holds no model; lavlive reads {', '.join(_MODEL_ENDINGS)}.")
+    return found
+
+
+def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
+    """``window``, or ``headless`` where it is asked for or there is no display, which is said."""
+    if not options.headless and not display_available():
+        print("lavlive: no display here, so the show runs headless.", file=sys.stderr)
+        options.headless = True
+    monitor = options.monitor
+    if monitor is not None and monitor.isdigit():
+        monitor = int(monitor)
+    canvas = _RECORDED if options.record else None
+    settings = OutputSettings(
+        fullscreen=options.fullscreen, monitor=monitor, canvas=canvas if options.headless else None
+    )
+    return "headless" if options.headless else "window", settings
+
+
+@contextlib.contextmanager
+def _ending_on_signals(show: Show) -> Iterator[None]:
+    """Let Ctrl+C, SIGTERM and a closed terminal end the show in order."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        show.done = True
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), end) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+@contextlib.contextmanager
+def _awake() -> Iterator[None]:
+    """Keep computer and display from going to sleep, where the system lets us."""
+    from wakepy import keep
+
+    with keep.presenting(on_fail="pass"):
+        yield
+
+
+def _engine_log(debug: bool) -> Path | None:
+    """Where the engine's own prints go: the terminal when debugging, else a file of bounded size."""
+    if debug:
+        return None
+    log = cache_folder() / "engine.log"
+    if log.exists() and log.stat().st_size > _LOG_LIMIT:
+        log.unlink()
+    return log
+
+
+def _open_recorder(options: argparse.Namespace, output: Output, notices: Notices) -> LiveRecorder:
+    width, height = output.canvas_size
+    return LiveRecorder(
+        options.record,
+        width - width % 2,
+        height - height % 2,
+        sample_rate=RATE,
+        channels=CHANNELS,
+        notice=lambda text: notices.tell(text, time.perf_counter()),
+    )
+
+
+def run_live(options: argparse.Namespace) -> int:
+    """Run the show until it is closed, its time is over, or a signal ends it."""
+    if options.seconds is not None and options.seconds <= 0:
+        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
+    if not 1 <= options.rate <= 240:
+        raise UsageError(f"--rate takes 1 to 240 pictures per second, not {options.rate:g}.")
+    models = model_bank(options.model)
+    settings = EngineSettings(
+        source=source_spec(options),
+        model=str(models[0]) if models else None,
+        encoder=options.encoder,
+        runner=options.runner,
+        rate=options.rate,
+        learned=options.learned,
+        log=options.log_w,
+    )
+    values = initial_values(options.preset, options.settings)
+    control = Control(
+        values,
+        BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
+        RtmidiSystem(),
+        options.midi,
+    )
+    kind, output_settings = _choose_output(options)
+    notices = Notices()
+    log = _engine_log(options.debug)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(control)
+        link = stack.enter_context(Link.create())
+        link.write_parameters(control.numbers(time.perf_counter()), control.revision)
+        supervisor = Supervisor(
+            link, settings, lambda name, what: PythonEngine(name, what, log), time.perf_counter()
+        )
+        stack.callback(supervisor.close)
+        output = stack.enter_context(open_output(kind, output_settings))
+        recorder = None
+        if options.record:
+            recorder = stack.enter_context(_open_recorder(options, output, notices))
+        stack.enter_context(_awake())
+        show = Show(link, supervisor, control, output, notices, recorder, models)
+        stack.enter_context(_ending_on_signals(show))
+        _run(show, options.seconds)
+        print(f"{show.pictures_shown} pictures  {show.status()}", file=sys.stderr)
+    if recorder is not None:
+        print(f"Recorded {recorder.path}")
+    return 0
+
+
+def _run(show: Show, seconds: float | None) -> None:
+    """Step until the show is done; `seconds` count from the first picture."""
+    pace = Pace(DISPLAY_RATE)
+    began: float | None = None
+    while not show.done:
+        now = time.perf_counter()
+        show.step(now)
+        if began is None and show.pictures_shown:
+            began = now
+        if seconds is not None and began is not None and now - began >= seconds:
+            return
+        pace.wait()

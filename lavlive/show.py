@@ -1,0 +1,187 @@
+"""The stage's main loop: joins controls, engine and output, once per display frame.
+
+    controls ─► values ─► link ─► engine
+                                    │
+    recorder ◄─ canvas ◄─ output ◄──┴─ newest picture
+
+It never imports torch, and no step of it waits for the engine.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lavlive.control.actions import Action
+from lavlive.control.control import Control
+from lavlive.link import Link, Picture
+from lavlive.notices import Notices
+from lavlive.sound_tap import SoundTap
+from lavlive.stage.output import CloseRequested, KeyPressed, MonitorLost, MonitorReturned, Output
+from lavlive.stage.recorder import LiveRecorder
+from lavlive.supervisor import Event, Supervisor
+
+
+@dataclass(slots=True)
+class Latency:
+    """Sound to presented picture, seconds: from the capture of the newest sample behind a picture to its
+    presentation. The smoothing's deliberate delay is not in it.
+    """
+
+    seconds: float = 0.0
+
+    def take(self, picture: Picture, presented: float) -> None:
+        """Follow the newest measurement with a time constant of some twenty pictures."""
+        newest = presented - picture.captured
+        self.seconds += (newest - self.seconds) * (0.05 if self.seconds else 1.0)
+
+
+class Show:
+    """One running show. All parts are given open; whoever made them closes them."""
+
+    def __init__(
+        self,
+        link: Link,
+        supervisor: Supervisor,
+        control: Control,
+        output: Output,
+        notices: Notices,
+        recorder: LiveRecorder | None = None,
+        models: list[Path] | None = None,
+    ) -> None:
+        self.link = link
+        self.supervisor = supervisor
+        self.control = control
+        self.output = output
+        self.notices = notices
+        self.latency = Latency()
+        self.pictures_shown = 0
+        self.done = False
+        self._recorder = recorder
+        self._tap = SoundTap(link)
+        self._models = models or []
+        self._sequence = 0
+        self._published = -1
+
+    def step(self, now: float) -> None:
+        """Everything that happens in one frame."""
+        for event in self.output.poll():
+            self._take_output_event(event, now)
+        for action in self.control.step(now):
+            self._act(action, now)
+        self._publish(now)
+        for told in self.supervisor.step(now):
+            self._take_engine_event(told, now)
+        picture = self.link.read_picture(after=self._sequence)
+        if picture is not None:
+            self._sequence = picture.sequence
+            self.pictures_shown += 1
+        self.output.present(picture, self.control.values, now, self.status(), self.notices.badge(now))
+        if picture is not None:
+            self.latency.take(picture, time.perf_counter())
+        self._record(now)
+
+    def status(self) -> str:
+        """One line for the window's title."""
+        number = self.link.number
+        return (
+            f"lavlive  {number('picture.rate'):.0f} pictures/s  "
+            f"{self.latency.seconds * 1000:.0f} ms  {number('audio.xruns'):.0f} xruns"
+        )
+
+    def _publish(self, now: float) -> None:
+        numbers = self.control.numbers(now)
+        if self.control.revision != self._published:
+            self._published = self.control.revision
+            self.link.write_parameters(numbers, self._published)
+
+    def _take_output_event(self, event: object, now: float) -> None:
+        match event:
+            case CloseRequested():
+                self.done = True
+            case KeyPressed(name=name, modifiers=modifiers):
+                self._press(name, modifiers, now)
+            case MonitorLost(name=name):
+                self.notices.raise_condition(
+                    "monitor", f"Monitor {name} is gone: the picture waits for it", now
+                )
+            case MonitorReturned():
+                self.notices.clear("monitor")
+
+    def _press(self, name: str, modifiers: frozenset[str], now: float) -> None:
+        values = self.control.values
+        match name, "ctrl" in modifiers:
+            case "q", True:
+                self.done = True
+            case "f", False:
+                self.output.toggle_fullscreen()
+            case "b", False:
+                values.set("show.blackout", not values["show.blackout"])
+            case "space", False:
+                values.set("show.freeze", not values["show.freeze"])
+
+    def _act(self, action: Action, now: float) -> None:
+        match action.name:
+            case "quit":
+                self.done = True
+            case "fullscreen":
+                self.output.toggle_fullscreen()
+            case "model.next" | "model.previous":
+                self._change_model(1 if action.name == "model.next" else -1, now)
+
+    def _change_model(self, direction: int, now: float) -> None:
+        if not self._models:
+            self.notices.tell("One model only: start with --model FOLDER for a bank of them", now)
+            return
+        current = self.supervisor.settings.model
+        names = [str(path) for path in self._models]
+        index = names.index(current) + direction if current in names else 0
+        self.load_model(names[index % len(names)])
+
+    def load_model(self, path: str | None) -> None:
+        """Load another model beside the running one, then fade to it."""
+        fade = self.control.values.number("show.swap_fade")
+        self.supervisor.send({"do": "model", "model": path, "fade": fade})
+
+    def _take_engine_event(self, told: Event, now: float) -> None:
+        notices = self.notices
+        match told:
+            case {"event": "ready"}:
+                notices.clear("engine")
+                for name in told["untrained"]:
+                    notices.tell(f"{name}: untrained placeholder", now)
+                for note in told["notes"]:
+                    notices.tell(note, now)
+            case {"event": "restarted", "safe": safe}:
+                text = "Safe mode: bundled models on the CPU" if safe else "Starting the engine again"
+                notices.raise_condition("engine", text, now)
+                if safe:
+                    notices.raise_condition("safe", "Safe mode", now)
+            case {"event": "source", "state": "lost", "text": text}:
+                notices.raise_condition("source", text, now)
+            case {"event": "source", "text": text}:
+                notices.clear("source")
+                notices.tell(text, now)
+            case {"event": "model", "state": "refused" | "loading", "text": text}:
+                notices.tell(text, now)
+            case {"event": "model", "state": "shown", "name": name}:
+                notices.tell(f"Model {name}", now)
+            case {"event": "governor", "limiting": True}:
+                notices.raise_condition("governor", "The machine is busy: fewer pictures a second", now)
+            case {"event": "governor"}:
+                notices.clear("governor")
+            case {"event": "notice" | "failing", "text": text}:
+                notices.tell(text, now)
+
+    def _record(self, now: float) -> None:
+        if self._recorder is None:
+            return
+        # The first picture starts the recording, so that it does not begin with a wait.
+        if self.pictures_shown and self._recorder.wants(now):
+            self._recorder.picture(self.output.read_canvas(), now)
+        heard = self._tap.read()
+        if heard is not None:
+            self._recorder.sound(*heard)
+        if self._recorder.error is not None:
+            self.notices.raise_condition("recorder", f"Recording stopped: {self._recorder.error}", now)
