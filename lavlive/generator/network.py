@@ -316,29 +316,21 @@ class SynthesisNetwork(nn.Module):
         self.config = config
         self.blocks = nn.ModuleList(SynthesisBlock(config, r) for r in config.block_resolutions)
 
-    def forward(
-        self, w_plus: Tensor, noise: float | Tensor = 1.0, *, random_noise: bool = False, fade: float = 1.0
-    ) -> Tensor:
+    def forward(self, w_plus: Tensor, noise: float | Tensor = 1.0, *, random_noise: bool = False) -> Tensor:
         """w+ [N, L, w_dim] → pictures [N, 3, H, W], about −1..1, not clipped.
 
         ``noise`` scales the learned noise strengths. The noise itself is constant, so a picture that
-        stands still does not flicker; training asks for ``random_noise``. ``fade`` in 0..1 blends the last
-        block's contribution in while a network grows (``skip`` architecture).
+        stands still does not flicker; training asks for ``random_noise``.
         """
         x: Tensor | None = None
         picture: Tensor | None = None
-        before: Tensor | None = None
         index = 0
         for module in self.blocks:
             block: Any = module
-            before = picture
             ws = w_plus[:, index : index + block.convolutions + 1]
             x, picture = block(x, picture, ws, noise, random_noise)
             index += block.convolutions
         assert picture is not None
-        if fade < 1.0 and before is not None:
-            last: Any = self.blocks[-1]
-            picture = torch.lerp(last.resample.upsample(before), picture, fade)
         return picture
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +62,13 @@ def w_statistics(generator: Generator, model_hash: str, folder: Path | None = No
     path = (cache_folder() if folder is None else folder) / f"w-{model_hash[:32]}-{SAMPLES}-{SEED}.npz"
     width = generator.config.w_dim
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             statistics = WStatistics(stored["mean"], stored["std"], stored["covariance"])
         if statistics.mean.shape == statistics.std.shape == (width,):
             return statistics
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
         _log.warning("measuring W again, %s is unreadable: %s", path, error)
     statistics = measure_w(generator)
     # Two lavlives may start at once: each writes its own file and renames it.

@@ -1,0 +1,230 @@
+"""Trains a generator on a folder or zip of pictures.
+
+    python -m lavlive.training generator --data flames256.zip --out runs/flames --minutes 90
+
+StyleGAN2's generator against a projected discriminator, grown 64² → 128² → 256². It may be stopped at any
+time and goes on with ``--resume``. ``generator.safetensors`` in the output folder is for the show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from lavlive.errors import TrainingError
+from lavlive.generator.checkpoint import save_generator
+from lavlive.generator.network import GeneratorConfig
+from lavlive.training.generator_codes import PictureCodes
+from lavlive.training.generator_data import PictureSet, batches, load_pictures
+from lavlive.training.generator_features import SOURCES, feature_network
+from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
+from lavlive.training.generator_trainer import Recipe, Trainer, grow
+
+FIRST_RESOLUTION = 64
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m lavlive.training generator", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--data", type=Path, required=True, help="folder or zip of pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and sheets")
+    parser.add_argument("--resolution", type=int, default=256, help="of the finished generator")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, help="how long to train, earlier runs included")
+    length.add_argument("--pictures", type=int, help="how many pictures to train on, earlier runs included")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument(
+        "--shares", default="0.4,0.3,0.3", help="shares of the whole per resolution, lowest first"
+    )
+    parser.add_argument("--channel-base", type=int, default=2048)
+    parser.add_argument("--channel-max", type=int, default=256)
+    parser.add_argument("--mapping-layers", type=int, default=2)
+    parser.add_argument("--w-dim", type=int, default=512)
+    parser.add_argument("--features", choices=sorted(SOURCES), default="nudenet")
+    parser.add_argument("--batch", type=int, default=Recipe.batch)
+    parser.add_argument("--rate", type=float, default=Recipe.rate_generator, help="Adam's learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
+    parser.add_argument("--workers", type=int, help="threads with a share of the batch (CPU)")
+    parser.add_argument("--sheet-minutes", type=float, default=4.0, help="between sheets and checkpoints")
+    return parser.parse_args(argv)
+
+
+def stage_ends(resolution: int, shares: str) -> list[tuple[int, float]]:
+    """Resolution of every stage, and the share of the whole at which it ends.
+
+    Raises TrainingError for a resolution that no generator has, or shares that are no numbers.
+    """
+    if resolution < 8 or resolution & (resolution - 1):
+        raise TrainingError(f"--resolution {resolution} is not a power of two of at least 8")
+    first = min(FIRST_RESOLUTION, resolution)
+    resolutions = [first]
+    while resolutions[-1] < resolution:
+        resolutions.append(2 * resolutions[-1])
+    try:
+        parts = [float(part) for part in shares.split(",")]
+    except ValueError as error:
+        raise TrainingError(f"--shares {shares!r}: expected numbers with commas between") from error
+    if min(parts) < 0 or sum(parts) <= 0:
+        raise TrainingError(f"--shares {shares!r}: shares are not negative, and not all zero")
+    parts = (parts + [parts[-1]] * len(resolutions))[: len(resolutions)]
+    ends = np.cumsum(parts) / sum(parts)
+    return [(r, float(end)) for r, end in zip(resolutions, ends, strict=True)]
+
+
+class Run:
+    """One training run: it ends when its budget is used up, or when it is told to stop."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.out: Path = options.out
+        self.checkpoint = self.out / "training.pt"
+        self.stages = stage_ends(options.resolution, options.shares)
+        self.stopping = False
+        if not options.resume and self.checkpoint.exists():
+            raise TrainingError(f"{self.checkpoint} exists; say --resume to go on, or choose another --out")
+        if options.resume and not self.checkpoint.exists():
+            raise TrainingError(f"there is no {self.checkpoint} to resume from")
+        self.data: dict[int, PictureSet] = {}
+        resolution = self.stages[0][0]
+        self._pictures(resolution)
+        device = options.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        workers = options.workers or (1 if device != "cpu" else min(os.cpu_count() or 1, 2))
+        if device == "cpu":
+            torch.set_num_threads(1 if workers > 1 else os.cpu_count() or 1)
+        config = GeneratorConfig(
+            resolution,
+            z_dim=options.w_dim,
+            w_dim=options.w_dim,
+            mapping_layers=options.mapping_layers,
+            channel_base=options.channel_base,
+            channel_max=options.channel_max,
+        )
+        recipe = Recipe(
+            batch=options.batch,
+            rate_generator=options.rate,
+            rate_discriminator=options.rate / 2,
+            seed=options.seed,
+        )
+        features = feature_network(options.features)
+        random = np.random.default_rng(options.seed)
+        sample = next(batches(self._pictures(resolution).train, 4096, random))
+        codes = PictureCodes(sample, options.w_dim)
+        self.trainer = Trainer(config, recipe, features, codes, torch.device(device), workers)
+        if options.resume:
+            self.trainer.load(self.checkpoint)
+
+    def _pictures(self, resolution: int) -> PictureSet:
+        if resolution not in self.data:
+            loaded = load_pictures(self.options.data, resolution, self.out / "decoded")
+            self.data = {resolution: loaded}
+            if loaded.broken:
+                tqdm.write(f"{loaded.broken} pictures could not be read and are left out")
+        return self.data[resolution]
+
+    def _done(self) -> float:
+        """Share of the whole that is done."""
+        progress = self.trainer.progress
+        if self.options.pictures:
+            return progress.pictures / float(self.options.pictures)
+        return progress.seconds / (60 * (self.options.minutes or 90.0))
+
+    def _stop(self, number: int, stack: FrameType | None) -> None:
+        self.stopping = True
+
+    def train(self) -> None:
+        """Train to the end of the budget or until SIGINT or SIGTERM; both leave a checkpoint."""
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for resolution, end in self.stages:
+                trained = self.trainer.generator.config.resolution
+                if self.stopping or resolution < trained or self._done() >= end:
+                    continue
+                if resolution > trained:
+                    self.trainer.grow(resolution)
+                self._stage(resolution, end)
+            self.keep()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stage(self, resolution: int, end: float) -> None:
+        trainer = self.trainer
+        random = np.random.default_rng((trainer.recipe.seed, trainer.progress.pictures))
+        source: Iterator[Tensor] = batches(self._pictures(resolution).train, trainer.recipe.batch, random)
+        since_sheet = 0.0
+        with tqdm(desc=f"{resolution}²", unit="picture", initial=trainer.progress.pictures) as bar:
+            while self._done() < end and not self.stopping:
+                started = time.perf_counter()
+                losses = trainer.step(next(source))
+                spent = time.perf_counter() - started
+                trainer.progress.seconds += spent
+                since_sheet += spent
+                bar.update(trainer.recipe.batch)
+                bar.set_postfix({name: f"{value:.2f}" for name, value in losses.items()}, refresh=False)
+                if since_sheet > 60 * self.options.sheet_minutes:
+                    since_sheet = 0.0
+                    trainer.history.append(
+                        {"pictures": trainer.progress.pictures, "seconds": trainer.progress.seconds, **losses}
+                    )
+                    self.keep()
+
+    def keep(self) -> None:
+        """Write the checkpoint, the generator for the show and two sheets."""
+        trainer = self.trainer
+        trainer.save(self.checkpoint)
+        average = trainer.average
+        final = self.options.resolution
+        shown = grow(average, final) if average.config.resolution < final else average
+        save_generator(self.out / "generator.safetensors", shown.cpu(), self.card())
+        average.to(trainer.device)
+        name = f"{trainer.progress.pictures:08d}"
+        rows = 6
+        write_sheet(render(average, random_w(average, 8 * rows, 0)), self.out / f"random-{name}.jpg")
+        write_sheet(render(average, walk_w(average, 8 * rows, 0, rows)), self.out / f"walk-{name}.jpg")
+        tqdm.write(f"{name} pictures, {trainer.progress.seconds / 60:.1f} minutes: kept in {self.out}")
+
+    def card(self) -> dict[str, Any]:
+        """What a reader of the model should know; figures are added by ``evaluate``."""
+        trainer, options = self.trainer, self.options
+        return {
+            "name": self.out.name,
+            "trained": True,
+            "data": f"{options.data.name}, each picture under its eight symmetries",
+            "recipe": (
+                "StyleGAN2 generator, projected discriminator (hinge loss) on fixed features of "
+                f"{options.features}, differentiable augmentation, averaged weights, grown from "
+                f"{self.stages[0][0]}² to {options.resolution}²; half of the pictures from "
+                "W_mean + s W_std N(0, I) per layer group, as sound drives it"
+            ),
+            "command": "python -m lavlive.training generator "
+            f"--data {options.data.name} --resolution {options.resolution} --shares {options.shares} "
+            f"--channel-base {options.channel_base} --channel-max {options.channel_max} "
+            f"--mapping-layers {options.mapping_layers} --batch {options.batch} --rate {options.rate} "
+            f"--features {options.features} --seed {options.seed}",
+            "seed": options.seed,
+            "trained_resolution": trainer.generator.config.resolution,
+            "pictures_seen": trainer.progress.pictures,
+            "hours": round(trainer.progress.seconds / 3600, 2),
+            "device": str(trainer.device),
+        }
+
+
+def main(argv: list[str]) -> int:
+    """The subcommand ``generator``."""
+    Run(parse(argv)).train()
+    return 0

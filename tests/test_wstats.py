@@ -1,0 +1,78 @@
+"""Statistics of W: right, repeatable, and kept."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lavlive.generator import wstats
+from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.wstats import measure_w, w_statistics
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    torch.manual_seed(0)
+    return Generator(GeneratorConfig(8, z_dim=16, w_dim=12, mapping_layers=2, channel_max=8)).freeze()
+
+
+def test_mean_and_deviation_are_those_of_mapped_z(generator: Generator) -> None:
+    statistics = measure_w(generator)
+    w = generator.mapping(torch.randn(20_000, 16, generator=torch.Generator().manual_seed(9))).numpy()
+    error = w.std(0) / np.sqrt(5000)
+    assert np.all(np.abs(statistics.mean - w.mean(0)) < 5 * error)
+    assert np.allclose(statistics.std, w.std(0), rtol=0.06)
+    assert np.allclose(np.sqrt(np.diag(statistics.covariance)), statistics.std, rtol=1e-3)
+
+
+def test_the_same_generator_gives_the_same_numbers(generator: Generator) -> None:
+    assert np.array_equal(measure_w(generator, 1000).mean, measure_w(generator, 1000).mean)
+
+
+def test_all_classes_count() -> None:
+    torch.manual_seed(1)
+    config = GeneratorConfig(8, z_dim=4, w_dim=6, mapping_layers=1, class_count=5, channel_max=8)
+    conditional = Generator(config).freeze()
+    one = conditional.mapping(torch.randn(2000, 4), torch.zeros(2000, dtype=torch.int64)).mean(0)
+    assert not np.allclose(measure_w(conditional, 2000).mean, one.numpy(), atol=0.1)
+
+
+def test_they_are_measured_once(
+    generator: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = w_statistics(generator, "a" * 64, tmp_path)
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(wstats, "measure_w", never)
+    second = w_statistics(generator, "a" * 64, tmp_path)
+    assert np.array_equal(first.mean, second.mean)
+    assert np.array_equal(first.covariance, second.covariance)
+    assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(AssertionError):
+        w_statistics(generator, "b" * 64, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut"])
+def test_a_damaged_cache_is_measured_again(generator: Generator, tmp_path: Path, content: bytes) -> None:
+    good = w_statistics(generator, "c" * 64, tmp_path)
+    path = next(tmp_path.iterdir())
+    path.write_bytes(content)
+    assert np.array_equal(w_statistics(generator, "c" * 64, tmp_path).mean, good.mean)
+    assert path.stat().st_size > 100
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
+    generator: Generator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        statistics = w_statistics(generator, "d" * 64, tmp_path / "missing")
+    assert statistics.mean.shape == (12,)
+    assert "cannot keep" in caplog.text
