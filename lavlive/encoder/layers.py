@@ -196,8 +196,10 @@ def _state_shapes(layers: Sequence[Layer], prefix: str) -> list[StateShape]:
         if isinstance(layer, Convolution) and layer.context:
             shapes.append(StateShape(f"{name}.context", (1, layer.weight.shape[1], layer.context)))
         elif isinstance(layer, Recurrence):
-            shape = (len(layer.layers), 1, layer.size)
-            shapes += [StateShape(f"{name}.hidden", shape), StateShape(f"{name}.cell", shape)]
+            for index in range(len(layer.layers)):
+                shapes += [
+                    StateShape(f"{name}.{kind}.{index}", (1, layer.size)) for kind in ("hidden", "cell")
+                ]
         elif isinstance(layer, Residual):
             shapes += _state_shapes(layer.branch, f"{name}.branch.")
             shapes += _state_shapes(layer.shortcut, f"{name}.shortcut.")

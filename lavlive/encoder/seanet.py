@@ -14,7 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lavlive.encoder.base import Described, EncoderInfo
-from lavlive.encoder.layers import Activation, Convolution, Layer, Network, Recurrence, Residual, fold
+from lavlive.encoder.layers import (
+    Activation,
+    Convolution,
+    Layer,
+    LstmWeights,
+    Network,
+    Recurrence,
+    Residual,
+    fold,
+)
 
 _ENCODE_SECONDS = 5.0
 """``encode`` works in pieces of this length: long enough to be fast, short enough to stay in memory."""
@@ -117,7 +126,7 @@ def advance(layers: Sequence[Layer], signal: Tensor, states: Iterator[Tensor]) -
         elif isinstance(layer, Activation):
             signal = layer.module(signal)
         else:
-            signal = _recur(layer, signal, next(states), next(states))
+            signal = _recur(layer, signal, states)
     return signal
 
 
@@ -129,33 +138,34 @@ def _convolve(layer: Convolution, signal: Tensor, states: Iterator[Tensor]) -> T
     return functional.conv1d(signal, layer.weight, layer.bias, layer.stride, dilation=layer.dilation)
 
 
-def _recur(layer: Recurrence, signal: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
-    """[1, channels, time]; ``hidden`` and ``cell`` [layers, 1, channels]."""
-    sequence = signal.permute(2, 0, 1)  # [time, 1, channels]
-    if len(sequence) < _LONG:
-        output = _recur_by_step(layer, sequence, hidden, cell)
-    else:
-        weights = [tensor for part in layer.layers for tensor in part.for_torch]
-        output, last_hidden, last_cell = torch.lstm(
-            sequence, (hidden, cell), weights, True, len(layer.layers), 0.0, False, False, False
-        )
-        hidden.copy_(last_hidden)
-        cell.copy_(last_cell)
-    result = output.permute(1, 2, 0)
+def _recur(layer: Recurrence, signal: Tensor, states: Iterator[Tensor]) -> Tensor:
+    """[1, channels, time]; takes two states [1, channels] for each layer of the LSTM."""
+    sequence = signal[0].t()  # [time, channels]
+    for weights in layer.layers:
+        hidden, cell = next(states), next(states)
+        if len(sequence) < _LONG:
+            sequence = _recur_by_step(weights, sequence, hidden, cell)
+        else:
+            batch = sequence[:, None]  # [time, 1, channels]
+            batch, last_hidden, last_cell = torch.lstm(
+                batch, (hidden[None], cell[None]), weights.for_torch, True, 1, 0.0, False, False, False
+            )
+            hidden.copy_(last_hidden[0])
+            cell.copy_(last_cell[0])
+            sequence = batch[:, 0]
+    result = sequence.t()[None]
     return result + signal if layer.skip else result
 
 
-def _recur_by_step(layer: Recurrence, sequence: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
-    """[time, 1, channels]. For a few steps faster than torch.lstm, which rearranges its weights each time."""
-    for index, weights in enumerate(layer.layers):
-        driven = functional.linear(sequence, weights.input, weights.bias)  # [time, 1, 4·channels]
-        outputs = []
-        h, c = hidden[index], cell[index]  # [1, channels]
-        for now in driven:
-            i, f, g, o = torch.addmm(now, h, weights.hidden.t()).chunk(4, dim=1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
-            outputs.append(h)
-        hidden[index], cell[index] = h, c
-        sequence = torch.stack(outputs)
-    return sequence
+def _recur_by_step(weights: LstmWeights, sequence: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+    """[time, channels]. For a few steps faster than torch.lstm, which rearranges its weights each time."""
+    outputs = []
+    h, c = hidden, cell
+    for driven in functional.linear(sequence, weights.input, weights.bias).split(1):
+        i, f, g, o = torch.addmm(driven, h, weights.hidden.t()).chunk(4, dim=1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        outputs.append(h)
+    hidden.copy_(h)
+    cell.copy_(c)
+    return torch.cat(outputs)
