@@ -50,3 +50,21 @@ def require_colour(channels: int) -> None:
     """Raise RunnerError unless a network makes red, green and blue."""
     if channels != 3:
         raise RunnerError(f"This generator makes {channels} channels; lavlive shows pictures of 3 (RGB).")
+
+
+class MadeOf:
+    """Remembers what the last picture was made of, so that a still one is not made again."""
+
+    def __init__(self) -> None:
+        self._w_plus: WPlus = np.zeros((0, 0), np.float32)
+        self._noise = 0.0
+
+    def differs(self, w_plus: WPlus, noise: float) -> bool:
+        """Whether these values are not exactly those of the call before."""
+        if noise == self._noise and np.array_equal(w_plus, self._w_plus):
+            return False
+        if self._w_plus.shape != w_plus.shape:
+            self._w_plus = np.empty_like(w_plus)
+        self._w_plus[...] = w_plus
+        self._noise = noise
+        return True

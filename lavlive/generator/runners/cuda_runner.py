@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from lavlive.errors import RunnerError
-from lavlive.generator.runners.base import Picture, WPlus
+from lavlive.generator.runners.base import MadeOf, Picture, WPlus
 from lavlive.generator.runners.plan import LEAK, Plan
 from lavlive.generator.runners.planned import Activation, PlannedSynthesis, eager_activation
 
@@ -110,6 +110,7 @@ class CudaRunner:
                 f"The GPU ran out of memory ({free >> 20} MiB were free); close other programs, "
                 "take a smaller model, or use --runner openvino."
             ) from error
+        self._made_of = MadeOf()
         shape = (2, self.resolution // 2, self.resolution, 3)
         self._host = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
         self._host_pixels = self._host.numpy()
@@ -119,6 +120,9 @@ class CudaRunner:
         """See ``Runner``. The lower half is on its way from the GPU while the upper half is copied."""
         assert self._static is not None, "the runner is closed"
         half = self.resolution // 2
+        if not self._made_of.differs(w_plus, noise):
+            out[...] = self._host_pixels.reshape(out.shape)
+            return
         with torch.inference_mode(), self._static.on_stream():
             self._static.run(w_plus, noise)
             halves = self._static.pixels.view(self._host.shape)

@@ -45,6 +45,9 @@ class _Builder:
         self._plan = plan
         self._w_plus = op.parameter([plan.num_ws, plan.w_dim], np.float32, name="w_plus")
         self._noise = op.parameter([], np.float32, name="noise")
+        # OpenVINO fuses element-wise chains in the convolutions' own layout only if all ranks agree; a
+        # scalar here would cost a reordering of every activation (a third of the picture's time).
+        self._strength = op.reshape(self._noise, _shape(1, 1, 1, 1), False)
         self._spread = np.outer(plan.taps, plan.taps).astype(np.float32)
 
     def model(self) -> ov.Model:
@@ -103,7 +106,7 @@ class _Builder:
             y = op.convolution(x, _constant(plan.weight), [1, 1], [1, 1], [1, 1], [1, 1])
         y = op.multiply(y, _as_channels(op.multiply(demodulation, _constant(plan.gain)), outputs))
         if np.any(plan.noise):
-            y = op.add(y, op.multiply(_constant(plan.noise[None, None]), self._noise))
+            y = op.add(y, op.multiply(_constant(plan.noise[None, None]), self._strength))
         y = op.add(y, _constant(plan.bias[None, :, None, None]))
         y = op.prelu(y, _constant([LEAK]))
         return y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from lavlive.generator.runners.base import Picture, WPlus
+from lavlive.generator.runners.base import MadeOf, Picture, WPlus
 from lavlive.generator.runners.openvino_graph import build_model
 from lavlive.generator.runners.plan import Plan
 
@@ -28,11 +28,14 @@ class OpenvinoRunner:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_PRECISION_HINT": "f32",
+            # Pinned threads could not make way for the encoder.
+            "ENABLE_CPU_PINNING": False,
         }
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         compiled = ov.Core().compile_model(build_model(plan), "CPU", settings)
         self._request: Any = compiled.create_infer_request()
+        self._made_of = MadeOf()
         self._w_plus = np.zeros((plan.num_ws, plan.w_dim), np.float32)
         self._noise = np.ones((), np.float32)
         self._pixels = np.zeros((plan.resolution, plan.resolution, 3), np.uint8)
@@ -43,9 +46,10 @@ class OpenvinoRunner:
     def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
         """See ``Runner``."""
         assert self._request is not None, "the runner is closed"
-        self._w_plus[...] = w_plus
-        self._noise[...] = noise
-        self._request.infer()
+        if self._made_of.differs(w_plus, noise):
+            self._w_plus[...] = w_plus
+            self._noise[...] = noise
+            self._request.infer()
         out[...] = self._pixels
 
     def close(self) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 
-import numpy as np
 import torch
 
 from lavlive.errors import RunnerError
-from lavlive.generator.runners.base import Picture, WPlus
+from lavlive.generator.runners.base import MadeOf, Picture, WPlus
 from lavlive.generator.runners.plan import Plan
 from lavlive.generator.runners.planned import PlannedSynthesis
 
@@ -32,7 +31,9 @@ class TorchRunner:
         self._owner: int | None = None
         self._synthesis: PlannedSynthesis | None = PlannedSynthesis(plan).to(self._device)
         self._noise = torch.ones((), device=self._device)
-        self._noise_value = 1.0
+        self._w_plus = torch.zeros((plan.num_ws, plan.w_dim), device=self._device)
+        self._pixels = torch.zeros((), dtype=torch.uint8)
+        self._made_of = MadeOf()
 
     def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
         """See ``Runner``."""
@@ -41,12 +42,12 @@ class TorchRunner:
             # OpenMP counts threads per calling thread.
             torch.set_num_threads(self._threads)
             self._owner = threading.get_ident()
-        if noise != self._noise_value:
-            self._noise.fill_(noise)
-            self._noise_value = noise
         with torch.inference_mode():
-            w = torch.from_numpy(np.ascontiguousarray(w_plus, np.float32)).to(self._device)
-            torch.from_numpy(out).copy_(self._synthesis(w, self._noise))
+            if self._made_of.differs(w_plus, noise):
+                self._w_plus.copy_(torch.from_numpy(w_plus))
+                self._noise.fill_(noise)
+                self._pixels = self._synthesis(self._w_plus, self._noise)
+            torch.from_numpy(out).copy_(self._pixels)
 
     def close(self) -> None:
         """See ``Runner``."""
