@@ -37,23 +37,32 @@ def relative_luminance(linear: np.ndarray) -> np.ndarray:
     return linear @ _LUMINANCE
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Signal:
-    """One measure of every cell and of the whole picture (last), and how sharp a change of it counts.
-
-    `marked` says where a value is one that a counted change may start or end at.
-    """
+    """One measure of some places, and whether a counted change may begin or end at each value."""
 
     values: np.ndarray
     marked: np.ndarray
 
 
 class _Swings:
-    """Remembers, per cell, the last extremes of one measure and when its last changes ended."""
+    """Remembers, per place, the last extremes of one measure and when its last changes ended.
 
-    def __init__(self, count: int, step: float, darker_below: float) -> None:
+    Args:
+        count: number of places.
+        step: the least change that counts.
+        darker_below: the lower end of a change that counts lies below this.
+        area: share of the places that may change too often.
+        lasting_marks: whether a mark at the beginning of a change is enough, else it must be at its end.
+    """
+
+    def __init__(
+        self, count: int, step: float, darker_below: float, area: float, lasting_marks: bool = True
+    ) -> None:
         self._step = step
         self._darker_below = darker_below
+        self._area = area
+        self._lasting_marks = lasting_marks
         self._direction = np.zeros(count, np.int8)
         self._high = np.zeros(count, np.float32)
         self._low = np.zeros(count, np.float32)
@@ -61,16 +70,12 @@ class _Swings:
         self._low_marked = np.zeros(count, bool)
         self._times = np.full((CHANGES, count), _NEVER)
         self._over = np.full(count, _NEVER)
-        self._empty = True
 
-    def begin(self, signal: _Signal) -> bool:
-        """Start from the first values; False when that was done before."""
-        if not self._empty:
-            return False
-        self._empty = False
+    def begin(self, signal: _Signal) -> None:
+        """Start from the first values."""
         self._high[:] = self._low[:] = signal.values
-        self._high_marked[:] = self._low_marked[:] = signal.marked
-        return True
+        if self._lasting_marks:
+            self._high_marked[:] = self._low_marked[:] = signal.marked
 
     def _changes(self, signal: _Signal) -> tuple[np.ndarray, np.ndarray]:
         x, marked = signal.values, signal.marked
@@ -85,24 +90,69 @@ class _Swings:
         if not too_many.any():
             return True
         over = too_many | (clock - self._over < WINDOW_SECONDS)
-        return not over[-1] and float(np.mean(over[:-1])) <= AREA
+        return float(np.mean(over)) <= self._area
 
-    def show(self, signal: _Signal, clock: float) -> None:
-        """These values are shown at `clock`."""
+    def show(self, signal: _Signal, clock: float) -> np.ndarray:
+        """These values are shown at `clock`; returns where a change went on or a new one began."""
         down, up = self._changes(signal)
-        x, marked = signal.values, signal.marked
+        x = signal.values
         changed = down | up
         self._over[changed & (clock - self._times[0] < WINDOW_SECONDS)] = clock
         self._times[:, changed] = np.roll(self._times[:, changed], -1, axis=0)
         higher, lower = x > self._high, x < self._low
-        goes_on = ((self._direction > 0) & higher) | ((self._direction < 0) & lower)
-        self._times[-1, changed | goes_on] = clock
+        moving = changed | ((self._direction > 0) & higher) | ((self._direction < 0) & lower)
+        self._times[-1, moving] = clock
         self._direction[down] = -1
         self._direction[up] = 1
         higher |= changed
         lower |= changed
-        self._high[higher], self._high_marked[higher] = x[higher], marked[higher]
-        self._low[lower], self._low_marked[lower] = x[lower], marked[lower]
+        self._high[higher] = x[higher]
+        self._low[lower] = x[lower]
+        if self._lasting_marks:
+            self._high_marked[higher] = signal.marked[higher]
+            self._low_marked[lower] = signal.marked[lower]
+        return moving
+
+
+class _Measure:
+    """Luminance or redness of every cell, and of the picture as a whole.
+
+    The whole matters where parts flash in turn, each seldom enough by itself. It counts as changed only
+    where a good part of the cells did.
+    """
+
+    def __init__(self, cells: int, step: float, darker_below: float) -> None:
+        self._step = step
+        self._cells = _Swings(cells, step, darker_below, AREA)
+        self._whole = _Swings(1, step, darker_below, 0.0, lasting_marks=False)
+        self._at_extreme = np.zeros(cells, np.float32)
+
+    def begin(self, signal: _Signal) -> None:
+        """Start from the first values."""
+        self._cells.begin(signal)
+        self._at_extreme = self._marked_values(signal)
+        self._whole.begin(self._whole_of(signal))
+
+    def within_budget(self, signal: _Signal, clock: float) -> bool:
+        """Whether these values may be shown at `clock`."""
+        return self._cells.within_budget(signal, clock) and self._whole.within_budget(
+            self._whole_of(signal), clock
+        )
+
+    def show(self, signal: _Signal, clock: float) -> None:
+        """These values are shown at `clock`."""
+        self._cells.show(signal, clock)
+        if self._whole.show(self._whole_of(signal), clock)[0]:
+            self._at_extreme = self._marked_values(signal)
+
+    @staticmethod
+    def _marked_values(signal: _Signal) -> np.ndarray:
+        return signal.values * signal.marked
+
+    def _whole_of(self, signal: _Signal) -> _Signal:
+        values = self._marked_values(signal)
+        changed = np.abs(values - self._at_extreme) >= self._step / 4
+        return _Signal(np.array([values.mean()]), np.array([changed.mean() >= AREA]))
 
 
 class FlashLimiter:
@@ -114,8 +164,8 @@ class FlashLimiter:
     def __init__(self, rows: int = ROWS, columns: int = COLUMNS) -> None:
         cells = rows * columns
         self._shown = np.zeros((cells, 3), np.float32)
-        self._luminance = _Swings(cells + 1, LUMINANCE_STEP, LUMINANCE_DARKER)
-        self._red = _Swings(cells + 1, RED_STEP, np.inf)
+        self._luminance = _Measure(cells, LUMINANCE_STEP, LUMINANCE_DARKER)
+        self._red = _Measure(cells, RED_STEP, np.inf)
         self._clock = 0.0
         self._now: float | None = None
 
@@ -130,17 +180,19 @@ class FlashLimiter:
             limit: False only watches and gives 1.
         """
         wanted = np.clip(np.nan_to_num(wanted.reshape(self._shown.shape).astype(np.float32)), 0.0, 1.0)
-        self._clock += max(0.0, now - self._now) if self._now is not None else 0.0
-        self._now = now
-        if self._luminance.begin(self._measure_luminance(wanted)):
-            self._red.begin(self._measure_red(wanted))
+        if self._now is None:
+            self._now = now
             self._shown = wanted
+            self._luminance.begin(_luminance_of(wanted))
+            self._red.begin(_redness_of(wanted))
             return 1.0
+        self._clock += max(0.0, now - self._now)
+        self._now = now
         change = wanted - self._shown
         factor = self._largest_factor(change) if limit else 1.0
         self._shown = self._shown + np.float32(factor) * change
-        self._luminance.show(self._measure_luminance(self._shown), self._clock)
-        self._red.show(self._measure_red(self._shown), self._clock)
+        self._luminance.show(_luminance_of(self._shown), self._clock)
+        self._red.show(_redness_of(self._shown), self._clock)
         return factor
 
     def _largest_factor(self, change: np.ndarray) -> float:
@@ -156,20 +208,15 @@ class FlashLimiter:
         return allowed
 
     def _allowed(self, cells: np.ndarray) -> bool:
-        return self._luminance.within_budget(
-            self._measure_luminance(cells), self._clock
-        ) and self._red.within_budget(self._measure_red(cells), self._clock)
+        return self._luminance.within_budget(_luminance_of(cells), self._clock) and self._red.within_budget(
+            _redness_of(cells), self._clock
+        )
 
-    @staticmethod
-    def _measure_luminance(cells: np.ndarray) -> _Signal:
-        values = relative_luminance(cells)
-        values = np.append(values, values.mean(dtype=np.float32))
-        return _Signal(values, np.ones(len(values), bool))
 
-    @staticmethod
-    def _measure_red(cells: np.ndarray) -> _Signal:
-        red, others = cells[:, 0], cells[:, 1] + cells[:, 2]
-        values = np.maximum(red - others, 0.0)
-        saturated = (red > 0) & (red >= RED_SHARE * (red + others))
-        values = np.append(values, np.mean(values * saturated, dtype=np.float32))
-        return _Signal(values, np.append(saturated, True))
+def _luminance_of(cells: np.ndarray) -> _Signal:
+    return _Signal(relative_luminance(cells), np.ones(len(cells), bool))
+
+
+def _redness_of(cells: np.ndarray) -> _Signal:
+    red, others = cells[:, 0], cells[:, 1] + cells[:, 2]
+    return _Signal(np.maximum(red - others, 0.0), (red > 0) & (red >= RED_SHARE * (red + others)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import av
 import numpy as np
 
 from lavlive.stage.video import VideoWriter, cut_unfinished_end
@@ -151,7 +152,7 @@ class LiveRecorder:
                     pass
             finally:
                 self._writer.close()
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             cut_unfinished_end(self.path)
             self._end(f"Recording stopped: {error.strerror or error}. {self.path} holds what came before.")
 

@@ -1,0 +1,226 @@
+"""The flash limiter: three flashes a second at most, and nothing else touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lavlive.link import Picture
+from lavlive.parameters import Values
+from lavlive.stage.flash import FlashLimiter
+from lavlive.stage.headless import HeadlessOutput
+from lavlive.stage.light import to_encoded, to_linear
+from lavlive.stage.output import OutputSettings
+from tests.flash_counter import count_flashes, turning_points
+
+ROWS, COLUMNS = 9, 16
+ALLOWED = 6
+Pattern = Callable[[float], np.ndarray]
+Colour = tuple[float, float, float]
+
+
+def plain(rgb: Colour) -> np.ndarray:
+    return np.broadcast_to(np.array(rgb, np.float32), (ROWS, COLUMNS, 3))
+
+
+def square_wave(
+    hertz: float, dark: tuple[float, float, float], bright: tuple[float, float, float]
+) -> Pattern:
+    return lambda time: plain(bright if (time * hertz) % 1.0 < 0.5 else dark)
+
+
+def moving_grating(hertz: float, period: int) -> Pattern:
+    def at(time: float) -> np.ndarray:
+        wave = 0.5 + 0.5 * np.sin(2 * np.pi * (np.arange(COLUMNS) / period - hertz * time))
+        return np.broadcast_to(wave[None, :, None], (ROWS, COLUMNS, 3)).astype(np.float32)
+
+    return at
+
+
+def noise(seed: int) -> Pattern:
+    rng = np.random.default_rng(seed)
+    return lambda _: rng.random((ROWS, COLUMNS, 1)).astype(np.float32).repeat(3, axis=2)
+
+
+def drums(hertz: float) -> Pattern:
+    """What an onset envelope does to brightness: a sharp attack and a decay."""
+    return lambda time: plain((0.1 + 0.8 * np.exp(-12 * ((time * hertz) % 1.0) / hertz),) * 3)
+
+
+def run(
+    pattern: Pattern, rate: float, seconds: float = 3.0, limit: bool = True
+) -> tuple[np.ndarray, list[float]]:
+    """Show a pattern of linear light; returns the pictures, uint8 [n, rows, columns, 3], and their times."""
+    limiter = FlashLimiter(ROWS, COLUMNS)
+    times = [tick / rate for tick in range(round(seconds * rate))]
+    shown = pattern(0.0)
+    pictures = []
+    for time in times:
+        wanted = pattern(time)
+        factor = limiter.step(wanted, 100.0 + time, limit)
+        shown = shown + factor * (wanted - shown)
+        pictures.append(np.rint(255 * to_encoded(shown)).astype(np.uint8))
+    return np.array(pictures), times
+
+
+BLACK, WHITE, RED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.9, 0.0, 0.0)
+
+
+def test_the_counter_itself_counts_what_it_should() -> None:
+    course = [0, 0.05, 0, 0.5, 0.45, 1.0, 0.2, 0.25, 0.2, 0.9]
+    assert turning_points(course, 0.1) == [0, 5, 6, 9]
+    pictures, times = run(square_wave(5, BLACK, WHITE), 60, limit=False)
+    assert count_flashes(pictures, times).general == 10
+
+
+@pytest.mark.parametrize(
+    ("hertz", "rate"),
+    [(h, r) for r in (60, 30) for h in (1, 2, 3, 4, 5, 6, 7.5, 9, 10, 12, 15, 20, 25, 30) if h <= r / 2],
+)
+def test_a_flashing_screen_is_held_to_three_flashes_a_second(hertz: float, rate: float) -> None:
+    pictures, times = run(square_wave(hertz, BLACK, WHITE), rate)
+    assert count_flashes(pictures, times).general <= ALLOWED
+    assert pictures.std() > 10, "held back, not switched off"
+
+
+@pytest.mark.parametrize("hertz", [1, 2, 2.8])
+def test_up_to_three_flashes_a_second_pass_untouched(hertz: float) -> None:
+    limited, _ = run(square_wave(hertz, BLACK, WHITE), 60)
+    free, _ = run(square_wave(hertz, BLACK, WHITE), 60, limit=False)
+    np.testing.assert_array_equal(limited, free)
+
+
+@pytest.mark.parametrize("hertz", [4, 8, 15, 30])
+@pytest.mark.parametrize("other", [BLACK, (0.05, 0.05, 0.05), (0.0, 0.0, 0.2126 * 0.9 / 0.0722)])
+def test_saturated_red_is_held_even_where_luminance_does_not_flash(hertz: float, other: Colour) -> None:
+    pattern = square_wave(hertz, (other[0], other[1], min(other[2], 1.0)), RED)
+    before, times = run(pattern, 60, limit=False)
+    after, _ = run(pattern, 60)
+    assert count_flashes(before, times).red > ALLOWED
+    assert count_flashes(after, times).red <= ALLOWED
+
+
+@pytest.mark.parametrize("period", [4, 8, 16])
+@pytest.mark.parametrize("hertz", [5, 12])
+def test_moving_stripes_are_slowed_where_they_flash(period: int, hertz: float) -> None:
+    before, times = run(moving_grating(hertz, period), 60, limit=False)
+    after, _ = run(moving_grating(hertz, period), 60)
+    assert count_flashes(before, times).general > ALLOWED
+    assert count_flashes(after, times).general <= ALLOWED
+
+
+@pytest.mark.parametrize("pattern", [noise(0), drums(5), drums(8)], ids=["noise", "5 drums/s", "8 drums/s"])
+def test_noise_and_drums_are_held(pattern: Pattern) -> None:
+    before, times = run(pattern, 60, limit=False)
+    after, _ = run(pattern, 60)
+    assert count_flashes(before, times).general > ALLOWED
+    assert count_flashes(after, times).general <= ALLOWED
+
+
+def test_halves_that_flash_in_turn_are_one_flashing_picture() -> None:
+    """Each part alone stays below three a second and a quarter; together they do not."""
+
+    def pattern(time: float) -> np.ndarray:
+        picture = np.zeros((ROWS, COLUMNS, 3), np.float32)
+        part = int(time * 12) % 4
+        picture[:, part * 4 : part * 4 + 4] = float(int(time * 3) % 2)
+        picture[:, (part * 4 + 8) % 16 : (part * 4 + 8) % 16 + 4] = 0.4
+        return picture
+
+    after, times = run(pattern, 60)
+    mean_light = to_linear(after / 255).mean(axis=(1, 2), keepdims=True)
+    mean = np.rint(255 * to_encoded(mean_light)).astype(np.uint8)
+    assert count_flashes(mean, times).general <= ALLOWED
+
+
+def test_a_flash_in_a_corner_is_left_alone() -> None:
+    def pattern(time: float) -> np.ndarray:
+        picture = np.full((ROWS, COLUMNS, 3), 0.2, np.float32)
+        picture[:4, :6] = float(time * 10 % 1 < 0.5)
+        return picture
+
+    limited, _ = run(pattern, 60)
+    free, _ = run(pattern, 60, limit=False)
+    np.testing.assert_array_equal(limited, free)
+
+
+def test_changes_between_bright_and_brighter_are_no_flashes() -> None:
+    pattern = square_wave(10, (0.85, 0.85, 0.85), WHITE)
+    limited, _ = run(pattern, 60)
+    free, _ = run(pattern, 60, limit=False)
+    np.testing.assert_array_equal(limited, free)
+
+
+def test_what_was_held_back_is_shown_as_soon_as_it_may_be() -> None:
+    def pattern(time: float) -> np.ndarray:
+        return (
+            plain(WHITE if (time * 10) % 1.0 < 0.5 and time < 1.0 else BLACK) if time < 1.5 else plain(WHITE)
+        )
+
+    pictures, times = run(pattern, 60)
+    late = pictures[np.asarray(times) > 2.6]
+    assert late.min() == 255
+
+
+def test_a_clock_that_jumps_back_neither_frees_nor_freezes_the_limiter() -> None:
+    limiter = FlashLimiter(ROWS, COLUMNS)
+    shown, pictures, times = plain(BLACK), [], []
+    for tick in range(240):
+        wanted = square_wave(10, BLACK, WHITE)(tick / 60)
+        now = tick / 60 - (5000.0 if tick > 60 else 0.0)
+        shown = shown + limiter.step(wanted, now) * (wanted - shown)
+        pictures.append(np.rint(255 * to_encoded(shown)).astype(np.uint8))
+        times.append(tick / 60)
+    assert count_flashes(np.array(pictures), times).general <= ALLOWED
+    assert np.array(pictures)[120:].std() > 10
+
+
+def test_values_that_are_no_numbers_do_no_harm() -> None:
+    limiter = FlashLimiter(ROWS, COLUMNS)
+    limiter.step(plain(BLACK), 0.0)
+    for tick in range(60):
+        assert 0.0 <= limiter.step(plain((np.nan, np.inf, -np.inf)), tick / 60) <= 1.0
+    assert limiter.step(plain(BLACK), 3.0) == 1.0
+
+
+def test_ordinary_pictures_pass_unchanged_through_a_whole_output() -> None:
+    """Smooth motion of the size that music makes: the canvas is the same with and without the limiter."""
+    y, x = np.mgrid[0:1:64j, 0:1:64j]
+
+    def picture(tick: int) -> Picture:
+        t = tick / 30
+        waves = [
+            np.sin(9 * x + 1.3 * t + c) * np.cos(7 * y - 0.9 * t) * np.sin(0.7 * t + c) for c in range(3)
+        ]
+        pixels = np.rint(127 + 110 * np.stack(waves, axis=-1)).astype(np.uint8)
+        return Picture(pixels, tick + 1, t, t, 0)
+
+    outputs = [HeadlessOutput(OutputSettings(160, 90)) for _ in range(2)]
+    values = [Values({"show.flash_limit": limit}) for limit in (True, False)]
+    difference = []
+    for tick in range(150):
+        canvases = []
+        for output, present in zip(outputs, values, strict=True):
+            output.present(picture(tick), present, tick / 30)
+            canvases.append(output.read_canvas().astype(float))
+        difference.append(np.abs(canvases[0] - canvases[1]).mean())
+    assert float(np.mean(difference)) < 1.0
+
+
+def test_a_flashing_show_is_held_through_a_whole_output() -> None:
+    output, values = HeadlessOutput(OutputSettings(160, 90)), Values({"show.dissolve": 0.0})
+    pictures, times = [], []
+    for tick in range(150):
+        pixels = np.full((64, 64, 3), 255 * (tick // 3 % 2), np.uint8)
+        output.present(Picture(pixels, tick + 1, 0.0, 0.0, 0), values, tick / 60)
+        pictures.append(output.read_canvas()[::6, ::10])
+        times.append(tick / 60)
+    assert count_flashes(np.array(pictures), times).general <= ALLOWED
+    assert max(p.max() for p in pictures) == 255
+
+
+def test_linear_light_and_its_encoding_are_inverse() -> None:
+    levels = np.arange(256, dtype=np.float32) / 255
+    np.testing.assert_allclose(to_encoded(to_linear(levels)), levels, atol=0.4 / 255)
