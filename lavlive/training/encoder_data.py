@@ -92,7 +92,7 @@ def read_folder(
 
 
 class Segments:
-    """Random stretches of music for training: other levels, sometimes two at once, sometimes nearly silent."""
+    """Random stretches of music for training, at other levels, sometimes two at once, with a little noise."""
 
     def __init__(self, tracks: list[Track], seconds: float, seed: int) -> None:
         self.length = round(seconds * SAMPLE_RATE / 320) * 320
@@ -112,22 +112,26 @@ class Segments:
         self._rng.bit_generator.state = state
 
     def batch(self, size: int) -> Mono:
-        """Float32 [size, 1, length]."""
-        return np.stack([self._segment() for _ in range(size)])[:, None]
+        """Float32 [size, 1, length]; each two from one track, so that its parts are compared."""
+        tracks = np.repeat([self._track() for _ in range((size + 1) // 2)], 2)[:size]
+        return np.stack([self._segment(int(track)) for track in tracks])[:, None]
 
-    def _segment(self) -> Mono:
+    def _track(self) -> int:
+        return int(self._rng.choice(len(self._tracks), p=self._weights))
+
+    def _segment(self, track: int) -> Mono:
         rng = self._rng
-        sound = self._stretch() * 10.0 ** (rng.uniform(-16.0, 2.0) / 20.0)
+        sound = self._stretch(track) * 10.0 ** (rng.uniform(-16.0, 2.0) / 20.0)
         if rng.random() < 0.15:
-            sound = sound + self._stretch() * 10.0 ** (rng.uniform(-20.0, -6.0) / 20.0)
+            sound = sound + self._stretch(self._track()) * 10.0 ** (rng.uniform(-20.0, -6.0) / 20.0)
         if rng.random() < 0.5:
             sound = -sound
         # A trace of noise: a line-in is never quite silent.
         sound = sound + rng.standard_normal(self.length) * 10.0 ** (rng.uniform(-90.0, -60.0) / 20.0)
         return np.clip(sound, -1.0, 1.0).astype(np.float32)
 
-    def _stretch(self) -> Mono:
-        samples = self._tracks[self._rng.choice(len(self._tracks), p=self._weights)]
+    def _stretch(self, track: int) -> Mono:
+        samples = self._tracks[track]
         start = int(self._rng.integers(len(samples) - self.length))
         return samples[start : start + self.length]
 

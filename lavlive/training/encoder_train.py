@@ -1,0 +1,228 @@
+"""The training loop of the encoder: resumable, with checkpoints that are never half written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from lavlive.errors import TrainingError
+from lavlive.training.encoder_codec import Codec, MelDistance, contrast_in_time
+from lavlive.training.encoder_data import Segments, Track
+
+_CHECKPOINT = "checkpoint.pt"
+_AVERAGING = 0.998
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a training run makes, apart from the music.
+
+    Attributes:
+        filters: SEANet's ``n_filters``.
+        steps: length of the learning-rate schedule.
+        batch, seconds: segments per step and their length.
+        wave, mel, commitment, contrast: weights of the losses.
+    """
+
+    filters: int = 8
+    steps: int = 3000
+    batch: int = 8
+    seconds: float = 0.8
+    rate: float = 1.5e-3
+    seed: int = 0
+    wave: float = 1.0
+    mel: float = 1.0
+    commitment: float = 0.1
+    contrast: float = 0.1
+
+
+class Run:
+    """One training run in a folder: `advance` trains, `save` writes, the constructor resumes.
+
+    Raises:
+        TrainingError: the folder's checkpoint is damaged or of other filters than the recipe's.
+    """
+
+    def __init__(self, folder: Path, tracks: list[Track], recipe: Recipe, device: str = "cpu") -> None:
+        self.folder, self.recipe, self.device = folder, recipe, torch.device(device)
+        torch.manual_seed(recipe.seed)
+        self.codec = Codec(recipe.filters).to(self.device)
+        self.mel = MelDistance().to(self.device)
+        self.optimiser = torch.optim.AdamW(
+            self.codec.parameters(), recipe.rate, betas=(0.8, 0.99), weight_decay=1e-4
+        )
+        self.segments = Segments(tracks, recipe.seconds, recipe.seed)
+        self.averaged = {name: value.detach().clone() for name, value in self.codec.state_dict().items()}
+        self.step, self.trained_seconds = 0, 0.0
+        if (folder / _CHECKPOINT).exists():
+            self._resume(folder / _CHECKPOINT)
+
+    def advance(self) -> dict[str, float]:
+        """One step; the losses by name."""
+        began = time.perf_counter()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.rate * _schedule(self.step, self.recipe.steps)
+        self.codec.train()
+        sound = torch.from_numpy(self.segments.batch(self.recipe.batch)).to(self.device)
+        # Half the time the latents go past the quantiser: what ships are the latents themselves. Otherwise
+        # now more, now fewer codebooks, so that the first learn to stand alone.
+        stages = int(torch.randint(1, len(self.codec.quantizer.books) + 1, ())) if self.step % 2 else 0
+        copy, latents, commitment = self.codec(sound, stages)
+        level = sound.square().mean(dim=2, keepdim=True).sqrt() + 0.01
+        losses: dict[str, Tensor] = {
+            "wave": functional.l1_loss(copy / level, sound / level),
+            "mel": self.mel(copy, sound),
+            "commitment": commitment,
+            "contrast": contrast_in_time(latents),
+        }
+        total = torch.stack([getattr(self.recipe, name) * loss for name, loss in losses.items()]).sum()
+        self.optimiser.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.codec.parameters(), 3.0)
+        self.optimiser.step()
+        self._average()
+        self.step += 1
+        self.trained_seconds += time.perf_counter() - began
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def averaged_codec(self) -> Codec:
+        """The codec with its weights averaged over the last steps, on the CPU."""
+        codec = Codec(self.recipe.filters)
+        codec.load_state_dict({name: value.cpu() for name, value in self.averaged.items()})
+        return codec.eval()
+
+    def save(self) -> None:
+        """Write the checkpoint; a failure leaves the older one as it was.
+
+        Raises:
+            TrainingError: the disk is full or the folder cannot be written.
+        """
+        content = {
+            "recipe": asdict(self.recipe),
+            "step": self.step,
+            "trained_seconds": self.trained_seconds,
+            "codec": self.codec.state_dict(),
+            "averaged": self.averaged,
+            "optimiser": self.optimiser.state_dict(),
+            "segments": self.segments.state(),
+            "random": torch.get_rng_state(),
+        }
+        target = self.folder / _CHECKPOINT
+        part = target.with_suffix(".part")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, target)
+        except (OSError, RuntimeError) as error:
+            part.unlink(missing_ok=True)
+            raise TrainingError(
+                f"cannot write {target}: {error}; the checkpoint before it is kept: make room and run again"
+            ) from error
+
+    def _average(self) -> None:
+        # Early on the average must not remember the random start.
+        decay = min(_AVERAGING, (1 + self.step) / (10 + self.step))
+        for name, value in self.codec.state_dict().items():
+            if value.is_floating_point():
+                self.averaged[name].lerp_(value, 1 - decay)
+            else:
+                self.averaged[name].copy_(value)
+
+    def _resume(self, path: Path) -> None:
+        content = read_checkpoint(path)
+        filters = content["recipe"]["filters"]
+        if filters != self.recipe.filters:
+            raise TrainingError(
+                f"{path} has {filters} filters, not {self.recipe.filters}: take as many or another folder"
+            )
+        try:
+            self.codec.load_state_dict(content["codec"])
+            self.averaged = {name: value.to(self.device) for name, value in content["averaged"].items()}
+            self.optimiser.load_state_dict(content["optimiser"])
+            self.segments.restore(content["segments"])
+            torch.set_rng_state(content["random"])
+            self.step, self.trained_seconds = content["step"], content["trained_seconds"]
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise TrainingError(f"{path} is not a checkpoint of this training: {error}") from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, read without running anything from it.
+
+    Raises:
+        TrainingError: it is missing, damaged, or something else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise TrainingError(f"no checkpoint at {path}: train first") from None
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise TrainingError(f"{path} is damaged or not a checkpoint: {str(error)[:200]}") from error
+    if not isinstance(content, dict) or "recipe" not in content or "codec" not in content:
+        raise TrainingError(f"{path} is not a checkpoint of the encoder's training")
+    return content
+
+
+def codec_of(folder: Path) -> tuple[Codec, dict[str, Any]]:
+    """The averaged codec of a run's folder and its checkpoint's content (recipe, step, trained_seconds)."""
+    content = read_checkpoint(folder / _CHECKPOINT)
+    codec = Codec(content["recipe"]["filters"])
+    codec.load_state_dict(content["averaged"])
+    return codec.eval(), content
+
+
+def train(
+    run: Run,
+    save_every_seconds: float = 120.0,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Train until the recipe's steps are done or ``until`` says so; saves now and then and at the end.
+
+    Each fifty steps one line of mean losses goes to the folder's ``log.jsonl``.
+    """
+    saved, sums, count = time.perf_counter(), dict[str, float](), 0
+    with tqdm(total=run.recipe.steps, initial=run.step, unit="step", mininterval=10.0) as bar:
+        while run.step < run.recipe.steps and not until():
+            for name, loss in run.advance().items():
+                sums[name] = sums.get(name, 0.0) + loss
+            count += 1
+            bar.update()
+            if run.step % 50 == 0:
+                means = {name: round(total / count, 4) for name, total in sums.items()}
+                bar.set_postfix(means)
+                _log(run, means)
+                sums, count = {}, 0
+            if time.perf_counter() - saved > save_every_seconds:
+                run.save()
+                saved = time.perf_counter()
+    run.save()
+
+
+def _log(run: Run, means: dict[str, float]) -> None:
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with (run.folder / "log.jsonl").open("a") as file:
+            file.write(
+                json.dumps({"step": run.step, "trained_seconds": round(run.trained_seconds), **means}) + "\n"
+            )
+    except OSError as error:
+        raise TrainingError(f"cannot write the log in {run.folder}: {error}") from error
+
+
+def _schedule(step: int, steps: int) -> float:
+    warm = min(1.0, (step + 1) / 100)
+    return warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps)))))
