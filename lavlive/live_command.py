@@ -31,7 +31,7 @@ from lavlive.stage.window import display_available
 from lavlive.supervisor import PythonEngine, Supervisor
 
 DISPLAY_RATE = 60.0
-_RECORDED = (720, 720)
+_RECORDED = (512, 512)
 _MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
 _LOG_LIMIT = 1_000_000
 
