@@ -19,7 +19,7 @@ STALL_SECONDS = 0.5
 """Without a new picture for this long, the last one begins to move."""
 
 _ALIVE_IN_SECONDS = 4.0
-_ALIVE_OUT_SECONDS = 2.0
+_ALIVE_OUT_SECONDS = 3.0
 _ALIVE_ZOOM = 0.06
 _ALIVE_DRIFT = 0.02
 _ALIVE_PERIOD = 24.0

@@ -58,8 +58,9 @@ def find_monitor(wanted: int | str | None, monitors: Sequence[Monitor]) -> Monit
         return monitors[0]
     text = str(wanted).strip()
     matches = [m for m in monitors if text == str(m.index)]
-    matches = matches or [m for m in monitors if text.lower() == m.name.lower()]
-    matches = matches or [m for m in monitors if text and text.lower() in m.name.lower()]
+    if not text.lstrip("-").isdigit():
+        matches = [m for m in monitors if text.lower() == m.name.lower()]
+        matches = matches or [m for m in monitors if text and text.lower() in m.name.lower()]
     if len(matches) == 1:
         return matches[0]
     listed = "; ".join(map(str, matches or monitors))

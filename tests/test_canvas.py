@@ -1,0 +1,185 @@
+"""The canvas, read back: what the shaders draw, and that memory and OpenGL draw the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from lavlive.link import Picture
+from lavlive.parameters import Values
+from lavlive.stage.headless import HeadlessOutput, MemoryCanvas
+from lavlive.stage.mixer import IDLE
+from lavlive.stage.output import Output, OutputSettings, open_output
+from lavlive.stage.scaling import picture_extent, scaling_matrix
+from tests.xvfb import display
+
+__all__ = ["display"]
+
+SIZE = (160, 90)
+STILL = Values({"show.dissolve": 0.0, "show.scaling": "stretch"})
+
+
+def picture(pixels: np.ndarray, sequence: int = 1) -> Picture:
+    return Picture(pixels, sequence, 0.0, 0.0, 0)
+
+
+def plain(level: int, size: int = 32) -> np.ndarray:
+    return np.full((size, size, 3), level, np.uint8)
+
+
+def detailed(seed: int = 0, size: int = 48) -> np.ndarray:
+    """A picture with strong edges and colours but no more than a few octaves of detail."""
+    rng = np.random.default_rng(seed)
+    return np.kron(rng.integers(0, 256, (size // 4, size // 4, 3), np.uint8), np.ones((4, 4, 1), np.uint8))
+
+
+@pytest.fixture(params=["window", "headless"])
+def output(request: pytest.FixtureRequest, display: str) -> Iterator[Output]:
+    with open_output(request.param, OutputSettings(*SIZE, vsync=False)) as opened:
+        yield opened
+
+
+def test_before_the_first_picture_there_is_a_glow_and_not_black(output: Output) -> None:
+    output.present(None, Values(), 0.0)
+    canvas = output.read_canvas()
+    assert canvas.shape == (90, 160, 3)
+    assert canvas.dtype == np.uint8
+    assert canvas.min() > 0
+    assert canvas.mean() == pytest.approx(IDLE.mean(), rel=0.3)
+
+
+def test_a_plain_picture_keeps_its_colour_exactly(output: Output) -> None:
+    for number, colour in enumerate([(0, 0, 0), (255, 255, 255), (37, 128, 201), (1, 2, 3)]):
+        pixels = np.broadcast_to(np.array(colour, np.uint8), (32, 32, 3))
+        output.present(picture(pixels, number + 1), STILL, float(number))
+        canvas = output.read_canvas().astype(int)
+        assert np.abs(canvas - colour).max() <= 1
+        assert np.abs(canvas.mean(axis=(0, 1)) - colour).max() < 0.3
+
+
+def test_the_picture_stands_upright_and_is_not_mirrored(output: Output) -> None:
+    pixels = plain(0)
+    pixels[:16, :16] = (255, 0, 0)
+    pixels[16:, 16:] = (0, 255, 0)
+    output.present(picture(pixels), STILL, 0.0)
+    canvas = output.read_canvas()
+    assert tuple(canvas[10, 10]) == pytest.approx((255, 0, 0), abs=2)
+    assert tuple(canvas[80, 150]) == pytest.approx((0, 255, 0), abs=2)
+    assert canvas[10, 150].max() < 3
+
+
+@pytest.mark.parametrize("scaling", ["fit", "fill", "stretch"])
+@pytest.mark.parametrize("zoom_time", [0.0, 9.0], ids=["still", "moving"])
+def test_both_canvases_agree(output: Output, scaling: str, zoom_time: float) -> None:
+    values = Values({"show.dissolve": 0.0, "show.scaling": scaling})
+    memory = MemoryCanvas(SIZE)
+    for now in np.arange(0.0, zoom_time + 0.1, 0.5):
+        output.present(picture(detailed()), values, now)
+        memory.draw(picture(detailed()), values, now)
+    difference = np.abs(output.read_canvas().astype(int) - memory.read())
+    assert difference.max() <= 3
+    assert difference.mean() < 0.6
+
+
+def test_fit_shows_all_with_bars_and_fill_covers_all(output: Output) -> None:
+    output.present(picture(plain(200)), Values({"show.scaling": "fit", "show.dissolve": 0.0}), 0.0)
+    canvas = output.read_canvas()
+    assert canvas[:, :34].max() <= 1
+    assert canvas[:, -34:].max() <= 1
+    assert canvas[:, 36:124].min() >= 199
+    output.present(None, Values({"show.scaling": "fill", "show.dissolve": 0.0}), 0.01)
+    assert output.read_canvas().min() >= 199
+
+
+def test_halfway_through_a_dissolve_both_pictures_are_seen(output: Output) -> None:
+    values = Values({"show.dissolve": 0.5, "show.flash_limit": False})
+    output.present(picture(plain(40), 1), values, 0.0)
+    output.present(None, values, 1.0)
+    output.present(picture(plain(200), 2), values, 1.0)
+    output.present(None, values, 1.25)
+    assert output.read_canvas().mean() == pytest.approx(120, abs=2)
+
+
+def test_a_dissolve_that_is_interrupted_goes_on_from_what_is_seen(output: Output) -> None:
+    values = Values({"show.dissolve": 0.4, "show.flash_limit": False})
+    output.present(picture(plain(0), 1), values, 0.0)
+    output.present(None, values, 1.0)
+    levels, tick = [], 0
+    for sequence, level in enumerate((240, 10, 250, 100), start=2):
+        for _ in range(6):
+            output.present(picture(plain(level), sequence), values, 1.0 + tick / 30)
+            levels.append(float(output.read_canvas().mean()))
+            tick += 1
+    assert np.abs(np.diff(levels)).max() < 250 / 30 / 0.4 * 1.2
+
+
+def test_a_dissolve_between_resolutions_shows_neither_black_nor_a_jump(output: Output) -> None:
+    values = Values({"show.dissolve": 0.5, "show.flash_limit": False})
+    output.present(picture(plain(180, 32), 1), values, 0.0)
+    output.present(None, values, 1.0)
+    for tick in range(20):
+        output.present(picture(plain(180, 96), 2), values, 1.0 + tick / 30)
+        assert output.read_canvas().min() >= 178
+
+
+def test_blackout_fades_and_returns(output: Output) -> None:
+    values = Values({"show.dissolve": 0.0})
+    output.present(picture(plain(200)), values, 0.0)
+    dark = Values({"show.blackout": True})
+    levels = []
+    for tick in range(12):
+        output.present(None, dark, (tick + 1) / 30)
+        levels.append(float(output.read_canvas().mean()))
+    assert levels[0] > 150
+    assert 5 < levels[5] < 195
+    assert levels[-1] < 0.5
+    output.present(None, values, 2.0)
+    assert output.read_canvas().mean() == pytest.approx(200, abs=1)
+
+
+def test_enlarging_shows_no_pixel_grid() -> None:
+    """The jump of slope where one source pixel ends and the next begins: the spline has none."""
+    ramp = np.cumsum(np.random.default_rng(0).normal(size=32))
+    scale = 16
+    smooth = scaling_matrix(32, 32 * scale, 1.0, 1.0, 0.0) @ ramp
+    linear = np.interp((np.arange(32 * scale) + 0.5) / scale - 0.5, np.arange(32), ramp)
+
+    def lattice(line: np.ndarray) -> float:
+        curvature = np.abs(np.diff(line, 2))[2 * scale : -2 * scale]
+        by_phase = curvature[: len(curvature) // scale * scale].reshape(-1, scale).mean(axis=0)
+        return float(by_phase.max() / by_phase.mean())
+
+    assert lattice(linear) > 5
+    assert lattice(smooth) < 1.6
+
+
+def test_scaling_keeps_level_and_does_not_shift() -> None:
+    for source, target in ((256, 1080), (64, 90), (128, 100)):
+        matrix = scaling_matrix(source, target, 1.0, 1.0, 0.0)
+        np.testing.assert_allclose(matrix.sum(axis=1), 1.0, atol=1e-5)
+        np.testing.assert_allclose(matrix, matrix[::-1, ::-1], atol=1e-5)
+
+
+def test_detail_that_the_spline_takes_is_given_back() -> None:
+    """A pattern of eight pixels keeps its contrast within a tenth."""
+    wave = np.cos(2 * np.pi * np.arange(256) / 8)
+    shown = scaling_matrix(256, 2048, 1.0, 1.0, 0.0) @ wave
+    assert np.ptp(shown[200:-200]) / 2 == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "expected"), [("fit", (0.5625, 1.0)), ("fill", (1.0, 16 / 9)), ("stretch", (1.0, 1.0))]
+)
+def test_the_extent_of_a_square_picture_on_a_wide_canvas(scaling: str, expected: tuple[float, float]) -> None:
+    assert picture_extent(scaling, (256, 256), (1920, 1080)) == pytest.approx(expected)
+
+
+def test_a_canvas_in_memory_draws_only_when_it_is_read() -> None:
+    output = HeadlessOutput(OutputSettings(64, 36))
+    for tick in range(5):
+        output.present(picture(plain(50 * tick), tick + 1), Values({"show.flash_limit": False}), float(tick))
+    first = output.read_canvas()
+    assert first.mean() > 50
+    np.testing.assert_array_equal(output.read_canvas(), first)

@@ -1,0 +1,287 @@
+"""The window, on a real X server: what it shows, what it hears, and where it must not appear."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import glfw
+import numpy as np
+import pytest
+
+from lavlive.errors import DisplayError
+from lavlive.link import Picture
+from lavlive.parameters import Values
+from lavlive.stage.font import text_image
+from lavlive.stage.monitors import Monitor, list_monitors
+from lavlive.stage.output import (
+    CloseRequested,
+    KeyPressed,
+    MonitorLost,
+    MonitorReturned,
+    OutputSettings,
+    Resized,
+    open_output,
+)
+from lavlive.stage.window import WindowOutput, display_available
+from tests.xvfb import display
+
+__all__ = ["display"]
+
+VALUES = Values({"show.dissolve": 0.0, "show.flash_limit": False})
+SETTINGS = OutputSettings(320, 180, vsync=False)
+
+
+def plain(level: int, sequence: int = 1) -> Picture:
+    return Picture(np.full((32, 32, 3), level, np.uint8), sequence, 0.0, 0.0, 0)
+
+
+def screen(window: WindowOutput) -> np.ndarray:
+    """What OpenGL has drawn for the window, uint8 [H, W, 3], first row on top."""
+    width, height = glfw.get_framebuffer_size(window.handle)
+    data = window.context.screen.read(viewport=(0, 0, width, height), components=3, alignment=1)
+    return np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1]
+
+
+class _KeyEvent(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("serial", ctypes.c_ulong),
+        ("send_event", ctypes.c_int),
+        ("display", ctypes.c_void_p),
+        ("window", ctypes.c_ulong),
+        ("root", ctypes.c_ulong),
+        ("subwindow", ctypes.c_ulong),
+        ("time", ctypes.c_ulong),
+        ("x", ctypes.c_int),
+        ("y", ctypes.c_int),
+        ("x_root", ctypes.c_int),
+        ("y_root", ctypes.c_int),
+        ("state", ctypes.c_uint),
+        ("keycode", ctypes.c_uint),
+        ("same_screen", ctypes.c_int),
+        ("padding", ctypes.c_long * 24),
+    )
+
+
+CONTROL = 4
+
+
+def press(window: WindowOutput, keysym: str, state: int = 0) -> None:
+    """Have the X server tell the window that a key went down and up."""
+    x11 = ctypes.CDLL(ctypes.util.find_library("X11") or "libX11.so.6")
+    server = ctypes.cast(glfw.get_x11_display(), ctypes.c_void_p)
+    x11.XStringToKeysym.restype = ctypes.c_ulong
+    code = x11.XKeysymToKeycode(server, ctypes.c_ulong(x11.XStringToKeysym(keysym.encode())))
+    for kind in (2, 3):
+        event = _KeyEvent(type=kind, window=glfw.get_x11_window(window.handle), state=state, keycode=code)
+        event.same_screen, event.time = 1, 1000 * code + 10 * kind
+        x11.XSendEvent(server, ctypes.c_ulong(event.window), 1, ctypes.c_long(1), ctypes.byref(event))
+    x11.XSync(server, 0)
+
+
+@pytest.fixture
+def window(display: str) -> Iterator[WindowOutput]:
+    with WindowOutput(SETTINGS) as opened:
+        yield opened
+
+
+def test_there_is_a_display_and_open_output_gives_a_window(display: str) -> None:
+    assert display_available()
+    with open_output("window", SETTINGS) as output:
+        assert output.name == "window"
+        assert output.canvas_size == (320, 180)
+        assert not output.should_close
+
+
+def test_an_unknown_output_is_refused_with_the_names() -> None:
+    with pytest.raises(DisplayError, match="window, headless"):
+        open_output("hologram")
+
+
+def test_without_a_display_there_is_none_and_the_window_says_so() -> None:
+    program = """
+from lavlive.errors import DisplayError
+from lavlive.stage.output import open_output
+from lavlive.stage.window import display_available
+assert not display_available()
+try:
+    open_output("window")
+except DisplayError as error:
+    print(error)
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+    )
+    assert "no display" in ran.stdout
+    assert "--headless" in ran.stdout
+
+
+def test_the_stage_imports_no_torch() -> None:
+    program = """
+import sys
+import lavlive.stage.window, lavlive.stage.headless, lavlive.stage.recorder
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_the_window_shows_is_the_canvas(window: WindowOutput) -> None:
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    pixels[:16] = (220, 30, 60)
+    window.present(Picture(pixels, 1, 0.0, 0.0, 0), VALUES, 0.0)
+    canvas = window.read_canvas().astype(int)
+    window.present(None, VALUES, 0.01)
+    assert np.abs(screen(window) - canvas).max() <= 1
+    assert canvas[20, 160] == pytest.approx((220, 30, 60), abs=2)
+
+
+def test_a_canvas_of_its_own_size_is_shown_whole_with_bars(display: str) -> None:
+    with WindowOutput(OutputSettings(320, 180, canvas=(100, 100), vsync=False)) as window:
+        window.present(plain(200), VALUES, 0.0)
+        assert window.read_canvas().shape == (100, 100, 3)
+        shown = screen(window)
+        assert shown[:, :68].max() == 0
+        assert shown[:, 72:248].min() >= 199
+
+
+def test_a_badge_is_small_in_the_corner_and_not_in_the_canvas(window: WindowOutput) -> None:
+    window.present(plain(120), VALUES, 0.0)
+    without = screen(window)
+    window.present(None, VALUES, 0.01, badge="line-in lost")
+    difference = np.abs(screen(window).astype(int) - without).max(axis=2) > 5
+    rows, columns = np.nonzero(difference)
+    assert rows.min() > 150
+    assert columns.max() < 100
+    assert np.abs(window.read_canvas().astype(int) - 120).max() <= 1
+
+
+def test_the_badge_is_legible() -> None:
+    image = text_image("Tl") > 0
+    assert image.shape == (9, 13)
+    assert image[1, 1:6].all()
+    assert image[1:8, 3].all()
+    assert image[7, 7:12].all()
+    assert (text_image("é") == text_image("?")).all()
+
+
+def test_the_title_carries_the_status_but_not_sixty_times_a_second(window: WindowOutput) -> None:
+    for tick in range(60):
+        window.present(None, VALUES, 10.0 + tick / 60, status=f"{tick} pictures/s")
+    assert window._title.startswith("lavlive · ")
+    window.present(None, VALUES, 20.0, status="31 pictures/s, 40 ms, 0 xruns")
+    assert window._title == "lavlive · 31 pictures/s, 40 ms, 0 xruns"
+
+
+def test_keys_arrive_by_name_with_their_modifiers(window: WindowOutput) -> None:
+    for keysym, state in (("f", 0), ("space", 0), ("Tab", 0), ("7", 0), ("q", CONTROL), ("F5", 0)):
+        press(window, keysym, state)
+    keys = [event for event in window.poll() if isinstance(event, KeyPressed)]
+    assert keys == [
+        KeyPressed("f"),
+        KeyPressed("space"),
+        KeyPressed("tab"),
+        KeyPressed("7"),
+        KeyPressed("q", frozenset({"ctrl"})),
+        KeyPressed("f5"),
+    ]
+    assert window.poll() == []
+
+
+def test_a_wish_to_close_is_told_once(window: WindowOutput) -> None:
+    glfw.set_window_should_close(window.handle, True)
+    assert window.poll() == [CloseRequested()]
+    assert window.poll() == []
+    assert window.should_close
+
+
+def test_the_canvas_follows_the_window_and_keeps_its_picture(window: WindowOutput) -> None:
+    window.present(plain(90), VALUES, 0.0)
+    window.poll()
+    glfw.set_window_size(window.handle, 400, 300)
+    events = []
+    for _ in range(1000):
+        events += window.poll()
+        if events:
+            break
+    assert Resized(400, 300) in events
+    window.present(None, VALUES, 0.1)
+    assert window.canvas_size == (400, 300)
+    assert np.abs(window.read_canvas().astype(int) - 90).max() <= 1
+
+
+def test_textures_are_kept_from_picture_to_picture(window: WindowOutput) -> None:
+    names = set()
+    for sequence in range(1, 30):
+        window.present(plain(sequence, sequence), VALUES, sequence / 30)
+        names.add(window._canvas._newest.glo)
+    assert len(names) == 1
+
+
+def test_full_screen_fills_the_monitor_hides_the_pointer_and_comes_back(window: WindowOutput) -> None:
+    window.toggle_fullscreen()
+    window.present(plain(50), VALUES, 0.0)
+    assert window.fullscreen
+    assert window.canvas_size == (1280, 720)
+    assert glfw.get_input_mode(window.handle, glfw.CURSOR) == glfw.CURSOR_HIDDEN
+    window.toggle_fullscreen()
+    window.poll()
+    window.present(None, VALUES, 0.1)
+    assert not window.fullscreen
+    assert window.canvas_size == (320, 180)
+    assert glfw.get_input_mode(window.handle, glfw.CURSOR) == glfw.CURSOR_NORMAL
+
+
+def test_full_screen_can_be_had_from_the_start_by_name(display: str) -> None:
+    with WindowOutput(OutputSettings(320, 180, fullscreen=True, monitor="scr", vsync=False)) as window:
+        window.present(None, VALUES, 0.0)
+        assert window.canvas_size == (1280, 720)
+
+
+def test_an_unknown_monitor_is_refused_before_a_window_opens(display: str) -> None:
+    with pytest.raises(DisplayError, match="screen"):
+        WindowOutput(OutputSettings(fullscreen=True, monitor="sony"))
+
+
+def test_when_its_monitor_goes_the_window_hides_at_once_and_returns_with_it(display: str) -> None:
+    plugged = True
+
+    def monitors() -> list[Monitor]:
+        operator = Monitor(1, "operator", 0, 0, 1280, 720, 60)
+        return [*(list_monitors() if plugged else []), operator]
+
+    with WindowOutput(OutputSettings(320, 180, fullscreen=True, vsync=False), monitors) as window:
+        window.present(plain(80), VALUES, 0.0)
+        assert window.shown
+        plugged = False
+        assert MonitorLost("screen") in window.poll()
+        assert not window.shown
+        window.present(plain(90, 2), VALUES, 0.1)
+        assert window.read_canvas().size, "the canvas, and so a recording, goes on"
+        assert not any(isinstance(event, MonitorLost) for event in window.poll())
+        plugged = True
+        assert MonitorReturned("screen") in window.poll()
+        assert window.shown
+        assert window.fullscreen
+        window.present(None, VALUES, 0.2)
+        assert window.canvas_size == (1280, 720)
+
+
+def test_when_glfw_has_moved_the_window_off_its_monitor_it_hides_too(display: str) -> None:
+    with WindowOutput(OutputSettings(320, 180, fullscreen=True, vsync=False)) as window:
+        glfw.set_window_monitor(window.handle, None, 0, 0, 1280, 720, glfw.DONT_CARE)
+        assert MonitorLost("screen") in window.poll()
+        assert not window.shown
+
+
+def test_closing_twice_does_no_harm_and_another_window_can_follow(display: str) -> None:
+    window = WindowOutput(SETTINGS)
+    window.close()
+    window.close()
+    with WindowOutput(SETTINGS) as another:
+        another.present(None, VALUES, 0.0)
