@@ -148,7 +148,7 @@ def choose(name: str | int | None, listing: Listing, kind: Kind) -> Device:
         fitting = [device for device in devices if device.default][:1]
         wanted = f"default {kind}"
     elif isinstance(name, int) or name.strip().isdecimal():
-        fitting = [device for device in devices if device.index == int(name)]
+        fitting = [device for device in devices if device.index == int(name) >= 0]
         wanted = f"{kind} with index {name}"
     else:
         fitting = _fitting(name, devices)

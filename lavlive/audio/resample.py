@@ -49,8 +49,8 @@ class StreamResampler:
     def delay(self) -> float:
         """Seconds of sound taken and not yet given.
 
-        The filter is symmetric and its delay made good, so this is all of it: the last sample given
-        sounded this long before the last sample taken.
+        The filter's own delay is made good to 0.1 ms, so this is all of it: the last sample given sounded
+        this long before the last sample taken.
         """
         return self._taken / self.rate_in - self._given / self.rate_out
 

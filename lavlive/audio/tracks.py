@@ -19,6 +19,18 @@ from lavlive.errors import SourceError
 _PIECE = 2048  # samples per channel decoded at a time
 
 
+class _StraightFile(soundfile.SoundFile):
+    """A sound file that is read from its beginning to its end.
+
+    soundfile seeks after every read from a file that can be sought in, to where it is already. In an mp3
+    the decoder then starts anew without the bits that it kept from earlier frames, and what comes out is
+    broken at every read. So this file says that it cannot be sought in.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 class Track:
     """An open track; a context manager.
 
@@ -42,12 +54,13 @@ class Track:
         if self.path.is_dir():
             raise SourceError(f"{self.path} is a folder; choose a track in it")
         try:
-            self._file = soundfile.SoundFile(self.path)
+            self._file = _StraightFile(self.path)
         except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
             raise SourceError(_reason(self.path)) from error
         self.rate = int(self._file.samplerate)
         self.channels = int(self._file.channels)
         self.frames = int(self._file.frames)
+        self._position = 0
         try:
             check_format(self.rate, self.channels, str(self.path))
             if self.frames == 0:
@@ -76,12 +89,22 @@ class Track:
         return samples
 
     def rewind(self) -> None:
-        """Go back to the first sample."""
-        self._file.seek(0)
+        """Go back to the first sample.
+
+        Raises:
+            SourceError: the file is gone.
+        """
+        try:
+            file = _StraightFile(self.path)
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise SourceError(_reason(self.path)) from error
+        self._file.close()
+        self._file = file
+        self._position = 0
 
     def blocks(self, frames: int = _PIECE) -> Iterator[Block]:
         """The rest of the track, in blocks whose times count from the track's beginning."""
-        position = int(self._file.tell())
+        position = self._position
         while len(samples := self.read(frames)):
             position += len(samples)
             yield Block(samples, self.rate, position / self.rate)
@@ -222,14 +245,18 @@ class ReadAhead:
                 piece = self._rest[:0]
             if len(piece):
                 self._pieces.append(piece)
-            self._since_start += len(piece)
-            if len(piece) < _PIECE:
+                self._since_start += len(piece)
+            else:
                 self._at_end()
 
     def _at_end(self) -> None:
-        if self._loop and self._since_start:
+        self._decoded = not (self._loop and self._since_start)
+        if self._decoded:
+            return
+        try:
             self._track.rewind()
-            self._since_start = 0
-            self.loops += 1
-        else:
+        except SourceError as error:
+            self.error = error
             self._decoded = True
+        self._since_start = 0
+        self.loops += 1

@@ -1,0 +1,297 @@
+"""Sources: their description, a track's pace, and the loss and return of a device; by an injected clock."""
+
+import json
+from collections import deque
+
+import numpy as np
+import pytest
+import soundfile
+
+from lavlive.audio.players import AloudPlayer, SilentPlayer
+from lavlive.audio.ring import Ring
+from lavlive.audio.source import Source
+from lavlive.audio.sources import SourceSpec, open_source
+from lavlive.audio.tracks import Track
+from lavlive.errors import SourceError
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Machine:
+    """A device that can be pulled out and put back, with another format."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.rate, self.channels = 48_000, 2
+        self.plugged = True
+        self.opened: list[Plug] = []
+        self.tries: list[float] = []
+
+    def open(self) -> "Plug":
+        self.tries.append(self.clock.now)
+        if not self.plugged:
+            raise SourceError("“Interface” is not there")
+        self.opened.append(Plug(self))
+        return self.opened[-1]
+
+
+class Plug:
+    """One opening of the device."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.name = "Interface"
+        self.machine = machine
+        self.ring = Ring(1.0, machine.rate, machine.channels)
+        self.heard = machine.clock.now
+        self.ended = False
+        self.closed = False
+        self.notices: deque[str] = deque()
+        self.reason: str | None = None
+
+    def start(self) -> None:
+        self.heard = self.machine.clock.now
+
+    def tend(self, now: float) -> str | None:
+        return self.reason
+
+    def close(self) -> None:
+        self.closed = True
+
+    def deliver(self, gap: bool = False) -> None:
+        self.heard = self.machine.clock.now
+        self.ring.write(np.zeros((480, self.ring.channels), np.float32), self.heard, gap)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def machine(clock):
+    return Machine(clock)
+
+
+@pytest.fixture
+def source(machine, clock):
+    """An open source whose watch is the test itself."""
+    source = Source(machine.open, clock)
+    source._open()
+    return source
+
+
+def run(source: Source, machine: Machine, seconds: float, sound: bool = True) -> list[tuple[float, str]]:
+    """Let time pass, with or without sound; returns (time, event) pairs."""
+    events = []
+    for _ in range(round(seconds / 0.25)):
+        machine.clock.now += 0.25
+        if sound and source.state == "running":
+            machine.opened[-1].deliver()
+        source.check(machine.clock.now)
+        source.read()
+        events += [(event.time, event.kind) for event in source.events()]
+    return events
+
+
+def test_a_device_that_gives_sound_stays_running(source, machine):
+    assert run(source, machine, 60) == []
+    assert (source.state, source.losses, source.xruns) == ("running", 0, 0)
+
+
+def test_a_device_that_goes_silent_without_a_word_is_lost_after_a_second(source, machine):
+    run(source, machine, 10)
+    events = run(source, machine, 1.5, sound=False)
+    assert [kind for _, kind in events] == ["lost"]
+    assert events[0][0] == pytest.approx(1011.25)
+    assert machine.opened[0].closed
+
+
+def test_a_device_that_has_just_been_opened_has_five_seconds_to_wake(source, machine):
+    assert run(source, machine, 4.75, sound=False) == []
+    assert [kind for _, kind in run(source, machine, 0.75, sound=False)] == ["lost"]
+
+
+def test_a_lost_device_is_tried_every_two_seconds_and_taken_back_with_its_new_format(source, machine):
+    run(source, machine, 10)
+    machine.opened[0].deliver(gap=True)
+    machine.plugged, machine.opened[0].reason = False, "it was unplugged"
+    assert [kind for _, kind in run(source, machine, 0.25)] == ["lost"]
+    lost_at, before = machine.clock.now, len(machine.tries)
+    assert run(source, machine, 20) == []
+    tries = machine.tries[before:]
+    assert len(tries) == 10
+    assert np.diff([lost_at, *tries]) == pytest.approx(2.0)
+    machine.plugged, machine.rate, machine.channels = True, 44_100, 1
+    assert [kind for _, kind in run(source, machine, 2.25)] == ["running"]
+    assert (source.state, source.rate, source.channels, source.losses) == ("running", 44_100, 1, 1)
+    assert source.xruns == 1, "counts go on over a loss"
+    assert source.ring is machine.opened[-1].ring
+
+
+def test_a_device_that_comes_back_and_stalls_again_is_lost_again(source, machine):
+    for _ in range(3):
+        run(source, machine, 10)
+        run(source, machine, 9, sound=False)
+    assert source.losses >= 3
+
+
+def test_a_restarted_engine_waits_for_a_device_that_is_away(machine, clock):
+    machine.plugged = False
+    source = Source(machine.open, clock)
+    with pytest.raises(SourceError, match="not there"):
+        source.start()
+    source.start(wait_for_device=True)
+    assert source.state == "lost"
+    assert source.read() is None
+    source.stop()
+    assert source.state == "idle"
+
+
+def test_notices_of_a_player_become_events(source, machine):
+    machine.opened[0].notices.append("the output went away")
+    source.check(machine.clock.now)
+    assert [(event.kind, event.text) for event in source.events()] == [("notice", "the output went away")]
+
+
+def test_only_the_channels_asked_for_are_heard(machine, clock):
+    machine.channels = 4
+    source = Source(machine.open, clock, picked=(4, 2))
+    source._open()
+    machine.opened[0].ring.write(np.array([[1, 2, 3, 4]], np.float32), 0.0)
+    block = source.read()
+    assert block is not None
+    assert block.samples.tolist() == [[4, 2]]
+    with pytest.raises(SourceError, match="has 4 channels; there is no channel 5"):
+        Source(machine.open, clock, picked=(5,)).start()
+    assert machine.opened[-1].closed
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SourceSpec("input", "USB", channels=(3, 4)),
+        SourceSpec("loopback"),
+        SourceSpec("track", "/music/song.flac", aloud=True, loop=False),
+        SourceSpec("demo"),
+    ],
+)
+def test_a_description_survives_json(spec):
+    assert SourceSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"kind": "radio"},
+        {"kind": "track"},
+        {"kind": "input", "name": 3.5},
+        {"kind": "track", "name": "a", "loop": "yes"},
+        {"kind": "input", "channels": [0]},
+        {"kind": "input", "channels": []},
+        {"kind": "input", "channels": "12"},
+    ],
+)
+def test_a_damaged_description_is_refused(values):
+    with pytest.raises(SourceError):
+        SourceSpec.from_json(values)
+
+
+@pytest.fixture
+def track(tmp_path):
+    ramp = np.linspace(-0.5, 0.5, 48_000, dtype=np.float32)[:, None]
+    soundfile.write(tmp_path / "ramp.wav", ramp, 48_000, subtype="FLOAT")
+    return tmp_path / "ramp.wav"
+
+
+def test_a_silent_track_keeps_its_pace_and_its_times(track, clock):
+    player = SilentPlayer(Track(track), True, clock)
+    began, blocks = clock.now, []
+    for _ in range(150):  # the decoder is two seconds ahead, and this clock outruns it
+        clock.now += 0.0101
+        player.pace(clock.now)
+        blocks.append(player.ring.read())
+    player.close()
+    blocks = [block for block in blocks if block]
+    heard = sum(len(block.samples) for block in blocks)
+    assert heard == pytest.approx(150 * 0.0101 * 48_000, abs=480)
+    position = 0
+    for block in blocks:
+        position += len(block.samples)
+        assert block.time == pytest.approx(began + position / 48_000, abs=1e-6)
+    sound = np.concatenate([block.samples for block in blocks])[:, 0]
+    expected = np.tile(np.linspace(-0.5, 0.5, 48_000, dtype=np.float32), 4)[: len(sound)]
+    np.testing.assert_array_equal(sound, expected)
+
+
+def test_a_short_stall_is_caught_up_and_a_long_one_is_counted(track, clock):
+    player = SilentPlayer(Track(track), True, clock)
+    clock.now += 0.3
+    player.pace(clock.now)
+    assert player.ring.written == pytest.approx(0.3 * 48_000, abs=480)
+    assert (player.stalls, player.ring.xruns) == (0, 0)
+    clock.now += 3600
+    player.pace(clock.now)
+    assert player.ring.written == pytest.approx(0.3 * 48_000, abs=1000)
+    assert (player.stalls, player.ring.xruns) == (1, 1)
+    clock.now += 0.1
+    player.pace(clock.now)
+    assert player.ring.written == pytest.approx(0.4 * 48_000, abs=1500)
+    block = player.ring.read()
+    assert block is not None
+    assert block.time == pytest.approx(clock.now, abs=0.02)
+    player.close()
+
+
+def test_a_track_without_a_loop_ends_with_its_last_sample(track, clock):
+    player = SilentPlayer(Track(track), False, clock)
+    for _ in range(120):
+        clock.now += 0.01
+        player.pace(clock.now)
+    assert player.ended
+    assert player.ring.written == 48_000
+    player.close()
+
+
+def test_a_track_that_should_play_aloud_plays_silently_where_there_is_no_output(track, clock):
+    player = AloudPlayer(Track(track), True, clock, None, "there is no output")
+    clock.now += 0.2
+    player.pace(clock.now)
+    assert player.ring.written == pytest.approx(0.2 * 48_000, abs=480)
+    assert list(player.notices) == ["ramp.wav plays silently: there is no output"]
+    player.close()
+
+
+def test_a_running_track_ends_and_says_so(track):
+    source = open_source(SourceSpec("track", str(track), loop=False))
+    source.start()
+    capture = source._capture
+    assert capture is not None
+    while not capture.ended:
+        source._stop.wait(0.02)
+    source.check(0.0)
+    assert source.state == "ended"
+    assert [event.kind for event in source.events()] == ["ended"]
+    block = source.read()
+    assert block is not None
+    assert len(block.samples) == 48_000
+    source.stop()
+
+
+def test_a_missing_track_is_refused_at_the_start():
+    with pytest.raises(SourceError, match="does not exist"):
+        open_source(SourceSpec("track", "/nowhere/song.wav")).start()
+
+
+def test_the_demo_track_is_always_there():
+    with open_source(SourceSpec("demo")) as source:
+        assert source.state == "running"
+        assert source.rate >= 8000
