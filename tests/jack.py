@@ -24,14 +24,14 @@ def jack_server() -> Iterator[str]:
     name = f"lavlive-test-{os.getpid()}"
     before = {key: os.environ.get(key) for key in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER")}
     server = subprocess.Popen(
-        ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "128"],
+        ["jackd", "--no-realtime", "-S", "-t", "1000", "-n", name, "-d", "dummy", "-r", "48000", "-p", "256"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     os.environ["JACK_DEFAULT_SERVER"] = name
     os.environ["JACK_NO_START_SERVER"] = "1"
     try:
-        wait_until(lambda: any(Path("/dev/shm").glob(f"jack_{name}_*")), 10.0)
+        wait_until(lambda: any(Path("/dev/shm").glob(f"jack_{name}_*")), 20.0)
         yield name
     finally:
         server.terminate()
@@ -59,6 +59,9 @@ if listens:
 print("[]", flush=True)
 for line in sys.stdin:
     out.send_message(json.loads(line))
+for end in (out, into) if listens else (out,):
+    end.close_port()
+    end.delete()
 """
 
 
@@ -116,7 +119,7 @@ class Controller:
             self._process.stdout.close()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
+def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> float:
     """Wait for something that other threads do; returns how long it took, and fails after `seconds`."""
     start = time.perf_counter()
     while not condition():

@@ -160,7 +160,8 @@ def test_a_thousand_messages_a_second_leave_the_newest_values_and_no_queue(contr
             next_picture += 1 / 60
         time.sleep(0.0005)
     for number in range(1, 9):
-        knobs.cc(number, 77)
+        for value in (0, 127, 77):
+            knobs.cc(number, value)
     received = control.midi.inbox.received
     wait_until(lambda: step(control).values["generator.truncation"] == pytest.approx(1.5 * 77 / 127))
     assert received > 1400
