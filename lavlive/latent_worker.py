@@ -19,7 +19,7 @@ from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.sources import Source
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent.space import Space
-from lavlive.link import Link
+from lavlive.link import Journey, Link
 from lavlive.mailbox import Mailbox
 
 _POLL_SECONDS = 0.002
@@ -42,6 +42,12 @@ class TimedLatent:
     captured: float
     ready: float
     parameter_revision: int
+
+    @property
+    def journey(self) -> Journey:
+        """Its way through the stages so far."""
+        encode, rest = self.latent.times
+        return Journey(self.ready - rest - encode, self.ready - rest, self.ready)
 
 
 class LatentWorker:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from multiprocessing import resource_tracker, shared_memory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,6 +72,18 @@ METERS: dict[str, int] = {
 """Name and length of every meter; seconds, hertz and counts, as the name says."""
 
 
+class Journey(NamedTuple):
+    """When a picture's newest hop passed the stages of the engine, in seconds; 0 where nobody looked."""
+
+    encode_began: float = 0.0
+    encoded: float = 0.0
+    latent_ready: float = 0.0
+    generate_began: float = 0.0
+
+
+UNTIMED = Journey()
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One image of the generator with the times that it has seen.
@@ -81,6 +94,7 @@ class Picture:
         captured: capture time of the newest sample behind it.
         made: when the engine finished it.
         parameter_revision: the newest revision of the parameters that it was made with.
+        journey: what the bench splits the latency by.
     """
 
     pixels: np.ndarray
@@ -88,6 +102,7 @@ class Picture:
     captured: float
     made: float
     parameter_revision: int
+    journey: Journey = UNTIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,7 @@ _SLOT_HEADER = np.dtype(
         ("captured", "<f8"),
         ("made", "<f8"),
         ("parameter_revision", "<i8"),
+        ("journey", "<f8", (len(Journey._fields),)),
     ]
 )
 _BLOCK = np.dtype(
@@ -202,7 +218,14 @@ class Link:
 
     # Pictures
 
-    def write_picture(self, pixels: np.ndarray, captured: float, made: float, parameter_revision: int) -> int:
+    def write_picture(
+        self,
+        pixels: np.ndarray,
+        captured: float,
+        made: float,
+        parameter_revision: int,
+        journey: Journey = UNTIMED,
+    ) -> int:
         """Publish a picture, uint8 [H, W, 3], at most 1024 x 1024; returns its sequence number."""
         height, width, _ = pixels.shape
         newest = int(self._block["newest"])
@@ -213,6 +236,7 @@ class Link:
         slot["height"], slot["width"] = height, width
         slot["captured"], slot["made"] = captured, made
         slot["parameter_revision"] = parameter_revision
+        slot["journey"] = journey
         self._pixels[index, : height * width * 3] = pixels.reshape(-1)
         slot["sequence"] = sequence
         self._block["newest"] = index
@@ -245,6 +269,7 @@ class Link:
                     float(slot["captured"]),
                     float(slot["made"]),
                     int(slot["parameter_revision"]),
+                    Journey(*slot["journey"].tolist()),
                 )
         return None
 

@@ -140,7 +140,8 @@ class PictureWorker:
         if self._next_model is not None:
             pixels = self._faded(pixels, timed)
         made = self._clock()
-        self._link.write_picture(pixels, timed.captured, made, timed.parameter_revision)
+        journey = timed.journey._replace(generate_began=started)
+        self._link.write_picture(pixels, timed.captured, made, timed.parameter_revision, journey)
         self._write_meters(started, made)
 
     def _begin_fade(self) -> None:
