@@ -53,6 +53,7 @@ __all__ = [
     "fetch_encodec",
     "load_encoder",
     "make_untrained",
+    "read_seanet_encoder",
     "save_encoder",
 ]
 
@@ -91,15 +92,17 @@ def load_encoder(name_or_path: str | Path = "bundled", runner: str = "auto", thr
 
     Raises EncoderError for the weights, RunnerError for a runner that was asked for by name and is not there.
     """
-    network, info = read_encoder(name_or_path)
-    return open_encoder(network, info, runner, threads)
+    encoder, info = read_seanet_encoder(name_or_path)
+    return open_encoder(fold(encoder), info, runner, threads)
 
 
-def read_encoder(name_or_path: str | Path) -> tuple[Network, EncoderInfo]:
-    """The folded layers and what is known of them; ``name_or_path`` as in ``load_encoder``."""
+def read_seanet_encoder(name_or_path: str | Path) -> tuple[nn.Module, EncoderInfo]:
+    """The ``encodec`` package's own module with these weights, offline and padding with zeros.
+
+    For measurements and for training further; ``name_or_path`` and errors as in ``load_encoder``.
+    """
     if str(name_or_path) == "bundled":
-        network, info = _read_own(shipped("data") / "encoder.safetensors", "bundled")
-        return network, info
+        return _read_own(shipped("data") / "encoder.safetensors", "bundled")
     if str(name_or_path) == "encodec":
         path = encodec_path()
         if not path.exists():
@@ -202,11 +205,11 @@ def _unfolded_names(network: Network) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_own(path: Path, name: str) -> tuple[Network, EncoderInfo]:
+def _read_own(path: Path, name: str) -> tuple[nn.Module, EncoderInfo]:
     return _parse_own(_read_bytes(path), name, path)
 
 
-def _parse_own(content: bytes, name: str, path: Path | None = None) -> tuple[Network, EncoderInfo]:
+def _parse_own(content: bytes, name: str, path: Path | None = None) -> tuple[nn.Module, EncoderInfo]:
     shown = path or name
     try:
         tensors = load_tensors(content)
@@ -221,7 +224,7 @@ def _parse_own(content: bytes, name: str, path: Path | None = None) -> tuple[Net
     except (SafetensorError, ValueError, KeyError) as error:
         raise EncoderError(f"{shown} is damaged or no encoder of lavlive: {error}") from error
     weights = {key: tensor.float() for key, tensor in tensors.items() if not key.startswith("calibration_")}
-    network = _assemble(hyperparameters, weights, shown)
+    encoder = _assemble(hyperparameters, weights, shown)
     rate = card.get("sample_rate", 24_000)
     if not isinstance(rate, int) or not 4_000 <= rate <= 192_000:
         raise EncoderError(f"{shown} names no possible sample rate: {rate!r}")
@@ -232,9 +235,9 @@ def _parse_own(content: bytes, name: str, path: Path | None = None) -> tuple[Net
         hash=hashlib.sha256(content).hexdigest(),
         licence=str(card.get("licence", "unknown")),
         card=card,
-        calibration=_kept_calibration(tensors, network.dimension, shown),
+        calibration=_kept_calibration(tensors, hyperparameters.get("dimension", 128), shown),
     )
-    return network, info
+    return encoder, info
 
 
 def _kept_calibration(tensors: Mapping[str, Tensor], dimension: int, shown: object) -> Calibration | None:
@@ -246,7 +249,7 @@ def _kept_calibration(tensors: Mapping[str, Tensor], dimension: int, shown: obje
     return Calibration(mean.float().numpy(), covariance.float().numpy())
 
 
-def _read_published(path: Path, name: str, expected: str | None = None) -> tuple[Network, EncoderInfo]:
+def _read_published(path: Path, name: str, expected: str | None = None) -> tuple[nn.Module, EncoderInfo]:
     """EnCodec's 24 kHz checkpoint: a dict of tensors for the whole codec, of which we take the encoder."""
     try:
         size = path.stat().st_size
@@ -304,8 +307,8 @@ def _fold_weight_norm(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return folded
 
 
-def _assemble(hyperparameters: Mapping[str, Any], weights: Mapping[str, Tensor], shown: object) -> Network:
-    """The network of these hyperparameters with these weights; allocates no more than the weights have."""
+def _assemble(hyperparameters: Mapping[str, Any], weights: Mapping[str, Tensor], shown: object) -> nn.Module:
+    """The encoder of these hyperparameters with these weights; allocates no more than the weights have."""
     _check_hyperparameters(hyperparameters, shown)
     try:
         with torch.device("meta"):
@@ -318,7 +321,7 @@ def _assemble(hyperparameters: Mapping[str, Any], weights: Mapping[str, Tensor],
     for name, tensor in encoder.named_parameters():
         if not torch.isfinite(tensor).all():
             raise EncoderError(f"{shown}: {name} holds values that are not finite")
-    return fold(encoder)
+    return encoder.eval()
 
 
 def _check_hyperparameters(hyperparameters: Mapping[str, Any], shown: object) -> None:
