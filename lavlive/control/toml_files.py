@@ -94,13 +94,14 @@ def line_of(text: str, key: str) -> int:
     return best_line
 
 
-def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def flatten(table: Mapping[str, object]) -> dict[str, object]:
     """Nested tables as dotted names: ``{"mapper": {"y": 1}}`` becomes ``{"mapper.y": 1}``."""
     flat: dict[str, object] = {}
-    for key, value in table.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            flat.update(flatten(value, f"{name}."))
+    waiting: list[tuple[str, object]] = [("", table)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [(f"{name}.{key}" if name else key, inner) for key, inner in value.items()]
         else:
             flat[name] = value
     return flat
