@@ -57,7 +57,7 @@ def _variable_length(value: int) -> bytes:
 
 
 def play_midi(midi: Path, rate: int, soundfont: Path = SOUNDFONT, gain: float = 0.5) -> Samples:
-    """A MIDI file as mono sound, float64 [n].
+    """A MIDI file as stereo sound, float64 [n, 2].
 
     Raises:
         TrainingError: FluidSynth or the soundfont is missing, or it cannot play the file.
@@ -76,7 +76,7 @@ def play_midi(midi: Path, rate: int, soundfont: Path = SOUNDFONT, gain: float = 
         if done.returncode or not target.exists():
             raise TrainingError(f"FluidSynth cannot play {midi}: {done.stderr.strip()[-200:]}")
         samples, _ = soundfile.read(target, always_2d=True)
-    return np.asarray(samples.mean(axis=1))
+    return np.asarray(samples)
 
 
 def render(piece: Piece, rate: int = 24_000) -> Samples:
@@ -89,7 +89,7 @@ def render(piece: Piece, rate: int = 24_000) -> Samples:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "piece.mid"
             path.write_bytes(midi_file(sampled))
-            played = play_midi(path, rate)[:count]
+            played = play_midi(path, rate)[:count].mean(axis=1)
         mix[: len(played)] += synth.at_level(played, -20.0)
     for part in piece.parts:
         if str(part.voice).startswith("synth:"):
