@@ -1,0 +1,102 @@
+"""The latent path as a whole, with an encoder whose latents the test chooses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from lavlive.latent.path import LARGEST_DEVIATION, Latent, LatentPath
+from lavlive.parameters import Values
+
+SILENCE = np.zeros(320, np.float32)
+
+
+@dataclass(frozen=True)
+class Measured:
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+class ChosenLatents:
+    """Gives the latents of a list, one a hop."""
+
+    sample_rate, hop, dimension = 24_000, 320, 128
+    name, trained, hash = "chosen", True, ""
+
+    def __init__(self, latents: np.ndarray) -> None:
+        self.latents = latents.astype(np.float32)
+        self.given = 0
+        self.resets = 0
+
+    def step(self, samples: np.ndarray) -> np.ndarray:
+        self.given += 1
+        return self.latents[self.given - 1][None]
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+def path_over(latents: np.ndarray) -> tuple[LatentPath, ChosenLatents]:
+    encoder = ChosenLatents(latents)
+    return LatentPath(encoder, Measured(np.zeros(128, np.float32), np.eye(128, dtype=np.float32))), encoder
+
+
+def run(path: LatentPath, hops: int, values: Values) -> list[Latent]:
+    return [path.step(SILENCE, values.numbers) for _ in range(hops)]
+
+
+@pytest.fixture
+def random_latents() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((600, 128))
+
+
+def test_a_burst_of_invalid_latents_leaves_no_trace_but_a_count(random_latents: np.ndarray) -> None:
+    random_latents[100:110] = np.nan
+    path, encoder = path_over(random_latents)
+    latents = run(path, 200, Values())
+    assert path.invalid == 10
+    assert not latents[105].valid
+    assert np.array_equal(latents[105].embedding, latents[99].embedding)
+    assert all(np.isfinite(latent.deviation).all() for latent in latents)
+    assert encoder.resets == 0
+
+
+def test_lasting_invalid_latents_reset_the_encoder(random_latents: np.ndarray) -> None:
+    random_latents[50:150] = np.inf
+    path, encoder = path_over(random_latents)
+    run(path, 200, Values())
+    assert encoder.resets == 2
+
+
+def test_no_setting_takes_a_group_further_than_the_limit(random_latents: np.ndarray) -> None:
+    path, _ = path_over(random_latents * 50)
+    wild = Values({"mapper.y": 4, "mapper.c": 1, "smoothing.keep_energy": 1, "modulation.onset.fine": 2})
+    spreads = [np.sqrt(np.mean(latent.deviation**2, axis=1)) for latent in run(path, 200, wild)]
+    assert np.max(spreads) <= LARGEST_DEVIATION * 1.001
+    assert path.limited > 100
+
+
+def test_the_groups_follow_their_own_windows(random_latents: np.ndarray) -> None:
+    path, _ = path_over(random_latents)
+    plain = Values({"smoothing.keep_energy": 0})
+    latents = run(path, 400, plain)[200:]
+    speed = np.abs(np.diff([latent.deviation for latent in latents], axis=0)).mean((0, 2))
+    assert speed[0] < speed[1] < speed[2]
+
+
+def test_the_same_samples_and_parameters_give_the_same_latents(random_latents: np.ndarray) -> None:
+    runs = [run(path_over(random_latents)[0], 100, Values({"mapper.y": 2})) for _ in range(2)]
+    for one, other in zip(*runs, strict=True):
+        assert np.array_equal(one.deviation, other.deviation)
+
+
+def test_a_new_value_is_reached_within_a_tenth_of_a_second(random_latents: np.ndarray) -> None:
+    path, _ = path_over(np.ones((100, 128)))
+    values = Values({"mapper.y": 0, "smoothing.keep_energy": 0})
+    for group in ("coarse", "middle", "fine"):
+        values.set(f"smoothing.{group}", 320 / 24_000)
+    assert np.abs(run(path, 10, values)[-1].deviation).max() == 0
+    values.set("mapper.y", 1)
+    moved = [float(np.abs(latent.deviation).mean()) for latent in run(path, 20, values)]
+    assert 0 < moved[0] < 0.7 * moved[-1]
+    assert moved[7] > 0.98 * moved[-1]
