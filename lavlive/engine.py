@@ -124,8 +124,6 @@ class Engine:
                 threading.Thread(
                     target=self._load, args=(path, float(fade)), name="model loader", daemon=True
                 ).start()
-            case {"do": "stall", "seconds": seconds} if os.environ.get("LAVLIVE_FAULTS"):
-                time.sleep(float(seconds))
             case _:
                 self._tell("notice", text=f"The engine knows no command {command.get('do')!r}.")
 

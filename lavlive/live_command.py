@@ -134,12 +134,13 @@ def _open_recorder(options: argparse.Namespace, output: Output, notices: Notices
     )
 
 
-def run_live(options: argparse.Namespace) -> int:
-    """Run the show until it is closed, its time is over, or a signal ends it."""
-    if options.seconds is not None and options.seconds <= 0:
-        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
-    if not 1 <= options.rate <= 240:
-        raise UsageError(f"--rate takes 1 to 240 pictures per second, not {options.rate:g}.")
+@contextlib.contextmanager
+def open_show(options: argparse.Namespace) -> Iterator[Show]:
+    """Everything that a show needs, from what was typed; closed in order at the end.
+
+    Raises:
+        LavliveError: something that was asked for is not there.
+    """
     models = model_bank(options.model)
     settings = EngineSettings(
         source=source_spec(options),
@@ -150,9 +151,8 @@ def run_live(options: argparse.Namespace) -> int:
         learned=options.learned,
         log=options.log_w,
     )
-    values = initial_values(options.preset, options.settings)
     control = Control(
-        values,
+        initial_values(options.preset, options.settings),
         BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
         RtmidiSystem(),
         options.midi,
@@ -172,11 +172,19 @@ def run_live(options: argparse.Namespace) -> int:
         recorder = None
         if options.record:
             recorder = stack.enter_context(_open_recorder(options, output, notices))
-        stack.enter_context(_awake())
-        show = Show(link, supervisor, control, output, notices, recorder, models)
-        stack.enter_context(_ending_on_signals(show))
+        yield Show(link, supervisor, control, output, notices, recorder, models)
+
+
+def run_live(options: argparse.Namespace) -> int:
+    """Run the show until it is closed, its time is over, or a signal ends it."""
+    if options.seconds is not None and options.seconds <= 0:
+        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
+    if not 1 <= options.rate <= 240:
+        raise UsageError(f"--rate takes 1 to 240 pictures per second, not {options.rate:g}.")
+    with open_show(options) as show, _awake(), _ending_on_signals(show):
         _run(show, options.seconds)
         print(f"{show.pictures_shown} pictures  {show.status()}", file=sys.stderr)
+        recorder = show.recorder
     if recorder is not None:
         print(f"Recorded {recorder.path}")
     return 0

@@ -58,7 +58,7 @@ class Show:
         self.latency = Latency()
         self.pictures_shown = 0
         self.done = False
-        self._recorder = recorder
+        self.recorder = recorder
         self._tap = SoundTap(link)
         self._models = models or []
         self._sequence = 0
@@ -175,13 +175,13 @@ class Show:
                 notices.tell(text, now)
 
     def _record(self, now: float) -> None:
-        if self._recorder is None:
+        if self.recorder is None:
             return
         # The first picture starts the recording, so that it does not begin with a wait.
-        if self.pictures_shown and self._recorder.wants(now):
-            self._recorder.picture(self.output.read_canvas(), now)
+        if self.pictures_shown and self.recorder.wants(now):
+            self.recorder.picture(self.output.read_canvas(), now)
         heard = self._tap.read()
         if heard is not None:
-            self._recorder.sound(*heard)
-        if self._recorder.error is not None:
-            self.notices.raise_condition("recorder", f"Recording stopped: {self._recorder.error}", now)
+            self.recorder.sound(*heard)
+        if self.recorder.error is not None:
+            self.notices.raise_condition("recorder", f"Recording stopped: {self.recorder.error}", now)
