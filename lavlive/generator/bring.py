@@ -1,0 +1,201 @@
+"""Opens a generator of any kind that lavlive reads; foreign files are converted once and then cached.
+
+lavlive's own safetensors ─────────────────────────────────────► LoadedGenerator
+.pkl, .pt ──► SHA-256 ──► cached conversion? ── no ──► child ──► LoadedGenerator
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from safetensors.torch import load_file
+
+import lavlive
+from lavlive.errors import CheckpointError
+from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
+from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.readers.recognise import is_own
+from lavlive.generator.wstats import measure_w
+from lavlive.resources import cache_folder
+
+# Part of the cache's file names: a newer reader may read the same file better.
+_READER_VERSION = 1
+_POLL = 0.05
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What reading one file may cost.
+
+    ``memory``: bytes of the reading process. ``seconds``: of the clock, and ``bytes_per_second``: that much
+    more for a long file.
+    """
+
+    memory: int = 1800 << 20
+    seconds: float = 9.0
+    bytes_per_second: float = 20e6
+
+    def time_for(self, size: int) -> float:
+        """Seconds that a file of ``size`` bytes may take."""
+        return self.seconds + size / self.bytes_per_second
+
+
+def open_model(path: str | Path) -> LoadedGenerator:
+    """A generator from a file: lavlive's own, or any format of ``lavlive.generator.readers``.
+
+    Nothing in the file is ever run. A foreign file is converted in a process of its own, and the conversion
+    is kept in the cache under the file's SHA-256.
+
+    Raises CheckpointError, whose message says what the file is and why it cannot be played.
+    """
+    path = Path(path)
+    _check_file(path)
+    if is_own(path):
+        return load_generator(path)
+    digest = _digest(path)
+    cached = cache_folder() / "models" / f"{digest[:32]}-{_READER_VERSION}.safetensors"
+    if cached.is_file():
+        try:
+            return load_generator(cached)
+        except CheckpointError as error:
+            _log.warning("converting %s again: %s", path, error)
+    return convert_model(path, cached, digest)
+
+
+def convert_model(
+    path: str | Path, output: str | Path, digest: str | None = None, limits: Limits | None = None
+) -> LoadedGenerator:
+    """Convert ``path`` to lavlive's own format at ``output``, in float32, and return what was written.
+
+    ``digest`` is the SHA-256 of ``path``, where the caller knows it. Raises CheckpointError.
+    """
+    path, output = Path(path), Path(output)
+    _check_file(path)
+    if is_own(path):
+        loaded = load_generator(path)
+        save_generator(output, loaded.generator, loaded.card, torch.float32)
+        return load_generator(output)
+    with tempfile.TemporaryDirectory(prefix="lavlive-") as folder:
+        weights = Path(folder) / "weights.safetensors"
+        try:
+            answer = _read_in_child(path, weights, limits or Limits())
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        generator = _build(answer["config"], weights)
+    card = {
+        "name": path.stem,
+        "source": path.name,
+        "source_sha256": digest or _digest(path),
+        "format": answer["format"],
+        "licence": answer["licence"],
+        "notes": answer["notes"],
+    }
+    save_generator(output, generator, card, torch.float32)
+    return load_generator(output)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+    if stat.S_ISDIR(mode):
+        raise CheckpointError(f"{path} is a folder; name the file in it (.pkl, .pt or .safetensors)")
+    if not stat.S_ISREG(mode):
+        raise CheckpointError(f"{path} is a device or a pipe, not a file")
+
+
+def _digest(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+
+
+def _build(config: dict[str, Any], weights: Path) -> Generator:
+    generator = Generator(GeneratorConfig(**config))
+    state = load_file(weights)
+    has_mean = "mapping.w_mean" in state
+    state.setdefault("mapping.w_mean", torch.zeros(generator.config.w_dim))
+    generator.load_state_dict(state)
+    if not has_mean:
+        generator.mapping.w_mean.copy_(torch.from_numpy(measure_w(generator).mean))
+    return generator
+
+
+def _read_in_child(path: Path, weights: Path, limits: Limits) -> dict[str, Any]:
+    """Run ``lavlive.generator.readers.child`` on ``path`` under ``limits``; its answer."""
+    seconds = limits.time_for(path.stat().st_size)
+    request = {
+        "file": str(path.resolve()),
+        "output": str(weights),
+        "memory": limits.memory,
+        "seconds": max(int(seconds), 1),
+    }
+    # -P: a file that lies beside the model and is called numpy.py is not imported.
+    command = [sys.executable, "-P", "-m", "lavlive.generator.readers.child"]
+    package = str(Path(lavlive.__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": package, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    started = time.perf_counter()
+    ended = None
+    try:
+        output, complaint, ended = _watch(
+            process, json.dumps(request).encode(), limits.memory, started + seconds
+        )
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    if ended:
+        raise CheckpointError(ended)
+    try:
+        answer = json.loads(output)
+    except ValueError:
+        _log.debug("the reader ended with %s: %s", process.returncode, complaint.decode(errors="replace"))
+        raise CheckpointError(
+            "damaged or hostile: the process that read it was ended "
+            f"(status {process.returncode}); nothing of the file was run"
+        ) from None
+    if "error" in answer:
+        raise CheckpointError(answer["error"])
+    return dict(answer)
+
+
+def _watch(
+    process: subprocess.Popen[bytes], request: bytes, memory: int, deadline: float
+) -> tuple[bytes, bytes, str | None]:
+    """Wait for ``process``; its output, its complaints, and why it has to be ended, if it has to."""
+    watched = psutil.Process(process.pid)
+    message: bytes | None = request
+    while True:
+        try:
+            output, complaint = process.communicate(message, timeout=_POLL)
+            return output, complaint, None
+        except subprocess.TimeoutExpired:
+            message = None  # communicate keeps what it has not sent yet
+        if time.perf_counter() > deadline:
+            return b"", b"", "damaged or hostile: reading it takes longer than any StyleGAN2 file"
+        try:
+            used = watched.memory_info().rss
+        except psutil.Error:
+            continue  # it has just ended
+        if used > memory:
+            return b"", b"", "damaged or hostile: reading it takes more memory than any StyleGAN2 file"

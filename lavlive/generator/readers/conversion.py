@@ -1,0 +1,186 @@
+"""What every reader hands back: a configuration, and weights under lavlive's own names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lavlive.errors import CheckpointError
+from lavlive.generator.readers.arrays import Array, Stored
+
+_LARGEST_WEIGHTS = 512 << 20
+_LARGEST_RESOLUTION = 2048
+
+
+@dataclass
+class Conversion:
+    """A generator in lavlive's terms.
+
+    ``config`` holds the fields of ``GeneratorConfig``, ``weights`` the entries of its state, and ``notes``
+    one line for each thing that the file lacked or that was changed on the way.
+    """
+
+    format: str
+    config: dict[str, Any]
+    weights: dict[str, Array]
+    notes: list[str] = field(default_factory=list)
+    licence: str = "The file does not say; ask whoever trained it, and mind the licence of its data."
+
+
+class Weights:
+    """The arrays of a file by its own names; each is checked as it is taken."""
+
+    def __init__(self, stored: Mapping[str, Stored | float]) -> None:
+        self._stored = stored
+        self._spent = 0
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._stored
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def shape(self, name: str, dimensions: int | None = None) -> tuple[int, ...]:
+        """The shape of ``name``. Raises CheckpointError when it is missing or has other dimensions."""
+        if name not in self._stored:
+            raise CheckpointError(f"damaged or of another kind: it lacks {name}")
+        stored = self._stored[name]
+        shape = () if isinstance(stored, float) else stored.shape
+        if dimensions is not None and (len(shape) != dimensions or 0 in shape):
+            raise CheckpointError(
+                f"of another kind: {name} is {shape}, StyleGAN2's has {dimensions} dimensions"
+            )
+        return shape
+
+    def take(self, name: str) -> Array:
+        """The numbers of ``name``, float32; finite, or the file is refused."""
+        self._spent += 4 * math.prod(self.shape(name))
+        if self._spent > _LARGEST_WEIGHTS:
+            raise CheckpointError(
+                f"larger than {_LARGEST_WEIGHTS >> 20} MB of weights, which is no StyleGAN2"
+            )
+        stored = self._stored[name]
+        array = np.array(stored, np.float32) if isinstance(stored, float) else stored.read()
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{name} holds values that are not finite: training failed, or damage")
+        return array
+
+
+def assemble(config: Mapping[str, Any], take: Callable[[str], Array | None]) -> dict[str, Array]:
+    """All weights of a generator of ``config``; ``take`` gives each by lavlive's name.
+
+    Raises CheckpointError when one has not the shape that the configuration asks for. Only W's mean may
+    be None: it can be measured.
+    """
+    weights = {}
+    for name, shape in expected_shapes(config):
+        array = take(name)
+        if array is None and name == "mapping.w_mean":
+            continue
+        if array is None or array.shape != shape:
+            found = "missing" if array is None else str(array.shape)
+            raise CheckpointError(f"of another kind: {name} is {found}, StyleGAN2 needs {shape}")
+        weights[name] = np.asarray(array, np.float32, order="C")
+    return weights
+
+
+def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of the entries in a generator's state, from the fields of its configuration."""
+    w_dim, classes = config["w_dim"], config["class_count"]
+    if classes:
+        yield "mapping.embed.weight", (config["class_width"], classes)
+        yield "mapping.embed.bias", (config["class_width"],)
+    inputs = config["z_dim"] + (config["class_width"] if classes else 0)
+    for index in range(config["mapping_layers"]):
+        outputs = w_dim if index == config["mapping_layers"] - 1 else config["mapping_width"]
+        yield f"mapping.layers.{index}.weight", (outputs, inputs)
+        yield f"mapping.layers.{index}.bias", (outputs,)
+        inputs = outputs
+    yield "mapping.w_mean", (w_dim,)
+    before = 0
+    for index, resolution in enumerate(block_resolutions(config["resolution"])):
+        block = f"synthesis.blocks.{index}"
+        width = max(min(config["channel_base"] // resolution, config["channel_max"]), 1)
+        if resolution == 4:
+            yield f"{block}.constant", (width, 4, 4)
+        elif config["architecture"] == "resnet":
+            yield f"{block}.shortcut.weight", (width, before, 1, 1)
+        for layer, wide in [("conv1", width)] if resolution == 4 else [("conv0", before), ("conv1", width)]:
+            yield f"{block}.{layer}.affine.weight", (wide, w_dim)
+            yield f"{block}.{layer}.affine.bias", (wide,)
+            yield f"{block}.{layer}.weight", (width, wide, 3, 3)
+            yield f"{block}.{layer}.bias", (width,)
+            yield f"{block}.{layer}.noise_strength", ()
+            yield f"{block}.{layer}.noise_constant", (resolution, resolution)
+        if config["architecture"] == "skip" or resolution == config["resolution"]:
+            yield f"{block}.to_picture.affine.weight", (width, w_dim)
+            yield f"{block}.to_picture.affine.bias", (width,)
+            yield f"{block}.to_picture.weight", (3, width, 1, 1)
+            yield f"{block}.to_picture.bias", (3,)
+        before = width
+
+
+def block_resolutions(resolution: object) -> list[int]:
+    """4, 8, … up to ``resolution``. Raises CheckpointError when StyleGAN2 has no such size."""
+    if not isinstance(resolution, int) or not 8 <= resolution <= _LARGEST_RESOLUTION:
+        raise CheckpointError(f"of another kind: its resolution is {resolution}")
+    if resolution & (resolution - 1):
+        raise CheckpointError(f"of another kind: its resolution {resolution} is no power of two")
+    return [2**power for power in range(2, resolution.bit_length())]
+
+
+def channel_rule(widths: Mapping[int, int]) -> tuple[int, int]:
+    """``channel_base`` and ``channel_max`` that give the width at each resolution.
+
+    Raises CheckpointError when no pair does: the network's widths were chosen by hand.
+    """
+    widest = max(widths.values())
+    base = max(resolution * width for resolution, width in widths.items())
+    for resolution, width in widths.items():
+        if max(min(base // resolution, widest), 1) != width:
+            raise CheckpointError(
+                f"a StyleGAN2 whose widths follow no rule ({width} channels at {resolution}²), which lavlive "
+                "cannot play"
+            )
+    return base, widest
+
+
+def filter_taps(kernel: Array) -> list[float]:
+    """Four taps of a separable filter from its square [4, 4] or its row, of any gain.
+
+    Raises CheckpointError for another length or a filter that is not separable.
+    """
+    taps = kernel.sum(0) if kernel.ndim == 2 else kernel
+    total = float(taps.sum())
+    if total == 0 or taps.ndim != 1:
+        raise CheckpointError("of another kind: its resampling filter is empty")
+    taps = taps / total
+    if kernel.ndim == 2 and np.abs(np.outer(taps, taps) - kernel / kernel.sum()).max() > 1e-4:
+        raise CheckpointError("a StyleGAN2 with a filter that is not separable, which lavlive cannot play")
+    if len(taps) == 2:  # the same filter, written with four taps
+        taps = np.array([0, *taps, 0])
+    if len(taps) != 4:
+        raise CheckpointError(f"a StyleGAN2 with a filter of {len(taps)} taps; lavlive plays those with 4")
+    # 1, 3, 3, 1 comes back as itself, not as 0.99999994, 3, …
+    eighths = taps * 8
+    near = np.abs(eighths - np.round(eighths)).max() < 1e-5
+    return [float(tap) for tap in (np.round(eighths) if near else taps)]
+
+
+def in_colour(array: Array) -> Array:
+    """A picture layer's weights for 1 or 4 channels (axis 0) as those for 3: grey thrice, alpha dropped."""
+    if len(array) == 1:
+        return array.repeat(3, 0)
+    if len(array) in (3, 4):
+        return array[:3]
+    raise CheckpointError(f"a StyleGAN2 for pictures of {len(array)} channels; lavlive shows 1, 3 or 4")
+
+
+def colour_notes(channels: int) -> list[str]:
+    """What to tell of pictures that have not three channels."""
+    notes = {1: "grey pictures, in three equal channels", 4: "the alpha channel was dropped"}
+    return [notes[channels]] if channels in notes else []

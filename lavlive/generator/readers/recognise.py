@@ -1,0 +1,200 @@
+"""What a file is: by its first bytes, by the names inside it, and in words a user knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from lavlive.errors import CheckpointError
+from lavlive.generator.readers import nvidia, rosinality, tensorflow
+from lavlive.generator.readers.conversion import Conversion
+from lavlive.generator.readers.inert import ModuleState, TensorflowNetwork
+from lavlive.generator.readers.machine import Budget, Refused
+from lavlive.generator.readers.torchfile import LEGACY_MAGIC, list_zip, read_legacy, read_pickle, read_zip
+from lavlive.generator.readers.window import Window
+
+_HEADER_LIMIT = 16 << 20
+_SEARCH_LIMIT = 256 << 20
+
+# First bytes of what is met under the name of a model.
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"version https://git-lfs", "a git-lfs pointer: the model itself was not downloaded; run git lfs pull"),
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
+    (b"GIF8", "a picture (GIF)"),
+    (b"RIFF", "a sound, picture or video file (RIFF)"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89HDF", "an HDF5 file, as Keras writes them, not StyleGAN2"),
+    (b"GGUF", "a language model (GGUF)"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"\x1f\x8b", "packed with gzip; unpack it first"),
+    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"BZh", "packed with bzip2; unpack it first"),
+    (b"\xfd7zXZ", "packed with xz; unpack it first"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+)
+
+# Names inside a file, and whose they are.
+_FAMILIES: tuple[tuple[str, str], ...] = (
+    (
+        r"(model\.diffusion_model|first_stage_model|cond_stage_model|alphas_cumprod|(unet\.)?(down_blocks|mid_block)\."
+        r"|time_embed(ding)?\.|double_blocks\.|transformer_blocks\.)",
+        "a diffusion model's checkpoint, which makes pictures in another way; lavlive plays StyleGAN2",
+    ),
+    (r"lora_|.*\.lora_", "a LoRA, an addition to a diffusion model; lavlive plays StyleGAN2"),
+    (r"(model\.layers|transformer\.h|bert|encoder\.layers?)\.", "a language model; lavlive plays StyleGAN2"),
+    (r"synthesis\.(input\.|L\d+_)", "a StyleGAN3 (alias-free) generator, whose layers lavlive does not have"),
+    (
+        r"synthesis\.b\d+\.",
+        "bare weights of NVIDIA's generator without its settings; give the pickle they were taken from",
+    ),
+    (
+        r"(final_conv|final_linear|b4\.out|convs\.0\.0)\.",
+        "a discriminator, which judges pictures and makes none",
+    ),
+    (r"(layer1\.0|fc\.weight|features\.\d+)", "a network that classifies pictures"),
+)
+_TELLING_BYTES = (b"model.diffusion_model.", b"pytorch-lightning_version", b"first_stage_model.")
+
+
+def read_file(path: Path) -> Conversion:
+    """The generator in any file that lavlive reads, but for its own format.
+
+    Raises CheckpointError, whose message says what the file is.
+    """
+    with open(path, "rb") as file:
+        window = Window.whole(file)
+        kind = container(window)
+        if kind == "safetensors":
+            raise CheckpointError(_describe(_safetensors_header(window)) or _SAFETENSORS)
+        readers = {"zip": read_zip, "legacy": read_legacy, "pickle": read_pickle}
+        try:
+            content = readers[kind](Window.whole(file), Budget())
+        except Refused:
+            searched = Window.whole(file)
+            if kind == "zip":
+                searched = next(
+                    entry for name, entry in list_zip(searched).items() if name.endswith("data.pkl")
+                )
+            if searched.find(_TELLING_BYTES, _SEARCH_LIMIT):
+                raise CheckpointError(_FAMILIES[0][1]) from None
+            raise
+        return _convert(content)
+
+
+_SAFETENSORS = "a safetensors file of something else than a generator that lavlive wrote or knows"
+
+
+def container(window: Window) -> str:
+    """``safetensors``, ``zip``, ``legacy`` or ``pickle``.
+
+    Raises CheckpointError that names what else it is.
+    """
+    if window.length == 0:
+        raise CheckpointError("empty; the download may have failed")
+    head = window.part(0, min(window.length, 1024)).content(1024)
+    for beginning, what in _BEGINNINGS:
+        if head.startswith(beginning):
+            raise CheckpointError(what)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--", b"<script")):
+        raise CheckpointError(
+            "a web page (HTML), not a model; the site may want you to log in or to confirm first"
+        )
+    if head[257:262] == b"ustar":
+        raise CheckpointError("a tar archive; unpack it first")
+    if head.startswith(b"PK"):
+        return "zip"
+    if head.startswith(LEGACY_MAGIC):
+        return "legacy"
+    if head[8:9] == b"{" and head[6:8] == b"\0\0":
+        return "safetensors"
+    if head[:1] == b"\x80" or head[:1] in (b"(", b"c", b"]", b"}"):
+        return "pickle"
+    if text.startswith((b"{", b"[")):
+        raise CheckpointError("a text file (JSON), not a model")
+    raise CheckpointError(
+        "no kind of file that lavlive knows; it reads .pkl, .pt and .safetensors of StyleGAN2"
+    )
+
+
+def is_own(path: Path) -> bool:
+    """Whether ``path`` says of itself that lavlive wrote it; whether it is whole, its loader finds out."""
+    try:
+        with open(path, "rb") as file:
+            window = Window.whole(file)
+            if window.length < 16 or window.part(8, 1).content(1) != b"{":
+                return False
+            metadata = _safetensors_header(window).get("__metadata__")
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+    except CheckpointError:
+        return False
+    return isinstance(metadata, dict) and str(metadata.get("format", "")).startswith("lavlive-generator")
+
+
+def _safetensors_header(window: Window) -> dict[str, object]:
+    length = int.from_bytes(window.read(8), "little")
+    if length > min(_HEADER_LIMIT, window.remaining):
+        raise CheckpointError(
+            "a damaged safetensors file: its header is longer than the file or than can be meant"
+        )
+    try:
+        header = json.loads(window.read(length))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError("a damaged safetensors file: its header is not JSON") from error
+    return header if isinstance(header, dict) else {}
+
+
+def _convert(content: object) -> Conversion:
+    if isinstance(content, tuple | list):
+        networks = [network for network in content if isinstance(network, TensorflowNetwork)]
+        if networks and len(networks) == len(content):
+            return tensorflow.convert(networks[-1])  # (G, D, Gs): the average comes last
+    if isinstance(content, TensorflowNetwork):
+        return tensorflow.convert(content)
+    if isinstance(content, ModuleState):
+        return nvidia.convert(content)
+    if isinstance(content, dict):
+        return _convert_table(content)
+    raise CheckpointError("a pickle of something else than a StyleGAN2 generator")
+
+
+def _convert_table(table: dict[object, object]) -> Conversion:
+    averaged = table.get("G_ema")
+    if isinstance(averaged, ModuleState):
+        return nvidia.convert(averaged)
+    if isinstance(averaged, TensorflowNetwork):
+        return tensorflow.convert(averaged)
+    state = table.get("g_ema")
+    if isinstance(state, dict):
+        return rosinality.convert(state, table.get("latent_avg"))
+    if rosinality.looks_like(table):
+        return rosinality.convert(table, table.get("latent_avg"))
+    if any(key in table for key in ("G", "g", "generator", "G_state")):
+        raise CheckpointError(
+            "a training snapshot without the averaged generator (G_ema), which is the one that makes good "
+            "pictures; export it with G_ema"
+        )
+    if any(key in table for key in ("D", "d", "discriminator")):
+        raise CheckpointError(
+            "a file with a discriminator only, which judges pictures and makes none; find the G_ema"
+        )
+    names = [str(key) for key in table]
+    for value in table.values():
+        if isinstance(value, dict):
+            names += [str(key) for key in value]
+    raise CheckpointError(_describe(names) or "a checkpoint of something else than StyleGAN2")
+
+
+def _describe(names: Iterable[str]) -> str | None:
+    """Whose names these are, where lavlive can tell."""
+    known = list(names)[:20_000]
+    for pattern, what in _FAMILIES:
+        if any(re.match(pattern, name) for name in known):
+            return what
+    return None
