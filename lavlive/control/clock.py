@@ -7,6 +7,8 @@ Made Easy", 1998, ch. 7: gains 2(2n-1)/(n(n+1)) and 6/(n(n+1))), whose memory st
 
 from __future__ import annotations
 
+from collections import deque
+
 from lavlive.control.events import ClockEvent, ClockMessage
 
 TICKS_PER_BEAT = 24
@@ -34,6 +36,7 @@ class ClockEstimator:
         self._spread = 0.0
         self._strays = 0
         self._waits_for_first = False
+        self._recent: deque[float] = deque(maxlen=_STRAYS)
 
     @property
     def bpm(self) -> float | None:
@@ -68,6 +71,8 @@ class ClockEstimator:
     def _tick(self, time: float) -> None:
         if self._count and time - self._time > _LOST_SECONDS:
             self._count = 0
+            self._recent.clear()
+        self._recent.append(time)
         if self.running and self._count and not self._waits_for_first:
             self._position += 1.0
         self._waits_for_first = False
@@ -76,7 +81,7 @@ class ClockEstimator:
             self._time = time
             return
         if self._count == 2:
-            self._interval = min(max(time - self._time, _tick_seconds(_FASTEST)), _tick_seconds(_SLOWEST))
+            self._interval = _held(time - self._time)
             self._spread = self._interval / 4
             self._time = time
             self._strays = 0
@@ -92,12 +97,21 @@ class ClockEstimator:
         held = min(max(error, -limit), limit)
         self._spread += (abs(held) - self._spread) / min(self._count, 48)
         if abs(self._strays) >= _STRAYS:
-            self._count, self._time, self._strays = 1, time, 0
+            self._begin_anew()
             return
         n = min(self._count, _MEMORY)
         self._time = expected + held * 2.0 * (2.0 * n - 1.0) / (n * (n + 1.0))
-        self._interval += held * 6.0 / (n * (n + 1.0))
-        self._interval = min(max(self._interval, _tick_seconds(_FASTEST)), _tick_seconds(_SLOWEST))
+        self._interval = _held(self._interval + held * 6.0 / (n * (n + 1.0)))
+
+    def _begin_anew(self) -> None:
+        """Take the tempo of the last ticks alone, with the short memory that this deserves."""
+        steps = len(self._recent) - 1
+        self._interval = _held((self._recent[-1] - self._recent[0]) / steps)
+        self._time, self._count, self._strays = self._recent[-1], TICKS_PER_BEAT // 2, 0
+
+
+def _held(interval: float) -> float:
+    return min(max(interval, _tick_seconds(_FASTEST)), _tick_seconds(_SLOWEST))
 
 
 def _tick_seconds(bpm: float) -> float:

@@ -108,10 +108,10 @@ def read_preset(path: Path) -> Preset:
     description = file.content.get("description", "")
     if not isinstance(description, str) or "\n" in description:
         raise file.fault("description", "the description is one line of text.")
-    key = file.content.get("key")
-    if key is not None and (isinstance(key, bool) or not isinstance(key, int) or not 0 <= key <= 9):
+    digit = file.content.get("key")
+    if digit is not None and (isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9):
         raise file.fault("key", "key is a number from 0 to 9.")
-    return Preset(name, description, key, _read_values(file), _read_beat(file), path)
+    return Preset(name, description, digit, _read_values(file), _read_beat(file), path)
 
 
 def write_preset(preset: Preset, path: Path) -> None:
@@ -153,11 +153,11 @@ def _read_values(file: TomlFile) -> dict[str, Value]:
     if not isinstance(table, dict):
         raise file.fault("values", "values is a table: [values].")
     values = defaults()
-    for name, written in flatten(table).items():
+    for key, written in flatten(table).items():
         try:
-            values[name] = _exact(_saved(name), written)
+            values[key] = _exact(_saved(key), written)
         except ParameterError as reason:
-            raise file.fault(f"values.{name}", str(reason)) from None
+            raise file.fault(f"values.{key}", str(reason)) from None
     return values
 
 
