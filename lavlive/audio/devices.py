@@ -67,10 +67,14 @@ class Listing:
 
 
 def list_inputs() -> Listing:
-    """Line-ins and microphones: PortAudio's, and under Linux the sound server's too."""
+    """Line-ins and microphones: PortAudio's, and under Linux the sound server's before them.
+
+    The server's come first so that its default is the default: PortAudio's "default" means whatever the
+    server chooses at any time, and a microphone may take an unplugged line-in's place there.
+    """
     listers = [lambda: _portaudio("input")]
     if sys.platform.startswith("linux"):
-        listers.append(lambda: _pulse("input"))
+        listers.insert(0, lambda: _pulse("input"))
     return _collect(listers)
 
 

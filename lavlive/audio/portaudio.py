@@ -33,7 +33,7 @@ _CLOSE_SECONDS = 3.0
 
 _guard = threading.RLock()
 _open_streams = 0
-_hung = False
+_closing: list[threading.Thread] = []
 
 
 @contextmanager
@@ -80,8 +80,8 @@ def look_again() -> None:
     """
     sounddevice = library()
     with _guard, quiet_standard_error():
-        if _hung:
-            raise SourceError("a sound driver hangs; only a restart of the engine frees it")
+        if hangs():
+            raise SourceError("a sound driver does not let go of a device")
         if _open_streams:
             return
         try:
@@ -143,8 +143,9 @@ def plays(index: int, rate: int, channels: int) -> bool:
 
 
 def hangs() -> bool:
-    """A driver did not let go of a stream: only a new process can use PortAudio again."""
-    return _hung
+    """A driver does not let go of a stream; if that lasts, only a new process can use PortAudio again."""
+    _closing[:] = [thread for thread in _closing if thread.is_alive()]
+    return bool(_closing)
 
 
 class _Stream:
@@ -175,11 +176,10 @@ class _Stream:
             raise SourceError(f"{self.name} cannot be started: {_plain(error)}") from error
 
     def close(self) -> None:
-        global _hung
         closing = threading.Thread(target=self._close, name="portaudio close", daemon=True)
+        _closing.append(closing)
         closing.start()
         closing.join(_CLOSE_SECONDS)
-        _hung = _hung or closing.is_alive()
 
     def _close(self) -> None:
         global _open_streams

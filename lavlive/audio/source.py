@@ -25,6 +25,7 @@ EventKind = Literal["lost", "running", "ended", "notice"]
 
 RETRY_SECONDS = 2.0
 _WATCH_SECONDS = 0.25
+_STOP_SECONDS = 5.0  # a driver may hang while it is asked for its devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Source:
         """Let go of the device."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_STOP_SECONDS)
             self._thread = None
         self._let_go()
         self._state = "idle"
