@@ -31,7 +31,8 @@ from lavlive.training.generator_features import SOURCES, feature_network
 from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
 from lavlive.training.generator_trainer import Recipe, Trainer, grow
 
-FIRST_RESOLUTION = 64
+# Enough for 128 principal components.
+CODED_SAMPLE = 2048
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -41,6 +42,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and sheets")
     parser.add_argument("--resolution", type=int, default=256, help="of the finished generator")
+    parser.add_argument("--first-resolution", type=int, default=64, help="to begin with, for speed")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="how long to train, earlier runs included")
     length.add_argument("--pictures", type=int, help="how many pictures to train on, earlier runs included")
@@ -62,15 +64,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def stage_ends(resolution: int, shares: str) -> list[tuple[int, float]]:
+def stage_ends(first: int, resolution: int, shares: str) -> list[tuple[int, float]]:
     """Resolution of every stage, and the share of the whole at which it ends.
 
     Raises TrainingError for a resolution that no generator has, or shares that are no numbers.
     """
-    if resolution < 8 or resolution & (resolution - 1):
-        raise TrainingError(f"--resolution {resolution} is not a power of two of at least 8")
-    first = min(FIRST_RESOLUTION, resolution)
-    resolutions = [first]
+    for name, value in (("resolution", resolution), ("first-resolution", first)):
+        if value < 8 or value & (value - 1):
+            raise TrainingError(f"--{name} {value} is not a power of two of at least 8")
+    resolutions = [min(first, resolution)]
     while resolutions[-1] < resolution:
         resolutions.append(2 * resolutions[-1])
     try:
@@ -91,7 +93,7 @@ class Run:
         self.options = options
         self.out: Path = options.out
         self.checkpoint = self.out / "training.pt"
-        self.stages = stage_ends(options.resolution, options.shares)
+        self.stages = stage_ends(options.first_resolution, options.resolution, options.shares)
         self.stopping = False
         if not options.resume and self.checkpoint.exists():
             raise TrainingError(f"{self.checkpoint} exists; say --resume to go on, or choose another --out")
@@ -117,12 +119,12 @@ class Run:
         recipe = Recipe(
             batch=options.batch,
             rate_generator=options.rate,
-            rate_discriminator=options.rate / 2,
+            rate_discriminator=options.rate / 3,
             seed=options.seed,
         )
         features = feature_network(options.features)
         random = np.random.default_rng(options.seed)
-        sample = next(batches(self._pictures(resolution).train, 4096, random))
+        sample = next(batches(self._pictures(resolution).train, CODED_SAMPLE, random))
         codes = PictureCodes(sample, options.w_dim)
         self.trainer = Trainer(config, recipe, features, codes, torch.device(device), workers)
         if options.resume:
@@ -166,15 +168,18 @@ class Run:
         trainer = self.trainer
         random = np.random.default_rng((trainer.recipe.seed, trainer.progress.pictures))
         source: Iterator[Tensor] = batches(self._pictures(resolution).train, trainer.recipe.batch, random)
+        # Noise is the easy way to fool a young discriminator: only the finished resolution may use it.
+        noise = 1.0 if resolution == self.options.resolution else 0.0
         since_sheet = 0.0
         with tqdm(desc=f"{resolution}²", unit="picture", initial=trainer.progress.pictures) as bar:
             while self._done() < end and not self.stopping:
                 started = time.perf_counter()
-                losses = trainer.step(next(source))
+                seen = trainer.progress.pictures
+                losses = trainer.step(source, noise)
                 spent = time.perf_counter() - started
                 trainer.progress.seconds += spent
                 since_sheet += spent
-                bar.update(trainer.recipe.batch)
+                bar.update(trainer.progress.pictures - seen)
                 bar.set_postfix({name: f"{value:.2f}" for name, value in losses.items()}, refresh=False)
                 if since_sheet > 60 * self.options.sheet_minutes:
                     since_sheet = 0.0

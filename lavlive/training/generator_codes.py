@@ -14,16 +14,14 @@ _SIDE = 16
 _MOST = 128
 
 
-def _thumbnails(pictures: Tensor) -> Tensor:
-    return F.adaptive_avg_pool2d(pictures, min(_SIDE, pictures.shape[-1])).flatten(1)
-
-
 class PictureCodes:
     """Principal components of thumbnails, from a sample of pictures [N, 3, R, R] in −1..1."""
 
     def __init__(self, sample: Tensor, z_dim: int) -> None:
-        flat = _thumbnails(sample).double()
+        self.side = min(_SIDE, sample.shape[-1])
+        flat = self._thumbnails(sample).double()
         self.z_dim = z_dim
+        self.mean_colour = sample.mean((0, 2, 3))
         self.mean = flat.mean(0).float()
         centred = flat - flat.mean(0)
         _, spread, directions = torch.linalg.svd(centred, full_matrices=False)
@@ -36,9 +34,12 @@ class PictureCodes:
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Pictures [N, 3, R, R] → z [N, z_dim]."""
-        known = (_thumbnails(pictures) - self.mean) @ self.whiten
+        known = (self._thumbnails(pictures) - self.mean) @ self.whiten
         free = torch.randn(len(pictures), self.z_dim - known.shape[1], device=known.device)
         return torch.cat([known, free], dim=1) @ self.rotation
+
+    def _thumbnails(self, pictures: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(pictures, self.side).flatten(1)
 
     def to_device(self, device: torch.device) -> PictureCodes:
         """Move the components; returns itself."""

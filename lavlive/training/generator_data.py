@@ -122,7 +122,7 @@ def _decode_all(listed: list[tuple[str, Callable[[], bytes]]], resolution: int, 
 
 def to_tensor(pictures: Pictures) -> Tensor:
     """uint8 [N, R, R, 3] → float32 [N, 3, R, R] in −1..1, channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def batches(pictures: Pictures, count: int, random: np.random.Generator) -> Iterator[Tensor]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import io
 import math
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from lavlive.training.generator_discriminator import (
 )
 from lavlive.training.generator_features import FeatureNetwork
 
+_FAINT = 0.25
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -40,9 +42,9 @@ class Recipe:
     ``likeness`` to a tenth within ``likeness_pictures``.
     """
 
-    batch: int = 12
-    rate_generator: float = 0.002
-    rate_discriminator: float = 0.001
+    batch: int = 8
+    rate_generator: float = 0.006
+    rate_discriminator: float = 0.002
     average_half_life: float = 5000.0
     sound_share: float = 0.5
     sound_spread: tuple[float, float] = (0.4, 1.2)
@@ -51,13 +53,26 @@ class Recipe:
     colour: float = 1.0
     coded_share: float = 0.5
     likeness: float = 10.0
-    likeness_pictures: float = 20_000.0
+    likeness_pictures: float = 15_000.0
     seed: int = 0
 
 
 def layer_groups(config: GeneratorConfig) -> list[int]:
     """0, 1 or 2 for each of the L layers: coarse 4²–8², middle 16²–32², fine above."""
     return [0 if r <= 8 else 1 if r <= 32 else 2 for r in config.layer_resolutions]
+
+
+def begin(config: GeneratorConfig, mean_colour: Tensor) -> Generator:
+    """A generator whose first pictures are faint shapes on the data's mean colour [3] in −1..1."""
+    generator = Generator(config)
+    with torch.no_grad():
+        for index, module in enumerate(generator.synthesis.blocks):
+            block: Any = module
+            if block.to_picture is not None:
+                block.to_picture.weight.mul_(_FAINT)
+                if index == 0:
+                    block.to_picture.bias.copy_(mean_colour)
+    return generator
 
 
 def grow(generator: Generator, resolution: int) -> Generator:
@@ -87,9 +102,9 @@ class Progress:
 class Trainer:
     """Generator, averaged generator and discriminator with one training step.
 
-    With several ``workers`` each takes a share of the batch in its own thread on replicas that share the
-    weights; torch's own threads wait for one another at every layer, which costs much where other programs
-    want the cores too.
+    Several ``workers`` train in threads of their own on replicas that share the weights, without waiting
+    for one another (Recht et al., "Hogwild!", 2011); torch's own threads would wait at every layer, which
+    costs much where other programs want the cores too. So a run on one CPU is not repeatable to the bit.
     """
 
     def __init__(
@@ -108,11 +123,12 @@ class Trainer:
         self.codes = codes.to_device(device)
         self.progress = Progress()
         self.history: list[dict[str, Any]] = []
-        self.generator = _placed(Generator(config), device)
+        self.generator = _placed(begin(config, codes.mean_colour), device)
         discriminator = ProjectedDiscriminator(features.to_device(torch.device("cpu")), recipe.seed)
         features.to_device(device)
         self.discriminator = _placed(discriminator, device)
         self._pool = ThreadPoolExecutor(workers)
+        self._lock = threading.Lock()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -130,12 +146,16 @@ class Trainer:
         self.measure_w()
 
     def _make_replicas(self) -> None:
-        self.replicas = [(self.generator, self.discriminator)]
-        for _ in range(self.workers - 1):
-            pair = (copy.deepcopy(self.generator), _copy_discriminator(self.discriminator))
-            for module, original in zip(pair, self.replicas[0], strict=True):
-                _share_weights(module, original)
-            self.replicas.append(pair)
+        original = (self.generator, self.discriminator)
+        self.replicas = [original]
+        if self.workers > 1:
+            # A copy for every worker: autograd forbids writing to what another thread still differentiates.
+            self.replicas = []
+            for _ in range(self.workers):
+                pair = (copy.deepcopy(self.generator), _copy_discriminator(self.discriminator))
+                for module, theirs in zip(pair, original, strict=True):
+                    _share_weights(module, theirs)
+                self.replicas.append(pair)
 
     def grow(self, resolution: int) -> None:
         """Go on at a higher resolution with what was learned; the averages grow too."""
@@ -176,51 +196,65 @@ class Trainer:
             pictures = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear")
         return pictures.contiguous(memory_format=torch.channels_last)
 
-    def step(self, real: Tensor) -> dict[str, float]:
-        """Train on a batch [N, 3, R, R] in −1..1; the losses, and the logits' signs."""
-        shares = real.to(self.device).chunk(self.workers)
-        replicas = self.replicas[: len(shares)]
-        fall = min(self.progress.pictures / self.recipe.likeness_pictures, 1.0)
-        weight = self.recipe.likeness * (1 - 0.9 * fall)
-        made: list[Tensor] = [torch.empty(0)] * len(shares)
+    def step(self, source: Iterator[Tensor], noise: float = 1.0, rounds: int = 4) -> dict[str, float]:
+        """Train every worker on ``rounds`` batches [N, 3, R, R] in −1..1; the mean losses.
 
-        def train_discriminator(index: int) -> float:
-            generator, discriminator = replicas[index]
-            made[index] = generator.synthesis(self.draw_w(generator, len(shares[index])), random_noise=True)
-            discriminator.heads.requires_grad_(True)
-            discriminator.zero_grad(set_to_none=True)
-            with torch.no_grad():
-                seen_real = discriminator.project(self._view(shares[index]))
-                seen_fake = discriminator.project(self._view(made[index].detach()))
-            loss = discriminator_loss(discriminator(seen_real), discriminator(seen_fake))
-            loss.backward()
-            return float(loss)
+        ``noise`` scales the noise inputs. Raises TrainingError when a loss is no longer finite.
+        """
 
-        def train_generator(index: int) -> float:
-            generator, discriminator = replicas[index]
-            discriminator.heads.requires_grad_(False)
-            generator.zero_grad(set_to_none=True)
-            loss = generator_loss(discriminator(discriminator.project(self._view(made[index]))))
-            if coded := round(len(made[index]) * self.recipe.coded_share):
-                loss = loss + weight * likeness_loss(made[index][:coded], shares[index][:coded])
-            loss.backward()
-            made[index] = torch.empty(0)
-            return float(loss)
+        def work(replica: tuple[Generator, ProjectedDiscriminator]) -> list[tuple[float, float]]:
+            losses = []
+            for _ in range(rounds):
+                with self._lock:
+                    real = next(source)
+                losses.append(self._train(*replica, real.to(self.device), noise))
+            return losses
 
-        loss_d = self._on_all(train_discriminator, len(shares))
-        _gather_gradients([pair[1] for pair in replicas])
-        self.optimizer_d.step()
-        loss_g = self._on_all(train_generator, len(shares))
+        losses = [pair for pairs in self._pool.map(work, self.replicas) for pair in pairs]
+        loss_d, loss_g = (sum(column) / len(losses) for column in zip(*losses, strict=True))
         if not math.isfinite(loss_d + loss_g):
             raise TrainingError("the losses are no longer finite; resume from the last checkpoint")
-        _gather_gradients([pair[0] for pair in replicas])
-        self.optimizer_g.step()
-        self.progress.pictures += len(real)
-        self._follow(len(real))
+        self.measure_w()
         return {"loss_d": loss_d, "loss_g": loss_g}
 
-    def _on_all(self, work: Callable[[int], float], count: int) -> float:
-        return sum(self._pool.map(work, range(count))) / count
+    def _train(
+        self, generator: Generator, discriminator: ProjectedDiscriminator, real: Tensor, noise: float
+    ) -> tuple[float, float]:
+        """One step of both networks; the pictures are made once and serve both."""
+        recipe, count = self.recipe, len(real)
+        w = self.draw_w(generator, count)
+        coded = round(count * recipe.coded_share)
+        if coded:
+            of_real = generator.mapping(self.codes(real[:coded]))
+            w = torch.cat([of_real[:, None].expand(-1, generator.num_ws, -1), w[coded:]])
+        made = generator.synthesis(w, noise, random_noise=noise > 0)
+
+        discriminator.heads.requires_grad_(True)
+        discriminator.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            seen_real = discriminator.project(self._view(real))
+            seen_fake = discriminator.project(self._view(made.detach()))
+        loss_d = discriminator_loss(discriminator(seen_real), discriminator(seen_fake))
+        loss_d.backward()
+        with self._lock:
+            _lend_gradients(discriminator, self.discriminator)
+            self.optimizer_d.step()
+
+        discriminator.heads.requires_grad_(False)
+        generator.zero_grad(set_to_none=True)
+        loss_g = generator_loss(discriminator(discriminator.project(self._view(made))))
+        total = loss_g
+        if coded:
+            fall = min(self.progress.pictures / recipe.likeness_pictures, 1.0)
+            weight = recipe.likeness * (1 - 0.9 * fall)
+            total = loss_g + weight * likeness_loss(made[:coded], real[:coded])
+        total.backward()
+        with self._lock:
+            _lend_gradients(generator, self.generator)
+            self.optimizer_g.step()
+            self.progress.pictures += count
+            self._follow(count)
+        return loss_d.item(), loss_g.item()
 
     @torch.no_grad()
     def _follow(self, count: int) -> None:
@@ -229,10 +263,8 @@ class Trainer:
         keep = 0.5 ** (count / max(half_life, 1e-8))
         for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             kept.lerp_(new, 1 - keep)
-        for kept, new in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            kept.copy_(new)
-        if self.progress.pictures // count % 20 == 0:
-            self.measure_w()
+        for buffer, newer in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            buffer.copy_(newer)
 
     def save(self, path: Path) -> None:
         """Write everything a resumed run needs. Raises TrainingError; the older file stays."""
@@ -307,14 +339,11 @@ def _placed(module: M, device: torch.device) -> M:
 def _share_weights(module: nn.Module, original: nn.Module) -> None:
     for mine, theirs in zip(module.parameters(), original.parameters(), strict=True):
         mine.data = theirs.data
-    # The discriminator's buffers follow what each replica sees; the generator's are the same for all.
-    if isinstance(module, Generator):
-        module.mapping.w_mean = cast(Generator, original).mapping.w_mean
+    for held, shared in zip(module.buffers(), original.buffers(), strict=True):
+        held.data = shared.data
 
 
-def _gather_gradients(modules: Sequence[nn.Module]) -> None:
-    """Mean of the replicas' gradients into the first."""
-    for parameters in zip(*(module.parameters() for module in modules), strict=True):
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        if len(gradients) > 1:
-            parameters[0].grad = torch.stack(gradients).mean(0)
+def _lend_gradients(module: nn.Module, original: nn.Module) -> None:
+    """Let the original, whose optimiser steps, see a replica's gradients."""
+    for mine, theirs in zip(module.parameters(), original.parameters(), strict=True):
+        theirs.grad = mine.grad

@@ -1,0 +1,179 @@
+"""How good a generator is: Fréchet distance and diversity over fixed features, with two anchors.
+
+    python -m lavlive.training evaluate --data flames256.zip --model lavlive/data/generator.safetensors
+
+The features are not those that training used. The floor is the distance of held-out real pictures to the
+training pictures, the ceiling that of the untrained network. Distances of other feature networks, such as
+Inception's FID, are on another scale and not to be compared with these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import linalg
+from torch import Tensor
+from tqdm import tqdm
+
+from lavlive.errors import TrainingError
+from lavlive.generator.checkpoint import load_generator, save_generator
+from lavlive.generator.network import Generator
+from lavlive.generator.wstats import measure_w
+from lavlive.training.generator_data import load_pictures, to_tensor
+from lavlive.training.generator_features import SOURCES, FeatureNetwork, feature_network
+from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
+from lavlive.training.generator_trainer import layer_groups
+
+Features = npt.NDArray[np.float64]
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Fréchet distances (lower is better; between floor and ceiling) and diversity relative to the data.
+
+    ``of_z`` is measured on pictures of random z, ``of_sound`` on w+ drawn as sound draws them: normal
+    deviations from W's mean, apart for coarse, middle and fine layers.
+    """
+
+    distance_of_z: float
+    distance_of_sound: float
+    floor: float
+    ceiling: float
+    diversity_of_z: float
+    diversity_of_sound: float
+    diversity_untrained: float
+    samples: int
+    features: str
+
+
+@torch.inference_mode()
+def describe(network: FeatureNetwork, pictures: Iterator[Tensor]) -> Features:
+    """Mean and deviation over space of every channel of every tap: float64 [N, D]."""
+    parts = []
+    for batch in pictures:
+        taps = network(batch)
+        pooled = [torch.cat([tap.mean((2, 3)), tap.std((2, 3), correction=0)], dim=1) for tap in taps]
+        parts.append(torch.cat(pooled, dim=1).double().numpy())
+    return np.concatenate(parts)
+
+
+def frechet_distance(a: Features, b: Features) -> float:
+    """Between the normal distributions with the means and covariances of two sets (Dowson 1982).
+
+    Raises TrainingError for fewer than two samples.
+    """
+    if min(len(a), len(b)) < 2:
+        raise TrainingError("a Fréchet distance needs at least two pictures on each side")
+    covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    # The eigenvalues of a product of two positive matrices are real and not negative but for rounding.
+    eigenvalues = linalg.eigvals(covariance_a @ covariance_b)
+    root_trace = np.sqrt(np.clip(eigenvalues.real, 0, None)).sum()
+    shift = np.square(a.mean(0) - b.mean(0)).sum()
+    return float(max(shift + np.trace(covariance_a) + np.trace(covariance_b) - 2 * root_trace, 0.0))
+
+
+def diversity(features: Features) -> float:
+    """Mean distance between two different samples."""
+    distances = [np.linalg.norm(features[i + 1 :] - row, axis=1) for i, row in enumerate(features[:-1])]
+    return float(np.concatenate(distances).mean())
+
+
+@torch.inference_mode()
+def sound_w(generator: Generator, count: int, seed: int) -> Tensor:
+    """w+ [count, L, w_dim]: W_mean + W_std ⊙ N(0, I), drawn for each layer group."""
+    statistics = measure_w(generator)
+    random = torch.Generator().manual_seed(seed)
+    deviation = torch.randn(count, 3, generator.config.w_dim, generator=random)
+    w = torch.from_numpy(statistics.mean) + torch.from_numpy(statistics.std) * deviation
+    return w[:, layer_groups(generator.config)]
+
+
+def _made(generator: Generator, w_plus: Tensor) -> Iterator[Tensor]:
+    for part in tqdm(w_plus.split(_BATCH), desc="pictures", leave=False):
+        # Through eight bits, as they are shown.
+        yield to_tensor(render(generator, part, _BATCH))
+
+
+def _real(pictures: npt.NDArray[np.uint8]) -> Iterator[Tensor]:
+    for start in range(0, len(pictures), _BATCH):
+        yield to_tensor(pictures[start : start + _BATCH])
+
+
+def measure(
+    generator: Generator, train: npt.NDArray[np.uint8], held_out: npt.NDArray[np.uint8], features: str
+) -> Figures:
+    """All figures on as many made pictures as are held out. Raises TrainingError when fewer than two are."""
+    count = len(held_out)
+    if count < 2:
+        raise TrainingError("fewer than two pictures are held out; a larger set is needed to evaluate")
+    network = feature_network(features)
+    chosen = np.random.default_rng(0).choice(len(train), min(len(train), 4 * count), replace=False)
+    reference = describe(network, _real(train[np.sort(chosen)]))
+    # Every feature counts alike, as the data spread it.
+    scale = np.maximum(reference.std(0), 1e-6)
+    reference = reference / scale
+
+    def described(pictures: Iterator[Tensor]) -> Features:
+        return describe(network, pictures) / scale
+
+    held = described(_real(held_out))
+    torch.manual_seed(0)
+    untrained = described(_made(*_untrained(generator, count)))
+    of_z = described(_made(generator, random_w(generator, count, 1)))
+    of_sound = described(_made(generator, sound_w(generator, count, 1)))
+    width = reference.shape[1]
+    return Figures(
+        distance_of_z=round(frechet_distance(of_z, reference) / width, 4),
+        distance_of_sound=round(frechet_distance(of_sound, reference) / width, 4),
+        floor=round(frechet_distance(held, reference) / width, 4),
+        ceiling=round(frechet_distance(untrained, reference) / width, 4),
+        diversity_of_z=round(diversity(of_z) / diversity(held), 3),
+        diversity_of_sound=round(diversity(of_sound) / diversity(held), 3),
+        diversity_untrained=round(diversity(untrained) / diversity(held), 3),
+        samples=count,
+        features=features,
+    )
+
+
+def _untrained(generator: Generator, count: int) -> tuple[Generator, Tensor]:
+    fresh = Generator(generator.config).freeze()
+    return fresh, random_w(fresh, count, 1)
+
+
+def main(argv: list[str]) -> int:
+    """The subcommand ``evaluate``."""
+    parser = argparse.ArgumentParser(prog="python -m lavlive.training evaluate", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--data", type=Path, required=True, help="the folder or zip of training")
+    parser.add_argument("--model", type=Path, required=True, help="generator.safetensors")
+    parser.add_argument("--work", type=Path, default=Path("runs/evaluate"), help="for decoded pictures")
+    parser.add_argument("--features", choices=sorted(SOURCES), default="rapidocr")
+    parser.add_argument("--sheets", type=Path, help="also write generator-random.jpg and -walk.jpg here")
+    parser.add_argument("--keep", action="store_true", help="write the figures into the model's card")
+    options = parser.parse_args(argv)
+    loaded = load_generator(options.model)
+    generator = loaded.generator
+    pictures = load_pictures(options.data, generator.config.resolution, options.work / "decoded")
+    figures = asdict(measure(generator, pictures.train, pictures.held_out, options.features))
+    print(json.dumps(figures, indent=2))
+    if options.sheets:
+        write_sheets(generator, options.sheets)
+    if options.keep:
+        card: dict[str, Any] = {**loaded.card, "figures": figures}
+        save_generator(options.model, generator, card)
+    return 0
+
+
+def write_sheets(generator: Generator, folder: Path) -> None:
+    """The two 8 × 8 sheets of a generator: random z, and a walk through W as sound drives it."""
+    write_sheet(render(generator, random_w(generator, 64, 0)), folder / "generator-random.jpg", side=192)
+    write_sheet(render(generator, walk_w(generator, 64, 0)), folder / "generator-walk.jpg", side=192)

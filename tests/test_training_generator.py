@@ -1,0 +1,248 @@
+"""Training a generator: on tiny pictures, stopped and resumed, and with what users get wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lavlive.errors import TrainingError
+from lavlive.generator import checkpoint
+from lavlive.generator.checkpoint import load_generator
+from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.training.__main__ import main
+from lavlive.training.generator import Run, parse, stage_ends
+from lavlive.training.generator_codes import PictureCodes
+from lavlive.training.generator_data import batches, decode, is_held_out, load_pictures
+from lavlive.training.generator_discriminator import augment
+from lavlive.training.generator_metrics import diversity, frechet_distance
+from lavlive.training.generator_sheets import random_w, walk_w
+from lavlive.training.generator_trainer import grow
+
+torch.set_num_threads(1)
+SMALL = GeneratorConfig(16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=128, channel_max=8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty pictures of several sizes, one of them broken."""
+    random = np.random.default_rng(0)
+    made = tmp_path_factory.mktemp("pictures")
+    for index in range(40):
+        size = (20 + index % 7, 20 + index % 5, 3)
+        picture = Image.fromarray(random.integers(0, 256, size, dtype=np.uint8))
+        picture.save(made / f"{index:02d}.png")
+    (made / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (made / "notes.txt").write_text("not a picture")
+    return made
+
+
+def command(folder: Path, out: Path, *more: str) -> list[str]:
+    small = "--resolution 16 --first-resolution 8 --shares 1,1 --channel-base 128 --channel-max 8 --w-dim 8"
+    fixed = f"--batch 4 --workers 2 --device cpu {small}".split()
+    return ["--data", str(folder), "--out", str(out), *fixed, *more]
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a short training at 8²."""
+    out = tmp_path_factory.mktemp("trained")
+    Run(parse(command(folder, out, "--pictures", "32"))).train()
+    return out
+
+
+@pytest.fixture
+def out(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_a_training_grows_stops_and_goes_on(folder: Path, out: Path) -> None:
+    half = Run(parse(command(folder, out, "--pictures", "64", "--resume")))
+    assert half.trainer.progress.pictures == 32
+    assert half.trainer.generator.config.resolution == 8
+    half.train()
+    loaded = load_generator(out / "generator.safetensors")
+    assert loaded.generator.config.resolution == 16
+    assert loaded.card["pictures_seen"] >= 64
+    assert "--seed 0" in loaded.card["command"]
+    assert len(list(out.glob("random-*.jpg"))) == 2
+    assert torch.isfinite(loaded.generator(torch.randn(2, 8))).all()
+
+
+def test_training_changes_every_weight_that_makes_the_picture(folder: Path, out: Path) -> None:
+    run = Run(parse(command(folder, out, "--resume")))
+    before = {name: p.clone() for name, p in run.trainer.generator.named_parameters()}
+    source = batches(run.data[8].train, 4, np.random.default_rng(0))
+    losses = run.trainer.step(source, rounds=1)
+    assert set(losses) == {"loss_d", "loss_g"}
+    still = [n for n, p in run.trainer.generator.named_parameters() if torch.equal(p, before[n])]
+    assert still == []
+
+
+def test_a_grown_generator_makes_the_same_picture_larger() -> None:
+    torch.manual_seed(0)
+    generator = Generator(SMALL).freeze()
+    grown = grow(generator, 32).freeze()
+    w = torch.randn(2, 1, 8)
+    small = generator.synthesis(w.expand(-1, generator.num_ws, -1))
+    large = grown.synthesis(w.expand(-1, grown.num_ws, -1))
+    resample = grown.synthesis.blocks[-1].resample
+    assert torch.allclose(large, resample.upsample(small), atol=1e-5)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(folder: Path, out: Path) -> None:
+    with pytest.raises(TrainingError, match=r"another architecture \(channel_max\)"):
+        Run(parse(command(folder, out, "--pictures", "8", "--resume", "--channel-max", "6")))
+
+
+def test_a_damaged_checkpoint_is_refused(folder: Path, out: Path) -> None:
+    (out / "training.pt").write_bytes(b"PK damaged")
+    with pytest.raises(TrainingError, match="damaged"):
+        Run(parse(command(folder, out, "--resume")))
+
+
+def test_an_older_run_is_not_overwritten_by_accident(folder: Path, out: Path) -> None:
+    (out / "training.pt").write_bytes(b"precious")
+    with pytest.raises(TrainingError, match="--resume"):
+        Run(parse(command(folder, out)))
+    assert (out / "training.pt").read_bytes() == b"precious"
+
+
+def test_resuming_nothing_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="to resume from"):
+        Run(parse(command(folder, tmp_path / "run", "--resume")))
+
+
+def test_a_full_disk_leaves_the_older_checkpoint(
+    folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(parse(command(folder, out, "--resume")))
+    before = run.checkpoint.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        run.trainer.save(run.checkpoint)
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_broken_files_are_skipped_and_counted(folder: Path, tmp_path: Path) -> None:
+    loaded = load_pictures(folder, 16, tmp_path / "decoded")
+    assert loaded.broken == 1
+    assert len(loaded.train) + len(loaded.held_out) == 40
+    assert loaded.train.shape[1:] == (16, 16, 3)
+    again = load_pictures(folder, 16, tmp_path / "decoded")
+    assert np.array_equal(again.train, loaded.train)
+
+
+def test_a_zip_gives_the_same_pictures_as_its_folder(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, file.name)
+    first = load_pictures(folder, 16, tmp_path / "decoded")
+    second = load_pictures(path, 16, tmp_path / "decoded")
+    assert np.array_equal(first.train, second.train)
+
+
+def test_pictures_are_cropped_to_their_middle(tmp_path: Path) -> None:
+    picture = np.zeros((10, 30, 3), np.uint8)
+    picture[:, 10:20] = 200
+    Image.fromarray(picture).save(tmp_path / "wide.png")
+    assert (decode((tmp_path / "wide.png").read_bytes(), 10) == 200).all()
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "text.zip"])
+def test_a_source_without_pictures_is_named(tmp_path: Path, what: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(TrainingError, match=what):
+        load_pictures(tmp_path / what, 16, tmp_path / "decoded")
+
+
+def test_the_command_reports_errors_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generator", "--data", str(tmp_path / "gone"), "--out", str(tmp_path / "out")]) == 2
+    assert "there is no folder or zip" in capsys.readouterr().err
+    assert main(["portrait"]) == 2
+    assert "say what to train" in capsys.readouterr().err
+
+
+def test_what_is_held_out_depends_on_the_name_alone() -> None:
+    held = [name for name in (f"picture-{i}.webp" for i in range(2000)) if is_held_out(name)]
+    assert 0.06 < len(held) / 2000 < 0.13
+
+
+def test_batches_show_the_eight_symmetries() -> None:
+    picture = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
+    source = batches(picture, 64, np.random.default_rng(0))
+    assert len({tensor.numpy().tobytes() for tensor in next(source)}) == 8
+
+
+def test_codes_are_spread_like_z() -> None:
+    pictures = torch.rand(600, 3, 16, 16).cumsum(2).cumsum(3)
+    pictures = pictures / pictures.amax() * 2 - 1
+    codes = PictureCodes(pictures, 32)(pictures)
+    assert codes.shape == (600, 32)
+    assert torch.allclose(codes.mean(0), torch.zeros(32), atol=0.15)
+    assert torch.allclose(codes.std(0), torch.ones(32), atol=0.15)
+
+
+def test_augmentation_is_differentiable_and_differs_by_picture() -> None:
+    picture = torch.rand(1, 3, 32, 32).expand(6, -1, -1, -1).clone().requires_grad_()
+    seen = augment(picture)
+    seen.sum().backward()
+    assert picture.grad is not None
+    assert len({row.detach().numpy().tobytes() for row in seen}) == 6
+
+
+def test_the_frechet_distance_of_normal_clouds_is_the_known_one() -> None:
+    random = np.random.default_rng(0)
+    a = random.normal(0, 1, (20_000, 3))
+    b = random.normal(0, 2, (20_000, 3)) + np.array([1.0, 0, 0])
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    # |Δμ|² + Σ (σ_a − σ_b)² = 1 + 3.
+    assert frechet_distance(a, b) == pytest.approx(4, rel=0.05)
+    assert diversity(b[:500]) == pytest.approx(2 * diversity(a[:500]), rel=0.1)
+
+
+def test_a_walk_moves_in_small_steps_and_closes() -> None:
+    generator = Generator(SMALL).freeze()
+    w = walk_w(generator, 64, 0)[:, 0]
+    steps = (w - w.roll(1, 0)).norm(dim=1)
+    assert steps.max() < 0.5 * (random_w(generator, 64, 0)[:, 0].diff(dim=0)).norm(dim=1).mean()
+
+
+@pytest.mark.parametrize(
+    ("resolution", "shares"), [(48, "1"), (4, "1"), (64, "a,b"), (64, "0,0"), (64, "-1")]
+)
+def test_impossible_schedules_are_refused(resolution: int, shares: str) -> None:
+    with pytest.raises(TrainingError):
+        stage_ends(64, resolution, shares)
+
+
+def test_stages_end_at_their_shares() -> None:
+    assert stage_ends(64, 256, "0.5,0.3,0.2") == [(64, 0.5), (128, 0.8), (256, 1.0)]
+    assert stage_ends(64, 32, "1") == [(32, 1.0)]
+
+
+def test_evaluation_reads_a_model_and_keeps_its_figures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "generator.safetensors"
+    checkpoint.save_generator(path, Generator(SMALL), {"name": "small"})
+    options = f"--data {folder} --model {path} --work {tmp_path} --features nudenet --keep"
+    assert main(["evaluate", *options.split()]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["samples"] >= 2
+    assert load_generator(path).card["figures"] == figures
