@@ -77,7 +77,7 @@ def test_the_counter_itself_counts_what_it_should() -> None:
 
 @pytest.mark.parametrize(
     ("hertz", "rate"),
-    [(h, r) for r in (60, 30) for h in (1, 2, 3, 4, 5, 6, 7.5, 9, 10, 12, 15, 20, 25, 30) if h <= r / 2],
+    [(h, 60) for h in (1, 3, 4, 5, 7.5, 10, 15, 20, 30)] + [(h, 30) for h in (4, 10, 12, 15)],
 )
 def test_a_flashing_screen_is_held_to_three_flashes_a_second(hertz: float, rate: float) -> None:
     pictures, times = run(square_wave(hertz, BLACK, WHITE), rate)
@@ -92,7 +92,7 @@ def test_up_to_three_flashes_a_second_pass_untouched(hertz: float) -> None:
     np.testing.assert_array_equal(limited, free)
 
 
-@pytest.mark.parametrize("hertz", [4, 8, 15, 30])
+@pytest.mark.parametrize("hertz", [4, 15])
 @pytest.mark.parametrize("other", [BLACK, (0.05, 0.05, 0.05), (0.0, 0.0, 0.2126 * 0.9 / 0.0722)])
 def test_saturated_red_is_held_even_where_luminance_does_not_flash(hertz: float, other: Colour) -> None:
     pattern = square_wave(hertz, (other[0], other[1], min(other[2], 1.0)), RED)
@@ -102,8 +102,7 @@ def test_saturated_red_is_held_even_where_luminance_does_not_flash(hertz: float,
     assert count_flashes(after, times).red <= ALLOWED
 
 
-@pytest.mark.parametrize("period", [4, 8, 16])
-@pytest.mark.parametrize("hertz", [5, 12])
+@pytest.mark.parametrize(("period", "hertz"), [(4, 5), (8, 12), (16, 12)])
 def test_moving_stripes_are_slowed_where_they_flash(period: int, hertz: float) -> None:
     before, times = run(moving_grating(hertz, period), 60, limit=False)
     after, _ = run(moving_grating(hertz, period), 60)
@@ -133,6 +132,19 @@ def test_halves_that_flash_in_turn_are_one_flashing_picture() -> None:
     mean_light = to_linear(after / 255).mean(axis=(1, 2), keepdims=True)
     mean = np.rint(255 * to_encoded(mean_light)).astype(np.uint8)
     assert count_flashes(mean, times).general <= ALLOWED
+
+
+def test_a_fall_that_goes_on_after_a_small_rise_counts_again() -> None:
+    """As some analysers count it: eight decaying strokes a second stay at six changes."""
+    pictures, times = run(drums(8), 60)
+    light = to_linear(pictures[:, 0, 0, 1] / 255)
+    runs, begin = [], 0
+    for tick in range(1, len(light) - 1):
+        if (light[tick + 1] - light[tick]) * (light[tick] - light[begin]) < 0:
+            runs.append((times[tick], abs(light[tick] - light[begin])))
+            begin = tick
+    dates = np.array([time for time, size in runs if size >= 0.1])
+    assert max(int(((dates > t - 0.999) & (dates <= t)).sum()) for t in dates) <= ALLOWED
 
 
 def test_a_flash_in_a_corner_is_left_alone() -> None:
@@ -200,7 +212,7 @@ def test_ordinary_pictures_pass_unchanged_through_a_whole_output() -> None:
     outputs = [HeadlessOutput(OutputSettings(160, 90)) for _ in range(2)]
     values = [Values({"show.flash_limit": limit}) for limit in (True, False)]
     difference = []
-    for tick in range(150):
+    for tick in range(90):
         canvases = []
         for output, present in zip(outputs, values, strict=True):
             output.present(picture(tick), present, tick / 30)
@@ -212,7 +224,7 @@ def test_ordinary_pictures_pass_unchanged_through_a_whole_output() -> None:
 def test_a_flashing_show_is_held_through_a_whole_output() -> None:
     output, values = HeadlessOutput(OutputSettings(160, 90)), Values({"show.dissolve": 0.0})
     pictures, times = [], []
-    for tick in range(150):
+    for tick in range(120):
         pixels = np.full((64, 64, 3), 255 * (tick // 3 % 2), np.uint8)
         output.present(Picture(pixels, tick + 1, 0.0, 0.0, 0), values, tick / 60)
         pictures.append(output.read_canvas()[::6, ::10])

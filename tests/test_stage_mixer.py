@@ -48,6 +48,10 @@ def test_a_dissolve_lasts_as_long_as_it_says_and_moves_evenly() -> None:
     assert positions[31] == 1.0
 
 
+def test_the_first_picture_of_all_is_there_at_once_when_it_is_there_from_the_start() -> None:
+    assert Mixer().step(picture(1), Values({"show.dissolve": 0.5}), 3.0).position == 1.0
+
+
 def test_without_a_dissolve_the_newest_picture_is_there_at_once() -> None:
     mixer, values = Mixer(), Values({"show.dissolve": 0.0})
     assert mixer.step(picture(1), values, 5.0).position == 1.0

@@ -10,6 +10,7 @@ kept otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import moderngl
 import numpy as np
@@ -45,6 +46,7 @@ class Canvas:
         self._limiter = FlashLimiter()
         self._passes: dict[str, tuple[moderngl.Program, moderngl.VertexArray]] = {}
         self._cells = _Target(context, (COLUMNS, ROWS), "f4")
+        self._scene: tuple[Mix, str, tuple[int, int]] | None = None
         self.held_back = 0.0
         self.size = size
         self._make_canvases()
@@ -76,6 +78,10 @@ class Canvas:
     def draw(self, picture: Picture | None, values: Mapping[str, Value], now: float) -> None:
         """Bring the canvas to what is to be seen at `now`."""
         mix = self._mixer.step(picture, values, now)
+        scene = replace(mix, new=None), str(values["show.scaling"]), self.size
+        if mix.new is None and scene == self._scene and self.held_back == 0.0:
+            return
+        self._scene = scene
         if mix.new is not None:
             self._upload(mix.new)
         self._draw(

@@ -48,6 +48,9 @@ class _Signal:
 class _Swings:
     """Remembers, per place, the last extremes of one measure and when its last changes ended.
 
+    A change is a swing from the last extreme against the last change. A fall that follows a fall after
+    a small rise counts once more, and so for rises: stricter than the definition, as some analysers are.
+
     Args:
         count: number of places.
         step: the least change that counts.
@@ -68,12 +71,15 @@ class _Swings:
         self._low = np.zeros(count, np.float32)
         self._high_marked = np.zeros(count, bool)
         self._low_marked = np.zeros(count, bool)
+        self._last = np.zeros(count, np.float32)
+        self._run_from = np.zeros(count, np.float32)
+        self._run_counted = np.zeros(count, bool)
         self._times = np.full((CHANGES, count), _NEVER)
         self._over = np.full(count, _NEVER)
 
     def begin(self, signal: _Signal) -> None:
         """Start from the first values."""
-        self._high[:] = self._low[:] = signal.values
+        self._high[:] = self._low[:] = self._last[:] = self._run_from[:] = signal.values
         if self._lasting_marks:
             self._high_marked[:] = self._low_marked[:] = signal.marked
 
@@ -81,7 +87,16 @@ class _Swings:
         x, marked = signal.values, signal.marked
         down = (self._direction >= 0) & (self._high - x >= self._step) & (x < self._darker_below)
         up = (self._direction <= 0) & (x - self._low >= self._step) & (self._low < self._darker_below)
+        turned, start = self._run(x)
+        again = (turned | ~self._run_counted) & (np.abs(x - start) >= self._step)
+        down |= again & (x < start) & (self._direction < 0) & (x < self._darker_below)
+        up |= again & (x > start) & (self._direction > 0) & (start < self._darker_below)
         return down & (marked | self._high_marked), up & (marked | self._low_marked)
+
+    def _run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where showing `x` turns a rise into a fall or back, and where the rise or fall then began."""
+        turned = (x - self._last) * (self._last - self._run_from) < 0
+        return turned, np.where(turned, self._last, self._run_from)
 
     def within_budget(self, signal: _Signal, clock: float) -> bool:
         """Whether these values may be shown at `clock`."""
@@ -97,6 +112,9 @@ class _Swings:
         down, up = self._changes(signal)
         x = signal.values
         changed = down | up
+        turned, self._run_from = self._run(x)
+        self._run_counted = changed | (self._run_counted & ~turned)
+        self._last = x
         self._over[changed & (clock - self._times[0] < WINDOW_SECONDS)] = clock
         self._times[:, changed] = np.roll(self._times[:, changed], -1, axis=0)
         higher, lower = x > self._high, x < self._low

@@ -71,6 +71,7 @@ class Mixer:
         self._alive = 0.0
         self._phase = 0.0
         self._light = 1.0
+        self._first = True
 
     def step(self, picture: Picture | None, values: Mapping[str, Value], now: float) -> Mix:
         """Advance to `now`; a clock that runs backwards counts as standing still."""
@@ -78,6 +79,8 @@ class Mixer:
         self._now = now
         new = self._take(picture, bool(values["show.freeze"]), now)
         self._dissolve(new is not None, float(values["show.dissolve"]), elapsed)
+        if self._first:
+            self._first, self._position = False, 1.0
         self._move(bool(values["show.freeze"]), elapsed, now)
         target = 0.0 if values["show.blackout"] else 1.0
         step = elapsed / BLACKOUT_SECONDS

@@ -30,6 +30,10 @@ from lavlive.stage.output import (
 
 TITLE = "lavlive"
 MAX_CANVAS = (3840, 2160)
+SOFTWARE_CANVAS = (640, 360)
+"""The canvas's limit where the processor draws: it is needed for sound and pictures."""
+
+_SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic")
 
 _NULL: Any = None
 _errors: list[str] = []
@@ -72,6 +76,7 @@ class WindowOutput:
     Attributes:
         handle: GLFW's window.
         context: the moderngl context; `make_current` before it is used from outside.
+        software: whether the processor draws, for want of a graphics driver; the canvas is small then.
         overlay: called after the canvas is drawn and before it is shown, with the context current.
     """
 
@@ -97,6 +102,8 @@ class WindowOutput:
         self.handle = self._create_window()
         self.make_current()
         self.context = self._create_context()
+        renderer = str(self.context.info["GL_RENDERER"]).lower()
+        self.software = any(name in renderer for name in _SOFTWARE_RENDERERS)
         self._canvas = Canvas(self.context, settings.canvas or self._follow_window())
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
@@ -193,11 +200,12 @@ class WindowOutput:
         width, height = glfw.get_framebuffer_size(self.handle)
         if width == 0 or height == 0:  # iconified
             return self._canvas.size
-        shrink = max(1.0, width / MAX_CANVAS[0], height / MAX_CANVAS[1])
+        limit = SOFTWARE_CANVAS if self.software else MAX_CANVAS
+        shrink = max(1.0, width / limit[0], height / limit[1])
         return round(width / shrink), round(height / shrink)
 
     def _show_status(self, status: str, now: float) -> None:
-        title = f"{TITLE} · {status}" if status else TITLE
+        title = status or TITLE
         if title != self._title and abs(now - self._title_changed) >= 0.25:
             self._title, self._title_changed = title, now
             glfw.set_window_title(self.handle, title)
