@@ -98,7 +98,7 @@ def _hash_of(path: Path) -> str:
 def _read(path: Path, dimension: int) -> Calibration | None:
     """What the cache holds, or None where it holds nothing that fits."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             calibration = Calibration(archive["mean"], archive["covariance"])
     except FileNotFoundError:
         return None

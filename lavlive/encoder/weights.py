@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import math
 import os
-import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ from lavlive.encoder.fetch import (
     ENCODEC_SHA256,
     encodec_path,
     fetch_encodec,
-    file_hash,
 )
 from lavlive.encoder.layers import (
     Convolution,
@@ -251,20 +251,15 @@ def _kept_calibration(tensors: Mapping[str, Tensor], dimension: int, shown: obje
 
 def _read_published(path: Path, name: str, expected: str | None = None) -> tuple[nn.Module, EncoderInfo]:
     """EnCodec's 24 kHz checkpoint: a dict of tensors for the whole codec, of which we take the encoder."""
-    try:
-        size = path.stat().st_size
-        digest = file_hash(path) if size <= _LARGEST_FILE else ""
-    except OSError as error:
-        raise EncoderError(f"cannot read {path}: {error.strerror or error}") from error
-    if not digest:
-        raise EncoderError(f"{path} is too large for an encoder ({size:,} bytes)")
+    raw = _read_bytes(path)
+    digest = hashlib.sha256(raw).hexdigest()
     if expected is not None and digest != expected:
-        raise EncoderError(
-            f"{path} is damaged (wrong SHA-256): delete it and run `lavlive model fetch encodec`"
-        )
+        raise EncoderError(f"{path} is damaged (wrong SHA-256): run `lavlive model fetch encodec` again")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or hostile file makes the unpickler raise nearly anything
         raise EncoderError(
             f"{path} is no EnCodec checkpoint, or holds more than tensors; nothing in it was run"
         ) from error
@@ -314,7 +309,7 @@ def _assemble(hyperparameters: Mapping[str, Any], weights: Mapping[str, Tensor],
         with torch.device("meta"):
             encoder = build_seanet_encoder(**{**hyperparameters, **_FIXED})
         encoder.load_state_dict(dict(weights), assign=True)
-    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, AttributeError, AssertionError) as error:
         first = str(error).strip().splitlines()
         detail = (first[1] if len(first) > 1 else first[0] if first else "").strip()[:200]
         raise EncoderError(f"{shown}: the weights do not fit the encoder's shape: {detail}") from error

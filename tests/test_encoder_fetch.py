@@ -1,0 +1,125 @@
+"""The weights are fetched whole and right, or not at all; a server on this machine stands in for the net."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lavlive.encoder.fetch import fetch_encodec
+from lavlive.errors import DownloadError
+
+CONTENT = bytes(range(256)) * 4000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(BaseHTTPRequestHandler):
+    requests = 0
+
+    def do_GET(self) -> None:
+        Server.requests += 1
+        if self.path == "/missing":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        if self.path != "/endless":
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        try:
+            self.wfile.write(CONTENT[:1000] if self.path == "/broken" else CONTENT)
+        except ConnectionError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    Server.requests = 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def fetch(address: str, folder: Path, page: str = "/weights", **more: object) -> Path:
+    return fetch_encodec(url=address + page, target=folder / "weights.th", **{"sha256": SHA256, **more})
+
+
+def test_the_file_arrives_whole_with_progress(address: str, tmp_path: Path):
+    told: list[tuple[int, int | None]] = []
+    path = fetch(address, tmp_path, progress=lambda received, expected: told.append((received, expected)))
+    assert path.read_bytes() == CONTENT
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert [file.name for file in tmp_path.iterdir()] == ["weights.th"]
+
+
+def test_what_is_there_already_is_not_fetched_again(address: str, tmp_path: Path):
+    fetch(address, tmp_path)
+    fetch(address, tmp_path)
+    assert Server.requests == 1
+
+
+def test_a_damaged_copy_is_fetched_again(address: str, tmp_path: Path):
+    (tmp_path / "weights.th").write_bytes(b"half of it")
+    assert fetch(address, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("page", "more", "reason"),
+    [
+        ("/missing", {}, "404"),
+        ("/weights", {"sha256": "0" * 64}, "not the file that was promised"),
+        ("/broken", {}, "broke|cannot download"),
+        ("/weights", {"largest": 1000}, "at most 1,000"),
+        ("/endless", {"largest": 300_000}, "more than 300,000"),
+    ],
+)
+def test_a_failure_says_why_and_keeps_what_was_there(
+    address: str, tmp_path: Path, page: str, more: dict[str, object], reason: str
+):
+    older = tmp_path / "weights.th"
+    older.write_bytes(b"older")
+    with pytest.raises(DownloadError, match=reason) as caught:
+        fetch(address, tmp_path, page, **more)
+    assert str(caught.value).count("\n") <= 1
+    assert older.read_bytes() == b"older"
+    assert [file.name for file in tmp_path.iterdir()] == ["weights.th"]
+
+
+def test_without_a_network_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        port = server.server_address[1]
+    with pytest.raises(DownloadError, match=r"cannot download .*refused.*\n.*--encoder FILE"):
+        fetch(f"http://127.0.0.1:{port}", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_says_so(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def on_the_full_disk(**where: object) -> tuple[int, str]:
+        path = tmp_path / "weights.th.part"
+        path.touch()
+        return os.open("/dev/full", os.O_WRONLY), str(path)
+
+    monkeypatch.setattr(tempfile, "mkstemp", on_the_full_disk)
+    with pytest.raises(DownloadError, match="full; make room"):
+        fetch(address, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_says_so(address: str, tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DownloadError, match="cannot write"):
+        fetch(address, tmp_path / "file" / "folder")
