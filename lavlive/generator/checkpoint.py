@@ -75,24 +75,36 @@ def load_generator(path: str | Path) -> LoadedGenerator:
     """
     path = Path(path)
     config, card = _read_header(path)
-    generator = Generator(config)
-    expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
+    # Shapes first, on torch's device without memory: a damaged header must not allocate what it claims.
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in Generator(config).state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            _check_shapes(path, expected, shapes)
+            found = {name: file.get_tensor(name).float() for name in expected}
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
-    for name, shape in expected.items():
-        if name not in found:
-            raise CheckpointError(f"{path} lacks {name}: its weights do not belong to its configuration")
-        if tuple(found[name].shape) != shape:
-            raise CheckpointError(f"{path}: {name} is {tuple(found[name].shape)}, not {shape}")
-    extra = sorted(set(found) - set(expected))
-    if extra:
-        raise CheckpointError(f"{path} holds {extra[0]}, which no generator of its configuration has")
+    for name, tensor in found.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {name} holds values that are not finite; the file is damaged")
+    generator = Generator(config)
     generator.load_state_dict(found)
     return LoadedGenerator(generator.freeze(), card, digest)
+
+
+def _check_shapes(
+    path: Path, expected: dict[str, tuple[int, ...]], shapes: dict[str, tuple[int, ...]]
+) -> None:
+    for name, shape in expected.items():
+        if name not in shapes:
+            raise CheckpointError(f"{path} lacks {name}: its weights do not belong to its configuration")
+        if shapes[name] != shape:
+            raise CheckpointError(f"{path}: {name} is {shapes[name]}, not {shape}")
+    extra = sorted(set(shapes) - set(expected))
+    if extra:
+        raise CheckpointError(f"{path} holds {extra[0]!a}, which no generator of its configuration has")
 
 
 def read_card(path: str | Path) -> tuple[GeneratorConfig, dict[str, Any]]:
@@ -119,7 +131,7 @@ def _read_header(path: Path) -> tuple[GeneratorConfig, dict[str, Any]]:
         if set(values) - known:
             raise CheckpointError(f"{path} was made by a newer lavlive: {sorted(set(values) - known)}")
         config = GeneratorConfig(**values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} has a damaged header: {error}") from error
     if not isinstance(card, dict):
         raise CheckpointError(f"{path} has a damaged header: its card is not a table")

@@ -27,6 +27,19 @@ Architecture = Literal["skip", "orig", "resnet"]
 _EPSILON = 1e-8
 _LEAK = 0.2
 _ACTIVATION_GAIN = math.sqrt(2)
+# Smallest and largest value that a generator's sizes may have.
+_SIZES = {
+    "resolution": (4, 4096),
+    "z_dim": (1, 1 << 14),
+    "w_dim": (1, 1 << 14),
+    "class_count": (0, 1 << 16),
+    "mapping_layers": (1, 64),
+    "mapping_width": (1, 1 << 14),
+    "class_width": (1, 1 << 14),
+    "channel_base": (1, 1 << 22),
+    "channel_max": (1, 1 << 14),
+    "picture_channels": (1, 16),
+}
 
 
 @dataclass(frozen=True)
@@ -57,17 +70,27 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fir", tuple(float(tap) for tap in self.fir))
+        self._check_numbers()
         if self.resolution < 4 or self.resolution & (self.resolution - 1):
             raise CheckpointError(f"resolution {self.resolution} is not a power of two of at least 4")
         if self.architecture not in ("skip", "orig", "resnet"):
             raise CheckpointError(
                 f"architecture {self.architecture!r} is unknown; lavlive knows skip, orig and resnet"
             )
-        sizes = (self.z_dim, self.w_dim, self.mapping_layers, self.channel_base, self.channel_max)
-        if min(sizes) < 1 or self.class_count < 0 or self.picture_channels < 1:
-            raise CheckpointError(f"a generator cannot have these sizes: {self}")
         if len(self.fir) != 4 or sum(self.fir) == 0:
             raise CheckpointError("the resampling filter needs four taps with a sum other than zero")
+
+    def _check_numbers(self) -> None:
+        # The numbers may come from a damaged or hostile file: no network is built of what cannot be meant.
+        for name, (lowest, highest) in _SIZES.items():
+            size = getattr(self, name)
+            if size is None and name in ("mapping_width", "class_width"):
+                continue
+            if type(size) is not int or not lowest <= size <= highest:
+                raise CheckpointError(f"a generator cannot have {name} {size!r}: {lowest} to {highest}")
+        clamp = 1.0 if self.conv_clamp is None else self.conv_clamp
+        if not all(math.isfinite(number) for number in (*self.fir, self.mapping_rate, clamp)) or clamp <= 0:
+            raise CheckpointError(f"a generator cannot have these numbers: {self}")
 
     @property
     def block_resolutions(self) -> list[int]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lavlive.errors import CheckpointError
 from lavlive.generator.network import Generator
 from lavlive.resources import cache_folder
 
@@ -32,8 +33,13 @@ class WStatistics:
     covariance: Vector
 
 
-def measure_w(generator: Generator, samples: int = SAMPLES, seed: int = SEED) -> WStatistics:
-    """Map ``samples`` normal z (classes drawn evenly) and measure the cloud of w."""
+def measure_w(
+    generator: Generator, samples: int = SAMPLES, seed: int = SEED, class_index: int | None = None
+) -> WStatistics:
+    """Map ``samples`` normal z and measure the cloud of w.
+
+    ``class_index``: of this class alone; without it, classes are drawn evenly.
+    """
     config = generator.config
     random = torch.Generator().manual_seed(seed)
     parameter = next(generator.mapping.parameters())
@@ -43,6 +49,8 @@ def measure_w(generator: Generator, samples: int = SAMPLES, seed: int = SEED) ->
             count = min(_BATCH, samples - start)
             z = torch.randn(count, config.z_dim, generator=random)
             classes = torch.randint(max(config.class_count, 1), (count,), generator=random)
+            if class_index is not None:
+                classes.fill_(class_index)
             w = generator.mapping(z.to(parameter), classes.to(parameter.device))
             parts.append(w.double().cpu().numpy())
     w_all = np.concatenate(parts)
@@ -54,15 +62,26 @@ def measure_w(generator: Generator, samples: int = SAMPLES, seed: int = SEED) ->
     )
 
 
-def w_statistics(generator: Generator, model_hash: str, folder: Path | None = None) -> WStatistics:
+def w_statistics(
+    generator: Generator, model_hash: str, folder: Path | None = None, class_index: int | None = None
+) -> WStatistics:
     """``measure_w`` with 10 000 z and a fixed seed, cached under the hash of the model's file.
 
+    ``class_index``: of this class alone, for a model that has classes; one without ignores it.
     A cache that cannot be read is measured again; one that cannot be written costs time, not the show.
+
+    Raises CheckpointError for a class that the model does not have.
     """
-    path = (cache_folder() if folder is None else folder) / f"w-{model_hash[:32]}-{SAMPLES}-{SEED}.npz"
+    classes = generator.config.class_count
+    class_index = class_index if classes else None
+    if class_index is not None and not 0 <= class_index < classes:
+        raise CheckpointError(f"the model has no class {class_index}; its classes are 0 to {classes - 1}")
+    of_class = "" if class_index is None else f"-class{class_index}"
+    name = f"w-{model_hash[:32]}-{SAMPLES}-{SEED}{of_class}.npz"
+    path = (cache_folder() if folder is None else folder) / name
     width = generator.config.w_dim
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        with open(path, "rb") as kept, np.load(kept, allow_pickle=False) as stored:
             statistics = WStatistics(stored["mean"], stored["std"], stored["covariance"])
         if statistics.mean.shape == statistics.std.shape == (width,):
             return statistics
@@ -70,7 +89,7 @@ def w_statistics(generator: Generator, model_hash: str, folder: Path | None = No
         pass
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
         _log.warning("measuring W again, %s is unreadable: %s", path, error)
-    statistics = measure_w(generator)
+    statistics = measure_w(generator, SAMPLES, SEED, class_index)
     # Two lavlives may start at once: each writes its own file and renames it.
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
