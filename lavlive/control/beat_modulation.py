@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -48,7 +48,7 @@ class BeatModulation:
         shape: see `Shape`.
         beats: length of one turn, one of `PERIODS`.
         depth: how far, as a share of the parameter's range along its curve, -1 to 1.
-        low, high: bounds in the parameter's unit, which the result never leaves.
+        low, high: bounds in the parameter's unit, out of which the beat never takes the value.
     """
 
     name: str
@@ -59,11 +59,18 @@ class BeatModulation:
     high: float
 
     def apply(self, number: float, beat: float) -> float:
-        """The moved value at a beat, counted from the start of a bar; a base outside the bounds is held."""
+        """The moved value at a beat, counted from the start of a bar.
+
+        A value that lies outside the bounds by itself is moved towards them only.
+        """
         parameter = find(self.name)
-        held = min(max(number, self.low), self.high)
-        unit = parameter.to_unit(held) + self.depth * self.shape.at(beat / self.beats % 1.0)
-        return min(max(parameter.number(parameter.from_unit(unit)), self.low), self.high)
+        unit = parameter.to_unit(number) + self.depth * self.shape.at(beat / self.beats % 1.0)
+        moved = parameter.number(parameter.from_unit(unit))
+        return min(max(moved, min(self.low, number)), max(self.high, number))
+
+    def faded(self, share: float) -> BeatModulation:
+        """The same with a share of its depth, 0 to 1."""
+        return replace(self, depth=self.depth * share)
 
     def to_table(self) -> dict[str, object]:
         """As a preset's table; bounds at the ends of the range are left out."""
@@ -81,5 +88,5 @@ def modulated(numbers: np.ndarray, modulations: Iterable[BeatModulation], beat: 
     moved = numbers.copy()
     for modulation in modulations:
         index = INDEX[modulation.name]
-        moved[index] = modulation.apply(float(numbers[index]), beat)
+        moved[index] = modulation.apply(float(moved[index]), beat)
     return moved

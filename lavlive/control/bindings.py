@@ -204,3 +204,7 @@ class BindingSet:
     def without_target(self, target: str | Action) -> BindingSet:
         """The set without what moves a parameter or calls an action."""
         return replace(self, bindings=tuple(b for b in self.bindings if b.target != target))
+
+    def named(self, device: str) -> BindingSet:
+        """The set as one device's own: a shipped one becomes the user's when it is changed."""
+        return replace(self, device=device, path=None)

@@ -1,25 +1,60 @@
-"""Everything under the performer's hands, joined: the one object that the show talks to."""
+"""Everything under the performer's hands, joined: the one object that the show talks to.
+
+MIDI ports ─┐
+OSC server ─┼─► inboxes ─► Control.step ─► looks ─► values ─► numbers ─► the link
+keys, panel ┘                    │
+                                 └─► actions that the show does itself
+"""
 
 from __future__ import annotations
 
+import random
 import threading
+from collections import deque
+from collections.abc import Collection, Sequence
 from types import TracebackType
 
 import numpy as np
 
-from lavlive.control.actions import ACTIONS, Action
+from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.binding_files import BindingFolders
-from lavlive.control.events import ControlEvent
+from lavlive.control.bindings import Binding, BindingSet
+from lavlive.control.events import ClockEvent, ControlEvent, Source
+from lavlive.control.feedback import Feedback
+from lavlive.control.keyboard import action_for
+from lavlive.control.learn import Learn
+from lavlive.control.library import PresetLibrary
+from lavlive.control.looks import Looks
 from lavlive.control.midi import DeviceChange, MidiPorts
 from lavlive.control.midi_system import MidiSystem
+from lavlive.control.osc import AskTable, OscEvent, OscServer, OscSettings, SetParameter
+from lavlive.control.osc_send import OscSender
+from lavlive.control.presets import Preset
 from lavlive.control.router import Router
-from lavlive.parameters import Value, Values
+from lavlive.control.state import ShowState
+from lavlive.control.takeover import TakeoverMode
+from lavlive.control.tempo import BeatState, LinkTempo, Tempo
+from lavlive.control.waiting import GRIDS, WaitingRoom
+from lavlive.errors import ControlError, LavliveError, PresetError
+from lavlive.parameters import Kind, Values, find
 
 
 class Control:
-    """MIDI, keys and the values that they move; belongs to the stage's main thread.
+    """Hands to values; belongs to the stage's main thread, and is a context manager.
 
-    A context manager. Other threads only fill inboxes; `step` empties them once a picture.
+    Other threads only fill inboxes; `step` empties them once a picture. Nothing here waits for a device
+    or a network, and everything works without them.
+
+    Attributes:
+        values: the base values; `numbers` adds what the beat does.
+        looks: presets, morphs, snapshots, undo.
+        router: bindings at work: ghosts, and what is bound to what.
+        tempo: the beat.
+        latency: seconds from a change of a value to the picture that shows it; the show keeps it up to
+            date, and what waits for a beat begins so much earlier.
+
+    Raises:
+        ControlError: OSC's address cannot be bound to.
     """
 
     def __init__(
@@ -28,16 +63,37 @@ class Control:
         bindings: BindingFolders,
         midi: MidiSystem | None = None,
         midi_only: str | None = None,
+        osc: OscSettings | None = None,
+        presets: PresetLibrary | None = None,
+        link: LinkTempo | None = None,
+        chance: random.Random | None = None,
     ) -> None:
         self.values = values
-        self.midi = MidiPorts(midi, midi_only) if midi is not None else None
+        self.looks = Looks(values, presets or PresetLibrary(None, None), chance)
+        self.router = Router(values, self.looks.by_hand)
         self.bindings = bindings
-        self.router = Router(values, self._from_hands)
+        self.tempo = Tempo(link)
+        self.latency = 0.0
+        self.midi = MidiPorts(midi, midi_only) if midi is not None else None
+        self.osc = OscServer(osc) if osc is not None else None
+        self._osc_sender = OscSender(self.osc.socket, osc.send) if self.osc and osc else None
+        self._feedback = Feedback(self._send_midi)
+        self._waiting = WaitingRoom()
+        self._learn: Learn | None = None
+        self._asked: list[Action] = []
+        self._notices: deque[str] = deque(maxlen=32)
+        self._refused: set[str] = set()
+        self._beat_revision = 0
+        self._last_numbers = values.numbers.copy()
         self._owner = threading.get_ident()
+        if osc is not None and osc.warning:
+            self._notices.append(osc.warning)
 
     def __enter__(self) -> Control:
         if self.midi is not None:
             self.midi.start()
+        if self.osc is not None:
+            self.osc.start()
         return self
 
     def __exit__(
@@ -46,37 +102,309 @@ class Control:
         self.close()
 
     def close(self) -> None:
-        """Close every port."""
+        """End the threads and close every port."""
         if self.midi is not None:
             self.midi.close()
+        if self.osc is not None:
+            self.osc.close()
+        self.tempo.close()
+
+    # What the engine gets
 
     @property
     def revision(self) -> int:
-        """Grows whenever `numbers` would give something new."""
-        return self.values.revision
+        """Grows with every change of what `numbers` gives."""
+        return self.values.revision + self._beat_revision
 
     def numbers(self, now: float) -> np.ndarray:
-        """The values for the engine, float64 in the table's order."""
-        return self.values.numbers
+        """The values for the engine with what the beat does to them, float64 in the table's order."""
+        numbers = self.looks.numbers(self.tempo.state(now), now)
+        if numbers is not self.values.numbers and not np.array_equal(numbers, self._last_numbers):
+            self._last_numbers = numbers
+            self._beat_revision += 1
+        return numbers
+
+    # Once a picture
 
     def step(self, now: float) -> list[Action]:
-        """Apply what has come in since the last call; returns what the show has to do itself."""
+        """Apply what has come in since the last call; returns what the show has to do itself.
+
+        These are the actions marked `for_show` in `ACTIONS`, and ``preset.loaded`` with the preset's
+        name as its argument.
+
+        Raises:
+            RuntimeError: called by another thread than the one that made this object.
+        """
         if threading.get_ident() != self._owner:
             raise RuntimeError("Control.step belongs to the thread that made the Control.")
+        asked, self._asked = self._asked, []
+        asked += self._take_midi(now)
+        asked += self._take_osc(now)
+        for_show: list[Action] = []
+        for action in asked:
+            for_show += self.do(action, now)
+        state = self.tempo.state(now)
+        for action in self._waiting.due(state, self.latency, now):
+            for_show += self._perform(action, now)
+        self._look_at_files(now)
+        self.looks.step(now)
+        self._tell(now)
+        return for_show
+
+    def press(self, key: str, modifiers: Collection[str] = ()) -> bool:
+        """A key was pressed; what it does is done by the next `step`. False if it does nothing."""
+        action = action_for(key, modifiers)
+        if action is not None:
+            self._asked.append(action)
+        return action is not None
+
+    def ask(self, action: Action) -> None:
+        """Do an action at the next `step`, as the panel's buttons want.
+
+        Raises:
+            ControlError: it is not in the table, or its argument does not fit.
+        """
+        self._asked.append(check_action(action))
+
+    def do(self, action: Action, now: float) -> list[Action]:
+        """Do an action now, or let it wait for the beat; returns what the show has to do itself."""
+        grid = GRIDS.get(str(self.values["show.quantise"]))
+        state = self.tempo.state(now)
+        if ACTIONS[action.name].quantised and grid is not None and state.known:
+            self._waiting.add(action, grid, state, self.latency, now)
+            return []
+        return self._perform(action, now)
+
+    # What the panel shows and asks for
+
+    @property
+    def waiting(self) -> tuple[Action, ...]:
+        """Actions that wait for their beat."""
+        return self._waiting.actions
+
+    def beat(self, now: float) -> BeatState:
+        """The beat at `now`."""
+        return self.tempo.state(now)
+
+    def notices(self) -> list[str]:
+        """What the performer should read since the last call, one line each."""
+        told = list(self._notices)
+        self._notices.clear()
+        return told
+
+    def edit(self, name: str, value: object, now: float) -> None:
+        """Set a parameter from the panel; `undo` takes it back.
+
+        Raises:
+            ParameterError: an unknown name or a value out of range.
+        """
+        self.looks.edit(name, value, now)
+
+    def ghosts(self) -> dict[str, float]:
+        """Where knobs stand that have not taken hold of their values: 0 to 1 in the range, by parameter."""
+        return self.router.ghosts()
+
+    @property
+    def learning(self) -> str | Action | None:
+        """What learn waits for a control for."""
+        return self._learn.target if self._learn else None
+
+    def learn(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
+        """Bind the next control that is moved to a parameter or an action.
+
+        Raises:
+            ParameterError, ControlError: there is no such target.
+        """
+        if isinstance(target, Action):
+            check_action(target)
+        else:
+            find(target)
+        self._learn = Learn(target, takeover)
+
+    def cancel_learn(self) -> None:
+        """Stop waiting for a control."""
+        self._learn = None
+
+    def bind(self, device: str, binding: Binding) -> None:
+        """Add a binding to a device and keep it in the device's file.
+
+        Raises:
+            ControlError: the file cannot be written.
+        """
+        bindings = self.router.bindings(device).with_binding(binding)
+        self._keep(device, bindings.named(device))
+
+    def unbind(self, target: str | Action) -> None:
+        """Take every control off a parameter or an action.
+
+        Raises:
+            ControlError: a file cannot be written.
+        """
+        for device, _ in self.router.bound_to(target):
+            self._keep(device, self.router.bindings(device).without_target(target).named(device))
+
+    # State
+
+    def state(self, source: dict[str, object], model: str | None, clean: bool = False) -> ShowState:
+        """What a show needs to go on where it was."""
+        return ShowState(
+            dict(self.values), self.looks.preset, source, model, dict(self.looks.snapshots), clean
+        )
+
+    def restore(self, state: ShowState) -> None:
+        """Take up a state again."""
+        self.values.update(state.values)
+        self.looks.snapshots.update(state.snapshots)
+        try:
+            preset = self.looks.library.find(state.preset) if state.preset else None
+        except PresetError:
+            return
+        if preset is not None:
+            self.looks.preset, self.looks.modulations = preset.name, dict(preset.beat)
+
+    # Inside
+
+    def _take_midi(self, now: float) -> list[Action]:
+        if self.midi is None:
+            return []
         asked: list[Action] = []
-        if self.midi is not None:
-            for event in self.midi.inbox.drain():
-                if isinstance(event, ControlEvent):
-                    asked += self.router.handle(event)
-                elif isinstance(event, DeviceChange):
+        for event in self.midi.inbox.drain():
+            match event:
+                case ControlEvent():
+                    asked += self._take_control(event)
+                case ClockEvent():
+                    self.tempo.take(event)
+                case DeviceChange():
                     self._device_changed(event)
-        return [action for action in asked if ACTIONS[action.name].for_show]
+        self._finish_learning(now)
+        return asked
+
+    def _take_control(self, event: ControlEvent) -> list[Action]:
+        if self._feedback.heard(event):
+            return []
+        if self._learn is not None:
+            self._learn.take(event)
+            return []
+        return self.router.handle(event)
 
     def _device_changed(self, event: DeviceChange) -> None:
         if not event.connected:
             self.router.forget_positions(event.device)
-        elif event.device not in self.router.devices:
-            self.router.connect(event.device, self.bindings.find(event.device))
+            self._notices.append(f"{event.device} is gone")
+            return
+        self.router.connect(event.device, self.bindings.find(event.device))
+        self._feedback.forget(event.device)
+        self._notices.append(f"{event.device} is there")
+        self._note_refused(self.bindings.refused.values())
 
-    def _from_hands(self, name: str, value: Value) -> None:
-        self.values.set(name, value)
+    def _finish_learning(self, now: float) -> None:
+        learned = self._learn.result(now) if self._learn else None
+        if learned is None:
+            return
+        self._learn = None
+        device, binding = learned
+        for known in self.router.devices:
+            self.router.forget_positions(known)
+        try:
+            self.bind(device, binding)
+        except ControlError as reason:
+            self._notices.append(str(reason))
+        self._notices.append(f"{binding.target}: {binding.source} of {device}")
+
+    def _keep(self, device: str, bindings: BindingSet) -> None:
+        self.router.connect(device, bindings)
+        self.bindings.save(bindings)
+
+    def _take_osc(self, now: float) -> list[Action]:
+        if self.osc is None or self._osc_sender is None:
+            return []
+        asked: list[Action] = []
+        for event in self.osc.inbox.drain():
+            self._osc_sender.take(event, now)
+            match event:
+                case OscEvent(wish=SetParameter(name=name, value=value)):
+                    self.looks.by_hand(name, value)
+                case OscEvent(wish=Action() as action):
+                    asked.append(action)
+                case OscEvent(wish=AskTable(), sender=sender):
+                    names = self.looks.library.names()
+                    self._osc_sender.answer_table(sender, now, self.values, names)
+        return asked
+
+    def _perform(self, action: Action, now: float) -> list[Action]:
+        if ACTIONS[action.name].for_show:
+            return [action]
+        if action.name.startswith("preset."):
+            return self._recall(action, now)
+        match action.name:
+            case "morph.a" | "morph.b":
+                self._choose_fader_end(action)
+            case "snapshot.store":
+                self.looks.store(int(action.argument))
+                self._notices.append(f"Snapshot {action.argument} kept")
+            case "snapshot.recall":
+                if not self.looks.go_back_to(int(action.argument)):
+                    self._notices.append(f"Snapshot {action.argument} is empty")
+            case "projection.reroll":
+                self.looks.reroll()
+            case "tap":
+                self.tempo.tap(now)
+            case "undo":
+                if not self.looks.undo():
+                    self._notices.append("Nothing to undo")
+            case switch if find(switch).kind is Kind.SWITCH:
+                self.looks.by_hand(switch, not self.values[switch])
+        return []
+
+    def _recall(self, action: Action, now: float) -> list[Action]:
+        library = self.looks.library
+        preset: Preset | None
+        try:
+            match action.name:
+                case "preset.load":
+                    preset = library.find(action.argument)
+                case "preset.recall":
+                    preset = library.on_key(int(action.argument))
+                case _:
+                    preset = library.neighbour(self.looks.preset, 1 if action.name == "preset.next" else -1)
+        except PresetError as reason:
+            self._notices.append(str(reason))
+            return []
+        if preset is None:
+            self._notices.append(f"No preset on key {action.argument}" if action.argument else "No presets")
+            return []
+        self.looks.recall(preset, now)
+        self.router.release()
+        return [Action("preset.loaded", preset.name)]
+
+    def _choose_fader_end(self, action: Action) -> None:
+        try:
+            preset = self.looks.library.find(action.argument)
+        except PresetError as reason:
+            self._notices.append(str(reason))
+        else:
+            self.looks.choose_fader_end(0 if action.name == "morph.a" else 1, preset)
+
+    def _look_at_files(self, now: float) -> None:
+        changed = self.looks.library.poll(now)
+        if changed and self.looks.refresh(changed, now):
+            self._notices.append(f"{self.looks.preset} changed on disk")
+        self._note_refused(self.looks.library.refused.values())
+
+    def _note_refused(self, errors: Collection[LavliveError]) -> None:
+        for error in errors:
+            if str(error) not in self._refused:
+                self._refused.add(str(error))
+                self._notices.append(str(error))
+
+    def _tell(self, now: float) -> None:
+        if self.midi is not None:
+            connected = [device for device in self.midi.devices if device in self.router.devices]
+            sets = [(device, self.router.bindings(device)) for device in connected]
+            self._feedback.step(now, self.values, sets)
+        if self._osc_sender is not None:
+            self._osc_sender.step(now, self.values, self.looks.preset)
+
+    def _send_midi(self, device: str, source: Source, message: Sequence[int]) -> None:
+        if self.midi is not None:
+            self.midi.send(device, source, message)

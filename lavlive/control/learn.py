@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from lavlive.control.actions import Action
 from lavlive.control.bindings import Binding, Mode
@@ -101,7 +102,7 @@ def _relative_mode(raws: list[int]) -> Mode | None:
 
     A knob that sends positions never sends one twice in a row.
     """
-    repeats = sum(1 for before, after in zip(raws, raws[1:], strict=False) if before == after)
+    repeats = sum(1 for before, after in pairwise(raws) if before == after)
     if repeats < 2:
         return None
     if all(raw <= 8 or raw >= 120 for raw in raws):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ class StateKeeper:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._newest: ShowState | None = None
+        self._newest: deque[ShowState] = deque(maxlen=1)
         self._written: str | None = None
         self._due = float("-inf")
         self._wake = threading.Event()
@@ -79,13 +80,13 @@ class StateKeeper:
         """Hand over the present state; it is written if a second has gone by."""
         if now >= self._due:
             self._due = now + _PERIOD
-            self._newest = state
+            self._newest.append(state)
             self._wake.set()
 
     def close(self, state: ShowState | None = None) -> None:
         """Write a last state and end the thread."""
         if state is not None:
-            self._newest = state
+            self._newest.append(state)
         self._ending = True
         self._wake.set()
         self._thread.join(timeout=5.0)
@@ -94,10 +95,10 @@ class StateKeeper:
         while True:
             self._wake.wait()
             self._wake.clear()
-            state, self._newest = self._newest, None
-            if state is not None:
-                self._write(state.to_json())
-            if self._ending and self._newest is None:
+            ending = self._ending
+            while self._newest:
+                self._write(self._newest.pop().to_json())
+            if ending:
                 return
 
     def _write(self, text: str) -> None:
