@@ -129,7 +129,7 @@ def test_a_hop_keeps_no_memory():
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(200):
             encoder.step(hop)
-        assert tracemalloc.get_traced_memory()[0] - before < 2000
+        assert tracemalloc.get_traced_memory()[0] - before < 200 * 100  # a latent has 512 bytes
     finally:
         tracemalloc.stop()
 
