@@ -16,12 +16,15 @@ from lavlive.audio.tracks import read_track
 from lavlive.control.binding_files import BindingFolders
 from lavlive.control.control import Control
 from lavlive.control.midi_system import RtmidiSystem
+from lavlive.control.osc import OscSettings, parse_address
+from lavlive.control.state import ShowState, StateKeeper, read_state
 from lavlive.engine_settings import EngineSettings
-from lavlive.errors import CheckpointError, UsageError
+from lavlive.errors import CheckpointError, SourceError, UsageError
 from lavlive.link import Link
-from lavlive.look import initial_values
+from lavlive.look import initial_values, preset_library
 from lavlive.notices import Notices
 from lavlive.pace import Pace
+from lavlive.parameters import parse_setting
 from lavlive.resources import cache_folder, config_folder, shipped
 from lavlive.show import Show
 from lavlive.sound_tap import CHANNELS, RATE
@@ -36,13 +39,16 @@ _MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
 _LOG_LIMIT = 1_000_000
 
 
-def source_spec(options: argparse.Namespace) -> SourceSpec:
-    """What to listen to, from what was typed.
+def source_spec(options: argparse.Namespace, last: ShowState | None = None) -> SourceSpec:
+    """What to listen to, from what was typed; else what the last show listened to; else the demo track.
 
     Raises:
         SourceError: a track that cannot be read.
     """
     aloud, loop = not options.silent, not options.once
+    if last is not None and not _names_source(options):
+        with contextlib.suppress(SourceError):
+            return SourceSpec.from_json(dict(last.source))
     if options.track is not None:
         read_track(options.track).close()
         return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop)
@@ -51,6 +57,24 @@ def source_spec(options: argparse.Namespace) -> SourceSpec:
     if options.loopback is not None:
         return SourceSpec("loopback", options.loopback or None)
     return SourceSpec("demo", None, aloud, loop)
+
+
+def _names_source(options: argparse.Namespace) -> bool:
+    return options.demo or (options.track, options.input, options.loopback) != (None, None, None)
+
+
+def osc_settings(address: str | None, allow: list[str]) -> OscSettings | None:
+    """Where OSC is heard, from ``--osc``; None for ``off``.
+
+    Raises:
+        ControlError: it is no address.
+    """
+    if address == "off":
+        return None
+    if address is None:
+        return OscSettings(allow=tuple(allow))
+    host, port = parse_address(address)
+    return OscSettings(host, port, tuple(allow))
 
 
 def model_bank(path: str | None) -> list[Path]:
@@ -141,22 +165,20 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     Raises:
         LavliveError: something that was asked for is not there.
     """
+    state_file = config_folder() / "state.json"
+    last = read_state(state_file)
+    crashed = last if last is not None and not last.clean else None
     models = model_bank(options.model)
     settings = EngineSettings(
-        source=source_spec(options),
-        model=str(models[0]) if models else None,
+        source=source_spec(options, last),
+        model=str(models[0]) if models else crashed.model if crashed else None,
         encoder=options.encoder,
         runner=options.runner,
         rate=options.rate,
         learned=options.learned,
         log=options.log_w,
     )
-    control = Control(
-        initial_values(options.preset, options.settings),
-        BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
-        RtmidiSystem(),
-        options.midi,
-    )
+    control = _open_control(options, crashed)
     kind, output_settings = _choose_output(options)
     notices = Notices()
     log = _engine_log(options.debug)
@@ -172,7 +194,29 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         recorder = None
         if options.record:
             recorder = stack.enter_context(_open_recorder(options, output, notices))
-        yield Show(link, supervisor, control, output, notices, recorder, models)
+        keeper = StateKeeper(state_file)
+        show = Show(link, supervisor, control, output, notices, recorder, models, keeper)
+        stack.callback(lambda: keeper.close(show.state(clean=True)))
+        if crashed is not None:
+            notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())
+        yield show
+
+
+def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Control:
+    """The controls with the first values: those of a show that crashed, then what was typed."""
+    typed = dict(parse_setting(setting) for setting in options.settings)
+    control = Control(
+        initial_values(options.preset, []),
+        BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
+        RtmidiSystem(),
+        options.midi,
+        osc_settings(options.osc, options.osc_allow),
+        preset_library(),
+    )
+    if crashed is not None and options.preset is None:
+        control.restore(crashed)
+    control.values.update(typed)
+    return control
 
 
 def run_live(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
+from lavlive.control.state import ShowState, StateKeeper
 from lavlive.link import Link, Picture
 from lavlive.notices import Notices
 from lavlive.sound_tap import SoundTap
@@ -49,6 +50,7 @@ class Show:
         notices: Notices,
         recorder: LiveRecorder | None = None,
         models: list[Path] | None = None,
+        keeper: StateKeeper | None = None,
     ) -> None:
         self.link = link
         self.supervisor = supervisor
@@ -61,6 +63,7 @@ class Show:
         self.recorder = recorder
         self._tap = SoundTap(link)
         self._models = models or []
+        self._keeper = keeper
         self._sequence = 0
         self._published = -1
 
@@ -70,6 +73,8 @@ class Show:
             self._take_output_event(event, now)
         for action in self.control.step(now):
             self._act(action, now)
+        for line in self.control.notices():
+            self.notices.tell(line, now)
         self._publish(now)
         for told in self.supervisor.step(now):
             self._take_engine_event(told, now)
@@ -80,7 +85,15 @@ class Show:
         self.output.present(picture, self.control.values, now, self.status(), self.notices.badge(now))
         if picture is not None:
             self.latency.take(picture, time.perf_counter())
+            self.control.latency = self.latency.seconds
         self._record(now)
+        if self._keeper is not None:
+            self._keeper.step(self.state(), now)
+
+    def state(self, clean: bool = False) -> ShowState:
+        """What a show needs to go on where it is."""
+        settings = self.supervisor.settings
+        return self.control.state(settings.source.to_json(), settings.model, clean)
 
     def status(self) -> str:
         """One line for the window's title."""
@@ -101,7 +114,7 @@ class Show:
             case CloseRequested():
                 self.done = True
             case KeyPressed(name=name, modifiers=modifiers):
-                self._press(name, modifiers, now)
+                self.control.press(name, modifiers)
             case MonitorLost(name=name):
                 self.notices.raise_condition(
                     "monitor", f"Monitor {name} is gone: the picture waits for it", now
@@ -109,24 +122,14 @@ class Show:
             case MonitorReturned():
                 self.notices.clear("monitor")
 
-    def _press(self, name: str, modifiers: frozenset[str], now: float) -> None:
-        values = self.control.values
-        match name, "ctrl" in modifiers:
-            case "q", True:
-                self.done = True
-            case "f", False:
-                self.output.toggle_fullscreen()
-            case "b", False:
-                values.set("show.blackout", not values["show.blackout"])
-            case "space", False:
-                values.set("show.freeze", not values["show.freeze"])
-
     def _act(self, action: Action, now: float) -> None:
         match action.name:
             case "quit":
                 self.done = True
             case "fullscreen":
                 self.output.toggle_fullscreen()
+            case "preset.loaded":
+                self.notices.tell(action.argument, now)
             case "model.next" | "model.previous":
                 self._change_model(1 if action.name == "model.next" else -1, now)
 
