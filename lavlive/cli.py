@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_render(commands)
     _add_devices(commands)
     _add_model(commands)
-    # _add_bench(commands)
+    _add_bench(commands)
     return parser
 
 

@@ -1,0 +1,105 @@
+"""How the bench measures: tasks in turn, so that a busy machine slows all of them alike; and its tables."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Task = Callable[[], object]
+_WARM_UPS = 2
+_LEAST_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Durations of one task in milliseconds: of the clock, and of the processors (the median only)."""
+
+    median: float
+    p95: float
+    p99: float
+    count: int
+    processor: float | None = None
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], processor: Sequence[float] | None = None) -> Summary:
+        """Summarise durations in seconds."""
+        median, p95, p99 = np.percentile(np.asarray(seconds) * 1000, (50, 95, 99))
+        busy = None if processor is None else float(np.median(processor) * 1000)
+        return cls(float(median), float(p95), float(p99), len(seconds), busy)
+
+
+@dataclass(slots=True)
+class Samples:
+    """Durations of one task in seconds, of the clock and of all this process's threads together."""
+
+    clock: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    @property
+    def summary(self) -> Summary:
+        """In milliseconds."""
+        return Summary.of(self.clock, self.processor)
+
+
+def interleave(
+    tasks: Mapping[str, Task],
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+    processor: Callable[[], float] = time.process_time,
+) -> dict[str, Samples]:
+    """Run all tasks in turn for about ``seconds``, and at least five times each.
+
+    Ratios of what ran in turn hold on a busy machine, where figures taken one after the other do not.
+    """
+    for task in tasks.values():
+        for _ in range(_WARM_UPS):
+            task()
+    samples = {name: Samples() for name in tasks}
+    gc.collect()
+    end = clock() + seconds
+    rounds = 0
+    while rounds < _LEAST_ROUNDS or clock() < end:
+        for name, task in tasks.items():
+            busy, began = processor(), clock()
+            task()
+            samples[name].clock.append(clock() - began)
+            samples[name].processor.append(processor() - busy)
+        rounds += 1
+    return samples
+
+
+def slope_per_minute(times: Sequence[float], values: Sequence[float]) -> float:
+    """Least-squares slope of values over times in seconds, per minute; 0 with fewer than two."""
+    if len(times) < 2:
+        return 0.0
+    return float(np.polyfit(np.asarray(times) - times[0], np.asarray(values), 1)[0] * 60)
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Lines of text; numbers to the right, with two digits behind the point."""
+    shown = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(header), *shown]) for i in range(len(header))]
+    lines = [title, "  ".join(name.ljust(w) for name, w in zip(header, widths, strict=True)).rstrip()]
+    for row, line in zip(rows, shown, strict=True):
+        aligned = [
+            text.ljust(width) if isinstance(value, str) else text.rjust(width)
+            for value, text, width in zip(row, line, widths, strict=True)
+        ]
+        lines.append("  ".join(aligned).rstrip())
+    return "\n".join(lines)
+
+
+def summary_table(title: str, summaries: Mapping[str, Summary]) -> str:
+    """Median, p95, p99 and processor time of each task, in milliseconds."""
+    rows = [[name, s.median, s.p95, s.p99, s.processor, s.count] for name, s in summaries.items()]
+    return table(title, ("ms", "median", "p95", "p99", "cpu", "runs"), rows)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

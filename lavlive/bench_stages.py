@@ -1,0 +1,196 @@
+"""Each stage of the path on its own, beside the baselines, in turn and in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lavlive.audio.block import Block
+from lavlive.audio.hops import HopCutter
+from lavlive.bench_baselines import EagerStream, LastSecond, Textbook
+from lavlive.bench_measure import Summary, interleave
+from lavlive.encoder.calibration import calibrate, calibration_clip
+from lavlive.encoder.weights import load_encoder, read_seanet_encoder
+from lavlive.generator.bring import open_model
+from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.runner import Runner, available_runners, open_runner
+from lavlive.generator.wstats import w_statistics
+from lavlive.latent.path import LatentPath
+from lavlive.latent.space import Space, layer_groups
+from lavlive.link import Link
+from lavlive.parameters import Values
+from lavlive.resources import shipped
+
+_PICTURES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times faster lavlive is than a baseline, by the medians of what ran in turn."""
+
+    what: str
+    baseline: str
+    times: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Between a runner's pictures and those of float32 torch, in levels of 255."""
+
+    runner: str
+    largest: int
+    mean: float
+
+
+@dataclass(frozen=True)
+class StageResults:
+    """What `measure_stages` found.
+
+    Attributes:
+        encoder, generator: names of the models.
+        summaries: by stage, milliseconds.
+        ratios: against the baselines.
+        differences: of the pictures.
+    """
+
+    encoder: str
+    generator: str
+    summaries: dict[str, Summary]
+    ratios: list[Ratio]
+    differences: list[Difference]
+
+
+def open_generator(path: str | None) -> LoadedGenerator:
+    """The generator at ``path``, or the bundled one."""
+    return open_model(Path(path) if path else shipped("data") / "generator.safetensors")
+
+
+def music(encoder: Any, count: int) -> np.ndarray:
+    """Hops of the demo track, float32 [count, hop], again from its start where it is shorter."""
+    clip = calibration_clip(encoder.sample_rate)
+    return np.resize(clip[: len(clip) // encoder.hop * encoder.hop], (count, encoder.hop))
+
+
+def cycle(items: Any, use: Callable[[Any], object]) -> Callable[[], object]:
+    """A task that uses the next item at every call, so that nothing is measured twice on the same input."""
+    position = 0
+
+    def task() -> object:
+        nonlocal position
+        position += 1
+        return use(items[position % len(items)])
+
+    return task
+
+
+def likely_w_plus(loaded: LoadedGenerator, count: int) -> np.ndarray:
+    """w+ as sound would make them: float32 [count, L, w_dim], groups that deviate by one W_std."""
+    statistics = w_statistics(loaded.generator, loaded.hash)
+    groups = layer_groups(loaded.generator.layer_resolutions)
+    space = Space(statistics.mean, statistics.std, groups)
+    random = np.random.default_rng(0)
+    deviations = random.standard_normal((count, 3, len(statistics.mean))).astype(np.float32)
+    return np.stack([space.w_plus(deviation, 1.0) for deviation in deviations])
+
+
+def measure_stages(
+    model: str | None, encoder_name: str, runners: list[str], seconds: float, threads: int | None = None
+) -> StageResults:
+    """Time every stage for about ``seconds`` in all.
+
+    Args:
+        model: a generator's file; None for the bundled one.
+        runners: of the generator; empty for all that can be had.
+    """
+    loaded = open_generator(model)
+    share = seconds / 3
+    encoder, encoder_rows, encoder_ratios = _measure_encoder(encoder_name, share)
+    pictures, picture_rows, picture_ratios, differences = _measure_generator(loaded, runners, share, threads)
+    rows = {**encoder_rows, **_measure_rest(encoder, pictures, share), **picture_rows}
+    return StageResults(
+        encoder.info.title,
+        str(loaded.card.get("name", model)),
+        rows,
+        encoder_ratios + picture_ratios,
+        differences,
+    )
+
+
+def _measure_encoder(name: str, seconds: float) -> tuple[Any, dict[str, Summary], list[Ratio]]:
+    encoder = load_encoder(name)
+    original, info = read_seanet_encoder(name)
+    hops = music(encoder, 64)
+    last_second = LastSecond(original, info.sample_rate)
+    eager = EagerStream(original)
+    ours = f"encode one hop ({encoder.runner})"
+    baselines = {
+        "(a) encodec on the last second": last_second.step,
+        "(b) encodec's layers, eager stream": eager.step,
+    }
+    tasks = {ours: cycle(hops, encoder.step), **{n: cycle(hops, step) for n, step in baselines.items()}}
+    summaries = {n: samples.summary for n, samples in interleave(tasks, seconds).items()}
+    ratios = [Ratio(ours, n, summaries[n].median / summaries[ours].median) for n in baselines]
+    return encoder, summaries, ratios
+
+
+def _measure_rest(encoder: Any, pictures: np.ndarray, seconds: float) -> dict[str, Summary]:
+    """Everything between device and stage but the two networks."""
+    values = Values().numbers
+    path = LatentPath(encoder, calibrate(encoder))
+    cutter = HopCutter(encoder.hop, encoder.sample_rate)
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (640, 2)).astype(np.float32)
+    rest: list[float] = []
+    with Link.create() as link:
+
+        def hand_over(pixels: np.ndarray) -> None:
+            link.write_picture(pixels, 0.0, 0.0, 0)
+            link.read_picture()
+
+        tasks = {
+            "condition, resample and cut one hop": lambda: cutter.step(Block(noise, 48_000, 0.0)),
+            "map": cycle(music(encoder, 64), lambda hop: rest.append(path.step(hop, values).times[1])),
+            "hand over": cycle(pictures, hand_over),
+        }
+        samples = interleave(tasks, seconds)
+    summaries = {name: part.summary for name, part in samples.items() if name != "map"}
+    # The path's own clock leaves the encoder out.
+    return {**summaries, "map, modulate and smooth": Summary.of(rest)}
+
+
+def _picture_into(runner: Runner, out: np.ndarray, w_plus: np.ndarray) -> None:
+    runner.picture_into(w_plus, 1.0, out)
+
+
+def _measure_generator(
+    loaded: LoadedGenerator, runners: list[str], seconds: float, threads: int | None
+) -> tuple[np.ndarray, dict[str, Summary], list[Ratio], list[Difference]]:
+    names = runners or [name for name, lacking in available_runners().items() if lacking is None]
+    opened = {name: open_runner(loaded, name, threads=threads)[0] for name in names}
+    size = loaded.generator.config.resolution
+    out = np.empty((size, size, 3), np.uint8)
+    w_plus = likely_w_plus(loaded, _PICTURES)
+    book = "(c) textbook StyleGAN2"
+    textbook = Textbook(loaded.generator.synthesis)
+    tasks: dict[str, Callable[[], object]] = {
+        f"generate ({name})": cycle(w_plus, partial(_picture_into, runner, out))
+        for name, runner in opened.items()
+    }
+    tasks[book] = cycle(w_plus, lambda w: textbook.picture(torch.from_numpy(w)[None]))
+    summaries = {n: samples.summary for n, samples in interleave(tasks, seconds).items()}
+    ratios = [Ratio(n, book, summaries[book].median / s.median) for n, s in summaries.items() if n != book]
+    exact = np.stack([textbook.picture(torch.from_numpy(w)[None])[0].numpy() for w in w_plus])
+    differences = []
+    for name, runner in opened.items():
+        gaps = np.empty(exact.shape, np.int16)
+        for index, w in enumerate(w_plus):
+            runner.picture_into(w, 1.0, out)
+            gaps[index] = np.abs(out.astype(np.int16) - exact[index])
+        differences.append(Difference(name, int(gaps.max()), float(gaps.mean())))
+        runner.close()
+    return exact, summaries, ratios, differences
