@@ -49,7 +49,10 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
     opened, notes = open_runner(loaded, runner)
     name = loaded.card.get("name") or file.stem
     trained = bool(loaded.card.get("trained", True))
-    return Model(name, opened, _spaces(loaded), trained), notes
+    spaces = _spaces(loaded)
+    # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
+    spaces(0)
+    return Model(name, opened, spaces, trained), notes
 
 
 def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
