@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("track", type=Path)
     parser.add_argument("--encoder", default="random", help="random: EnCodec's shape with seeded weights")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--runners", nargs="+", default=_RUNNERS, choices=_RUNNERS, metavar="RUNNER")
     parser.add_argument("--threads", type=int, default=1, help="of torch, for everything")
     parser.add_argument("--tolerance", type=float, default=1e-4, help="in standard deviations of the latents")
     chosen = parser.parse_args(arguments)
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             original, info = read_seanet_encoder(chosen.encoder)
         samples = _read(chosen.track, info.sample_rate, chosen.seconds)
-        worst = _compare(original, info, samples)
+        worst = _compare(original, info, samples, chosen.runners)
         _time(original, info, samples)
     except (LavliveError, OSError, soundfile.LibsndfileError) as error:
         print(error, file=sys.stderr)
@@ -77,7 +78,7 @@ def _read(track: Path, rate: int, seconds: float) -> np.ndarray:
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 
-def _compare(original: nn.Module, info: EncoderInfo, samples: np.ndarray) -> float:
+def _compare(original: nn.Module, info: EncoderInfo, samples: np.ndarray, runners: Sequence[str]) -> float:
     network = fold(original)
     samples = samples[: len(samples) // network.hop * network.hop]
     print(f"{info.title}: {len(samples) / info.sample_rate:.1f} s, {len(samples) // network.hop} latents")
@@ -85,7 +86,7 @@ def _compare(original: nn.Module, info: EncoderInfo, samples: np.ndarray) -> flo
     reflecting = _offline(original, samples, "reflect")
     spread = float(constant.std())
     worst = 0.0
-    for encoder in _encoders(network, info):
+    for encoder in _encoders(network, info, runners):
         for kind in ("1 hop", "7 hops", "random"):
             encoder.reset()
             latents = np.concatenate(
@@ -122,7 +123,7 @@ def _time(original: nn.Module, info: EncoderInfo, samples: np.ndarray) -> None:
 
     print("one hop, milliseconds: median, 95th percentile")
     figures = {"re-encoding": _milliseconds(again, min(60, hops))}
-    for encoder in _encoders(network, info):
+    for encoder in _encoders(network, info, _RUNNERS):
         encoder.reset()
 
         def step(index: int, encoder: Encoder = encoder) -> None:
@@ -147,8 +148,8 @@ def _milliseconds(work: Callable[[int], object], count: int) -> tuple[float, flo
     return float(median), float(high)
 
 
-def _encoders(network: Network, info: EncoderInfo) -> Iterator[Encoder]:
-    for runner in _RUNNERS:
+def _encoders(network: Network, info: EncoderInfo, runners: Sequence[str]) -> Iterator[Encoder]:
+    for runner in runners:
         try:
             yield open_encoder(network, info, runner)
         except RunnerError as error:
