@@ -83,6 +83,23 @@ class PulseServer:
         """Play a sound file into the null sink; the caller waits for the process."""
         return subprocess.Popen(["paplay", str(path)], env=os.environ | self.environment)
 
+    def control(self, *command: str) -> str:
+        """Give the server a command of pactl's; returns what it prints."""
+        environment = os.environ | self.environment
+        return subprocess.run(
+            ["pactl", *command], env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    def plug(self, sink: str) -> None:
+        """Add a null sink with its monitor."""
+        self.control("load-module", "module-null-sink", f"sink_name={sink}")
+
+    def unplug(self, sink: str) -> None:
+        """Take a null sink and its monitor away."""
+        for line in self.control("list", "short", "modules").splitlines():
+            if f"sink_name={sink}" in line:
+                self.control("unload-module", line.split()[0])
+
     def _answers(self) -> bool:
         if not self.socket.exists():
             return False

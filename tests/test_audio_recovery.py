@@ -52,6 +52,23 @@ def test_after_the_server_was_restarted_the_same_device_is_heard_again(server, s
             assert (source.rate, source.channels) == (44_100, 4)
 
 
+def test_an_unplugged_device_is_waited_for_and_no_other_is_taken_instead(server):
+    server.control("load-module", "module-rescue-streams")  # what desktops use to move streams elsewhere
+    server.plug("other")
+    server.plug("chosen")
+    with open_source(SourceSpec("loopback", "chosen.monitor")) as source:
+        assert until(lambda: hears(source), 6)
+        server.unplug("chosen")
+        assert until(lambda: source.state == "lost", 2)
+        while source.read():
+            pass
+        assert not until(lambda: hears(source), 2.5), "it listens to something else"
+        assert source.address == "chosen.monitor"
+        server.plug("chosen")
+        assert until(lambda: hears(source), 5)
+        assert source.address == "chosen.monitor"
+
+
 def test_a_track_played_aloud_goes_on_silently_without_its_server_and_is_heard_when_it_is_back(
     server, tmp_path
 ):

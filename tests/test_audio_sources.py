@@ -47,7 +47,7 @@ class Plug:
     """One opening of the device."""
 
     def __init__(self, machine: Machine) -> None:
-        self.name = "Interface"
+        self.name = self.address = "Interface"
         self.machine = machine
         self.ring = Ring(1.0, machine.rate, machine.channels)
         self.heard = machine.clock.now
@@ -155,6 +155,23 @@ def test_a_restarted_engine_waits_for_a_device_that_is_away(machine, clock):
     assert source.state == "idle"
 
 
+def test_a_driver_that_raises_something_odd_cannot_end_the_watch(machine, clock):
+    class Odd(Plug):
+        def tend(self, now: float) -> str | None:
+            raise ZeroDivisionError("driver")
+
+    source = Source(lambda: Odd(machine), clock)
+    source.start()
+    while source.state != "lost":
+        source._stop.wait(0.02)
+    (event,) = source.events()
+    assert "ZeroDivisionError: driver" in event.text
+    clock.now += 2
+    while source.state != "running":
+        source._stop.wait(0.02)
+    source.stop()
+
+
 def test_notices_of_a_player_become_events(source, machine):
     machine.opened[0].notices.append("the output went away")
     source.check(machine.clock.now)
@@ -191,6 +208,7 @@ def test_a_description_survives_json(spec):
     "values",
     [
         {},
+        [],
         {"kind": "radio"},
         {"kind": "track"},
         {"kind": "input", "name": 3.5},

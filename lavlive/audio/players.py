@@ -9,11 +9,10 @@ import numpy as np
 
 from lavlive.audio import devices, portaudio
 from lavlive.audio.block import Clock, Samples
-from lavlive.audio.ring import Ring
+from lavlive.audio.ring import RING_SECONDS, Ring
 from lavlive.audio.tracks import ReadAhead, ResampledTrack, Track
 from lavlive.errors import SourceError
 
-RING_SECONDS = 4.0
 RETRY_SECONDS = 2.0
 _STEP = 0.01
 """Seconds of sound handed over at a time."""
@@ -39,6 +38,7 @@ class SilentPlayer:
 
     def __init__(self, track: Track, loop: bool, clock: Clock) -> None:
         self.name = track.name
+        self.address = str(track.path)
         self.rate = track.rate
         self.ring = Ring(RING_SECONDS, track.rate, track.channels)
         self.stalls = 0
@@ -180,7 +180,7 @@ class AloudPlayer(SilentPlayer):
             self.notices.append(f"{self.name} plays silently: {error}")
 
     def _fill(self, out: Samples, heard_at: float, late: bool) -> None:
-        """The loudspeaker's callback: take, copy, count."""
+        """The loudspeaker's callback: take, copy, count. If it raised, PortAudio would end the stream."""
         for start in range(0, len(out), len(self._scratch)):
             piece = out[start : start + len(self._scratch)]
             taken = self._scratch[: self._ahead.take(self._scratch[: len(piece)])]

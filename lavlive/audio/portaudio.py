@@ -15,17 +15,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lavlive.audio.block import Clock, Samples, check_format, stall_limit
-from lavlive.audio.ring import Ring
+from lavlive.audio.ring import RING_SECONDS, Ring
 from lavlive.errors import SourceError
 
 Fill = Callable[[Samples, float, bool], None]
 
-RING_SECONDS = 4.0
 _LATENCY = 0.03
 """Seconds of the driver's buffer: three blocks of 10 ms, so that a busy machine is not an xrun."""
 _SANE_DELAY = 0.5
@@ -85,7 +84,9 @@ def look_again() -> None:
         if _open_streams:
             return
         try:
-            sounddevice._terminate()
+            # Where it could not start the last time, there is nothing to end.
+            with suppress(sounddevice.PortAudioError):
+                sounddevice._terminate()
             sounddevice._initialize()
         except sounddevice.PortAudioError as error:
             raise SourceError(f"PortAudio cannot start: {error}") from error
@@ -130,11 +131,19 @@ def entries(kind: Literal["input", "output"]) -> list[Entry]:
     ]
 
 
+def _query(index: int) -> Any:
+    sounddevice = library()
+    try:
+        return sounddevice.query_devices(index)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise SourceError(f"the device with index {index} went away") from error
+
+
 def plays(index: int, rate: int, channels: int) -> bool:
     """Whether an output takes this rate."""
     sounddevice = library()
     with _guard, quiet_standard_error():
-        most = int(sounddevice.query_devices(index)["max_output_channels"])
+        most = int(_query(index)["max_output_channels"])
         try:
             sounddevice.check_output_settings(index, min(channels, most), "float32", samplerate=rate)
         except (sounddevice.PortAudioError, ValueError):
@@ -200,9 +209,6 @@ class InputCapture:
         clock: seconds.
         channels: how many to open, from the first; None for two, or one where there is only one.
 
-    Attributes:
-        faults: blocks that could not be taken; a count.
-
     Raises:
         SourceError: the device cannot be opened.
     """
@@ -210,8 +216,8 @@ class InputCapture:
     ended = False
 
     def __init__(self, index: int, clock: Clock = time.perf_counter, channels: int | None = None) -> None:
-        device = library().query_devices(index)
-        self.name = str(device["name"])
+        device = _query(index)
+        self.name = self.address = str(device["name"])
         most = int(device["max_input_channels"])
         wanted = min(most, 2) if channels is None else channels
         if wanted > most:
@@ -232,7 +238,6 @@ class InputCapture:
         )
         self.ring = Ring(RING_SECONDS, self._stream.rate, wanted)
         self.heard = clock()
-        self.faults = 0
         self.notices: deque[str] = deque()
 
     def start(self) -> None:
@@ -256,7 +261,7 @@ class InputCapture:
             self.ring.write(samples, now - delay if 0 <= delay < _SANE_DELAY else now, bool(status))
             self.heard = now
         except Exception:  # an exception would end the stream, and the show has to go on
-            self.faults += 1
+            self.ring.xruns += 1
 
 
 class Speaker:
@@ -275,12 +280,11 @@ class Speaker:
     """
 
     def __init__(self, index: int, rate: int, channels: int, fill: Fill, clock: Clock) -> None:
-        device = library().query_devices(index)
+        device = _query(index)
         self.name = str(device["name"])
         heard = min(channels, int(device["max_output_channels"]))
         self._fill = fill
         self._clock = clock
-        self.faults = 0
         self.played = self._started = clock()
         self._stream = _Stream(
             lambda sounddevice: sounddevice.OutputStream(
@@ -310,11 +314,8 @@ class Speaker:
         self._stream.close()
 
     def _on_block(self, out: Samples, frames: int, times: Any, status: Any) -> None:
-        try:
-            out.fill(0)
-            now = self._clock()
-            delay = times.outputBufferDacTime - times.currentTime
-            self._fill(out, now + delay if 0 <= delay < _SANE_DELAY else now, bool(status))
-            self.played = now
-        except Exception:  # an exception would end the stream, and the show has to go on
-            self.faults += 1
+        out.fill(0)
+        now = self._clock()
+        delay = times.outputBufferDacTime - times.currentTime
+        self._fill(out, now + delay if 0 <= delay < _SANE_DELAY else now, bool(status))
+        self.played = now

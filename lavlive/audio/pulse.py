@@ -27,10 +27,9 @@ from typing import Any
 import numpy as np
 
 from lavlive.audio.block import Clock, check_format
-from lavlive.audio.ring import Ring
+from lavlive.audio.ring import RING_SECONDS, Ring
 from lavlive.errors import SourceError
 
-RING_SECONDS = 4.0
 _FRAGMENT_SECONDS = 0.01
 _CONNECT_SECONDS = 2.0
 _POLL_MICROSECONDS = 50_000
@@ -284,7 +283,7 @@ class PulseCapture:
         self._stream = 0
         try:
             source = self._find(source_id)
-            self.name = source.description
+            self.name, self.address = source.description, source.id
             check_format(source.rate, source.channels, source.description)
             self.ring = Ring(RING_SECONDS, source.rate, source.channels)
             self._stream = self._open(source)

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from lavlive.audio.block import Block, Samples, check_format
 
+RING_SECONDS = 4.0
+"""What a source keeps for a reader that is late."""
 _MARKS = 8192  # blocks whose capture times are remembered; more than a ring of seconds ever holds
 
 

@@ -48,11 +48,14 @@ class Capture(Protocol):
 
     Attributes:
         name: as the system calls it.
+        address: what means it and no other, when there are others of the same name.
         ring: where its sound arrives.
     """
 
     @property
     def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
     @property
     def ring(self) -> Ring: ...
     @property
@@ -103,6 +106,7 @@ class Source:
         self._state: State = "idle"
         self._ring = Ring(0.1, 48_000, 1)
         self._name = ""
+        self._address = ""
         self._past_xruns = 0
         self._past_dropped = 0
         self._tried = 0.0
@@ -115,6 +119,11 @@ class Source:
     def name(self) -> str:
         """The device or track, as the system calls it."""
         return self._name
+
+    @property
+    def address(self) -> str:
+        """What a `SourceSpec` names to mean this very device, after a restart too; empty before `start`."""
+        return self._address
 
     @property
     def state(self) -> State:
@@ -218,7 +227,13 @@ class Source:
 
     def _watch(self) -> None:
         while not self._stop.wait(_WATCH_SECONDS):
-            self.check(self._clock())
+            try:
+                self.check(self._clock())
+            except Exception as error:  # whatever a driver raises, the watch goes on
+                if self._state == "lost":
+                    self._tried = self._clock()
+                else:
+                    self._lose(f"{self._name}: {type(error).__name__}: {error}", self._clock())
 
     def _open(self) -> None:
         capture = self._opener()
@@ -233,7 +248,8 @@ class Source:
             raise
         self._past_xruns += self._ring.xruns
         self._past_dropped += self._ring.dropped_samples
-        self._capture, self._ring, self._name = capture, capture.ring, capture.name
+        self._capture, self._ring = capture, capture.ring
+        self._name, self._address = capture.name, capture.address
         self._opened = self._clock()
         self._state = "running"
 

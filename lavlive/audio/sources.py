@@ -61,6 +61,8 @@ class SourceSpec:
         Raises:
             SourceError: a value has the wrong type.
         """
+        if not isinstance(values, dict):
+            raise SourceError(f"not a description of a sound source: {values!r}")
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         if isinstance(channels := known.get("channels"), list):
             known["channels"] = tuple(channels)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lavlive.audio.block import Clock
-from lavlive.audio.ring import Ring
+from lavlive.audio.ring import RING_SECONDS, Ring
 from lavlive.errors import SourceError
 
 RATE = 48_000
@@ -68,8 +68,8 @@ class LoopbackCapture:
         matching = [found for found in _microphones(_library()) if found.name == name]
         if not matching:
             raise SourceError(f"there is no loopback “{name}” now")
-        self.name = name
-        self.ring = Ring(4.0, RATE, min(2, int(matching[0].channels)))
+        self.name = self.address = name
+        self.ring = Ring(RING_SECONDS, RATE, min(2, int(matching[0].channels)))
         self.heard = clock()
         self.notices: deque[str] = deque()
         self._clock = clock
