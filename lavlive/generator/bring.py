@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import stat
 import subprocess
@@ -41,17 +42,15 @@ _log = logging.getLogger(__name__)
 class Limits:
     """What reading one file may cost.
 
-    ``memory``: bytes of the reading process. ``seconds``: of the clock, and ``bytes_per_second``: that much
-    more for a long file.
+    ``memory``: bytes of the reading process. ``processor_seconds``: its time, of which an honest file of
+    350 MB takes one. ``seconds``: on the clock, generous, since a show may be running beside it. A long
+    file gets more of both, at ``bytes_per_second``.
     """
 
     memory: int = 1800 << 20
-    seconds: float = 9.0
+    processor_seconds: float = 8.0
+    seconds: float = 30.0
     bytes_per_second: float = 20e6
-
-    def time_for(self, size: int) -> float:
-        """Seconds that a file of ``size`` bytes may take."""
-        return self.seconds + size / self.bytes_per_second
 
 
 def open_model(path: str | Path) -> LoadedGenerator:
@@ -140,12 +139,12 @@ def _build(config: dict[str, Any], weights: Path) -> Generator:
 
 def _read_in_child(path: Path, weights: Path, limits: Limits) -> dict[str, Any]:
     """Run ``lavlive.generator.readers.child`` on ``path`` under ``limits``; its answer."""
-    seconds = limits.time_for(path.stat().st_size)
+    more = path.stat().st_size / limits.bytes_per_second
     request = {
         "file": str(path.resolve()),
         "output": str(weights),
         "memory": limits.memory,
-        "seconds": max(int(seconds), 1),
+        "seconds": math.ceil(limits.processor_seconds + more),
     }
     # -P: a file that lies beside the model and is called numpy.py is not imported.
     command = [sys.executable, "-P", "-m", "lavlive.generator.readers.child"]
@@ -154,48 +153,42 @@ def _read_in_child(path: Path, weights: Path, limits: Limits) -> dict[str, Any]:
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     )
-    started = time.perf_counter()
-    ended = None
     try:
-        output, complaint, ended = _watch(
-            process, json.dumps(request).encode(), limits.memory, started + seconds
-        )
+        output, complaint = _watch(process, request, time.perf_counter() + limits.seconds + more)
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
-    if ended:
-        raise CheckpointError(ended)
     try:
         answer = json.loads(output)
     except ValueError:
         _log.debug("the reader ended with %s: %s", process.returncode, complaint.decode(errors="replace"))
         raise CheckpointError(
-            "damaged or hostile: the process that read it was ended "
-            f"(status {process.returncode}); nothing of the file was run"
+            "damaged or hostile: the process that read it was ended, it took more time or memory than any "
+            f"StyleGAN2 file takes (status {process.returncode}); nothing of the file was run"
         ) from None
     if "error" in answer:
         raise CheckpointError(answer["error"])
     return dict(answer)
 
 
-def _watch(
-    process: subprocess.Popen[bytes], request: bytes, memory: int, deadline: float
-) -> tuple[bytes, bytes, str | None]:
-    """Wait for ``process``; its output, its complaints, and why it has to be ended, if it has to."""
+def _watch(process: subprocess.Popen[bytes], request: dict[str, Any], deadline: float) -> tuple[bytes, bytes]:
+    """Give ``process`` its ``request``; what it says to it, and what it complains of.
+
+    It limits itself where the system lets it; here it is watched on every system, and ended when it takes
+    more than the request allows.
+    """
     watched = psutil.Process(process.pid)
-    message: bytes | None = request
+    message: bytes | None = json.dumps(request).encode()
     while True:
         try:
-            output, complaint = process.communicate(message, timeout=_POLL)
-            return output, complaint, None
+            return process.communicate(message, timeout=_POLL)
         except subprocess.TimeoutExpired:
             message = None  # communicate keeps what it has not sent yet
-        if time.perf_counter() > deadline:
-            return b"", b"", "damaged or hostile: reading it takes longer than any StyleGAN2 file"
         try:
-            used = watched.memory_info().rss
+            memory, times = watched.memory_info().rss, watched.cpu_times()
         except psutil.Error:
             continue  # it has just ended
-        if used > memory:
-            return b"", b"", "damaged or hostile: reading it takes more memory than any StyleGAN2 file"
+        spent = times.user + times.system
+        if memory > request["memory"] or spent > request["seconds"] or time.perf_counter() > deadline:
+            process.kill()
