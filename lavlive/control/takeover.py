@@ -44,6 +44,7 @@ class Takeover:
         self._left_at: float | None = None
         self._time = float("-inf")
         self._before_leap: float | None = None
+        self._caught = False
 
     @property
     def knob(self) -> float | None:
@@ -80,6 +81,7 @@ class Takeover:
         before, self._knob = self._knob, position
         rested = time - self._time > _IDLE
         self._time = time
+        self._caught = True
         if self.mode is TakeoverMode.JUMP:
             return position
         if before is None:
@@ -92,12 +94,14 @@ class Takeover:
         if self.holds(value) or abs(position - value) <= SAME:
             return position
         if self.mode is TakeoverMode.SCALED or not 0.0 <= value <= 1.0:
-            return _approach(before, position, value)
+            moved = _approach(before, position, value)
+            self._caught = moved == position
+            return moved
         return position if (before - value) * (position - value) <= SAME * SAME else None
 
     def left(self, value: float) -> None:
         """Tell where the value came to lie after a move, rounded as its kind demands."""
-        self._left_at = value
+        self._left_at = value if self._caught else None
 
     def _after_leap(self, leapt_to: float, position: float) -> float:
         """Judge a leap by the step that follows it; returns from where the knob has come.

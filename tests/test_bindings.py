@@ -1,0 +1,293 @@
+"""Bindings: what knobs, encoders and buttons do, and the files that say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lavlive.control.actions import Action
+from lavlive.control.binding_files import BindingFolders, file_name, read_bindings
+from lavlive.control.bindings import Binding, BindingSet, Curve, Mode, relative_steps
+from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.feedback import Feedback
+from lavlive.control.learn import Learn
+from lavlive.control.router import Router
+from lavlive.control.takeover import TakeoverMode
+from lavlive.errors import ControlError
+from lavlive.parameters import TABLE, Kind, Value, Values
+from lavlive.resources import shipped
+
+CC, NOTE, CC14, NRPN = SourceKind.CC, SourceKind.NOTE, SourceKind.CC14, SourceKind.NRPN
+JUMP = TakeoverMode.JUMP
+KNOB = Source(CC, 0, 1)
+
+
+class Desk:
+    """A router with values, and a device to turn the knobs of."""
+
+    def __init__(self, *bindings: Binding, settings: dict[str, object] | None = None) -> None:
+        self.values = Values(settings)
+        self.router = Router(self.values, self._change)
+        self.router.connect("pad", BindingSet("pad", bindings))
+        self.time = 0.0
+
+    def _change(self, name: str, value: Value) -> None:
+        self.values.set(name, value)
+
+    def send(self, raw: int, source: Source = KNOB, top: int = 127) -> list[Action]:
+        self.time += 0.01
+        heard = Source(source.kind, source.channel or 1, source.number)
+        return self.router.handle(ControlEvent("pad", heard, raw / top, raw, self.time))
+
+
+@pytest.mark.parametrize(
+    ("mode", "up", "down"),
+    [(Mode.TWOS_COMPLEMENT, 1, 127), (Mode.SIGNED_BIT, 1, 65), (Mode.BINARY_OFFSET, 65, 63)],
+)
+def test_encoders_of_each_kind_step_up_and_down(mode: Mode, up: int, down: int) -> None:
+    assert (relative_steps(mode, up), relative_steps(mode, down)) == (1, -1)
+    desk = Desk(Binding(KNOB, "mapper.c", mode, step=0.1), settings={"mapper.c": 0.5})
+    desk.send(up)
+    assert desk.values["mapper.c"] == pytest.approx(0.6)
+    desk.send(down)
+    desk.send(down)
+    assert desk.values["mapper.c"] == pytest.approx(0.4)
+    for _ in range(20):
+        desk.send(down)
+    assert desk.values["mapper.c"] == 0.0
+
+
+def test_an_encoder_steps_through_whole_numbers_and_choices_one_by_one() -> None:
+    seed = Desk(Binding(KNOB, "projection.seed", Mode.TWOS_COMPLEMENT))
+    seed.send(3)
+    assert seed.values["projection.seed"] == 3
+    kind = Desk(Binding(KNOB, "projection.kind", Mode.TWOS_COMPLEMENT))
+    kind.send(1)
+    assert kind.values["projection.kind"] == "orthogonal"
+
+
+def test_a_toggle_flips_on_each_press_and_a_momentary_button_lets_go() -> None:
+    button = Source(NOTE, 1, 36)
+    toggle = Desk(Binding(button, "show.freeze", Mode.TOGGLE))
+    for raw, frozen in ((100, True), (0, True), (1, False), (0, False)):
+        toggle.send(raw, button)
+        assert toggle.values["show.freeze"] is frozen
+    held = Desk(Binding(button, "show.blackout", Mode.MOMENTARY))
+    for raw, black in ((100, True), (0, False)):
+        held.send(raw, button)
+        assert held.values["show.blackout"] is black
+    boost = Desk(Binding(button, "mapper.y", Mode.MOMENTARY, low=1.0, high=3.0))
+    boost.send(127, button)
+    assert boost.values["mapper.y"] == pytest.approx(3.0)
+    boost.send(0, button)
+    assert boost.values["mapper.y"] == pytest.approx(1.0)
+
+
+def test_a_button_calls_its_action_once_a_press() -> None:
+    desk = Desk(Binding(KNOB, Action("preset.next")))
+    assert [desk.send(raw) for raw in (127, 127, 0, 64)] == [
+        [Action("preset.next")],
+        [],
+        [],
+        [Action("preset.next")],
+    ]
+
+
+def test_invert_range_and_curve_shape_the_way_of_a_knob() -> None:
+    desk = Desk(Binding(KNOB, "mapper.y", takeover=JUMP, invert=True, low=1.0, high=3.0))
+    desk.send(0)
+    assert desk.values["mapper.y"] == 3.0
+    desk.send(127)
+    assert desk.values["mapper.y"] == 1.0
+    slow = Desk(Binding(KNOB, "mapper.c", takeover=JUMP, curve=Curve.SLOW_START))
+    slow.send(64)
+    assert slow.values["mapper.c"] == pytest.approx((64 / 127) ** 2)
+
+
+@given(
+    parameter=st.sampled_from([p for p in TABLE if p.kind is Kind.CONTINUOUS]),
+    curve=st.sampled_from(Curve),
+    invert=st.booleans(),
+    travel=st.floats(0, 1),
+    part=st.tuples(st.floats(0, 0.4), st.floats(0.6, 1)),
+)
+def test_a_value_lies_where_the_knob_would_put_it(
+    parameter: object, curve: Curve, invert: bool, travel: float, part: tuple[float, float]
+) -> None:
+    low, high = (float(parameter.from_unit(end)) for end in part)
+    binding = Binding(KNOB, parameter.name, invert=invert, low=low, high=high, curve=curve)
+    value = binding.value_at(travel)
+    assert low - 1e-9 <= value <= high + 1e-9
+    assert binding.value_at(binding.travel_of(value)) == pytest.approx(value, abs=1e-6)
+
+
+def test_a_switch_and_a_choice_follow_a_fader() -> None:
+    desk = Desk(Binding(KNOB, "show.freeze"), Binding(Source(CC, 0, 2), "projection.kind", takeover=JUMP))
+    desk.send(127)
+    assert desk.values["show.freeze"] is True
+    desk.send(127, Source(CC, 0, 2))
+    assert desk.values["projection.kind"] == "learned"
+
+
+def test_a_14_bit_knob_is_not_disturbed_by_its_own_parts() -> None:
+    fader = Source(CC14, 0, 3)
+    desk = Desk(Binding(fader, "mapper.c"), settings={"mapper.c": 0.5})
+    for raw in (0, 16383, 8000):
+        desk.send(raw >> 7, Source(CC, 1, 3))
+        desk.send(raw & 127, Source(CC, 1, 35))
+        desk.time += 1.0
+        desk.send(raw, fader, top=16383)
+    assert desk.values["mapper.c"] == pytest.approx(8000 / 16383)
+
+
+def learned(target: str | Action, *messages: tuple[Source, int, float]) -> Binding | None:
+    learn = Learn(target)
+    for source, raw, time in messages:
+        learn.take(ControlEvent("pad", source, raw / 127, raw, time))
+    result = learn.result(1.0)
+    return result[1] if result else None
+
+
+def test_learn_tells_knobs_encoders_buttons_and_14_bit_faders_apart() -> None:
+    knob = [(Source(CC, 2, 7), raw, 0.01 * raw) for raw in range(10, 15)]
+    assert learned("mapper.y", *knob) == Binding(Source(CC, 0, 7), "mapper.y")
+    down = [(Source(CC, 1, 7), 127, 0.01 * index) for index in range(5)]
+    assert learned("mapper.y", *down) == Binding(Source(CC, 0, 7), "mapper.y", Mode.TWOS_COMPLEMENT)
+    offset = [(Source(CC, 1, 7), raw, 0.01 * raw) for raw in (63, 63, 63, 65)]
+    assert learned("mapper.y", *offset).mode is Mode.BINARY_OFFSET
+    sign = [(Source(CC, 1, 7), raw, 0.0) for raw in (65, 65, 65, 1, 1)]
+    assert learned("mapper.y", *sign).mode is Mode.SIGNED_BIT
+    fader = [
+        (s, 5 + i, 0.1) for i in range(4) for s in (Source(CC, 1, 7), Source(CC, 1, 39), Source(CC14, 1, 7))
+    ]
+    assert learned("mapper.y", *fader).source == Source(CC14, 0, 7)
+    parts = [Source(CC, 1, 99), Source(CC, 1, 98), Source(NRPN, 1, 300)]
+    assert learned("mapper.y", *[(s, i, 0.1) for i in range(4) for s in parts]).source == Source(NRPN, 0, 300)
+    pad = Source(NOTE, 10, 36)
+    assert learned("show.freeze", (pad, 90, 0.9)) == Binding(pad, "show.freeze", Mode.TOGGLE)
+    assert learned(Action("preset.next"), (pad, 90, 0.9)) == Binding(pad, Action("preset.next"))
+    assert learned("mapper.y", (Source(CC, 1, 7), 3, 0.0)) is None
+
+
+FULL = BindingSet(
+    "Böse [1] * Pad",
+    (
+        Binding(Source(CC, 3, 7), "mapper.y", takeover=JUMP, invert=True, low=0.5, high=2.0, curve=Curve.S),
+        Binding(Source(NRPN, 0, 9000), "mapper.c", takeover=TakeoverMode.SCALED),
+        Binding(Source(NOTE, 10, 36), Action("preset.load", "Slow tide")),
+        Binding(Source(SourceKind.BEND, 1, 0), "generator.noise"),
+        Binding(Source(CC, 0, 20), "projection.seed", Mode.SIGNED_BIT, step=0.5),
+    ),
+    feedback=True,
+)
+
+
+def test_what_is_saved_is_read_back_for_that_device_alone(tmp_path: Path) -> None:
+    folders = BindingFolders(tmp_path / "none", tmp_path / "user")
+    folders.save(FULL)
+    assert folders.find(FULL.device) == FULL
+    assert folders.find("other").bindings == ()
+    assert file_name("A/../B") != file_name("A/./B")
+    assert "/" not in file_name("A/../B")
+
+
+def test_the_shipped_bindings_fit_their_controllers() -> None:
+    folders = BindingFolders(shipped("presets") / "bindings", Path("/nowhere"))
+    nano = folders.find("nanoKONTROL2:nanoKONTROL2 MIDI 1")
+    assert nano.device == "*nanoKONTROL2*"
+    assert len(nano.bindings) > 40
+    assert folders.find("LPD8").device == "*"
+    assert folders.refused == {}
+
+
+HEAD = "schema = 1\ndevice = 'x'\n[[binding]]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("schema = 1\ndevice = ", 2, "Invalid value"),
+        ("device = 'x'", 1, "schema"),
+        ("schema = 2\ndevice = 'x'", 1, "newer"),
+        ("schema = 1\ndevice = 'x'\nfoo = 1", 3, "foo"),
+        (
+            HEAD + "source = 'cc'\nnumber = 128\nparameter = 'mapper.y'",
+            5,
+            "0 to 127",
+        ),
+        (
+            HEAD + "source = 'cc'\nnumber = 1\nparameter = 'maper.y'",
+            6,
+            "mapper.y",
+        ),
+        (HEAD + "source = 'cc'\nnumber = 1\naction = 'quit'", 6, "keyboard"),
+        (
+            HEAD + "source = 'knob'\nnumber = 1\nparameter = 'mapper.y'",
+            4,
+            "nrpn",
+        ),
+        (
+            HEAD + "source = 'bend'\nparameter = 'mapper.y'\n"
+            "[[binding]]\nsource = 'cc'\nnumber = 1\nparameter = 'mapper.y'\nlow = 3\nhigh = 2",
+            11,
+            "below",
+        ),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_line_and_left_alone(
+    tmp_path: Path, text: str, line: int, reason: str
+) -> None:
+    path = tmp_path / file_name("x")
+    path.write_text(text)
+    with pytest.raises(ControlError, match=f"line {line}: .*{reason}"):
+        read_bindings(path)
+    folders = BindingFolders(tmp_path / "none", tmp_path)
+    assert folders.find("x").bindings == ()
+    assert path.read_text() == text
+    folders.save(BindingSet("x"))
+    assert path.with_suffix(".toml.refused").read_text() == text
+
+
+class Lights:
+    """A controller with rings of light that sends back whatever it is sent."""
+
+    def __init__(self, *bindings: Binding) -> None:
+        self.desk = Desk(*bindings)
+        self.sent: list[tuple[int, ...]] = []
+        self.feedback = Feedback(lambda device, source, message: self.sent.append(tuple(message)))
+        self.sets = [("pad", BindingSet("pad", bindings, feedback=True))]
+
+    def step(self, now: float) -> None:
+        self.feedback.step(now, self.desk.values, self.sets)
+
+
+def test_values_are_sent_to_the_controller_when_they_change_and_not_more_often_than_it_can_take() -> None:
+    lights = Lights(Binding(KNOB, "mapper.c"), Binding(Source(NOTE, 10, 36), "show.freeze", Mode.TOGGLE))
+    lights.step(0.0)
+    assert lights.sent == [(0xB0, 1, 13), (0x99, 36, 0)]
+    for index in range(1000):
+        lights.desk.values.set("mapper.c", 0.5 + index / 2000)
+        lights.step(index / 1000)
+    assert len(lights.sent) <= 23
+    lights.desk.values.set("show.freeze", True)
+    lights.step(2.0)
+    assert lights.sent[-1] == (0x99, 36, 127)
+    before = len(lights.sent)
+    lights.step(3.0)
+    assert len(lights.sent) == before
+
+
+def test_an_echo_is_no_hand_and_a_knob_in_motion_is_left_alone() -> None:
+    lights = Lights(Binding(KNOB, "mapper.c"))
+    lights.step(0.0)
+    echo = ControlEvent("pad", Source(CC, 1, 1), 13 / 127, 13, 0.05)
+    assert lights.feedback.heard(echo)
+    hand = ControlEvent("pad", Source(CC, 1, 1), 50 / 127, 50, 1.0)
+    assert not lights.feedback.heard(hand)
+    lights.desk.values.set("mapper.c", 50 / 127)
+    lights.step(1.1)
+    lights.step(2.0)
+    assert lights.sent == [(0xB0, 1, 13)]
