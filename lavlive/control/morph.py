@@ -53,11 +53,10 @@ class Morph:
 
     def at(self, now: float) -> dict[str, Value]:
         """The values to set now."""
-        elapsed = now - self._begin
-        share = 1.0 if elapsed >= self._seconds else max(elapsed, 0.0) / self._seconds
+        share = 1.0 if self.over(now) else max(now - self._begin, 0.0) / self._seconds
         values = between(self._start, self._end, share)
         return {name: value for name, value in values.items() if name not in self._left}
 
     def over(self, now: float) -> bool:
         """Whether the end has been reached."""
-        return now - self._begin >= self._seconds
+        return now >= self._begin + self._seconds
