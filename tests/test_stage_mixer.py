@@ -58,6 +58,28 @@ def test_without_a_dissolve_the_newest_picture_is_there_at_once() -> None:
     assert mixer.step(picture(2), values, 5.01).position == 1.0
 
 
+@pytest.mark.parametrize("rate", [20, 24, 25, 30, 45])
+def test_a_dissolve_makes_motion_even_on_a_faster_display(rate: float) -> None:
+    """What moves by one with every picture moves nearly as much at every refresh of 60 Hz."""
+
+    def unevenness(dissolve: float) -> float:
+        mixer, values = Mixer(), Values({"show.dissolve": dissolve})
+        before = seen = newest = 0.0
+        places = []
+        for tick in range(300):
+            sequence = int(tick / 60 * rate + 1e-6) + 1
+            mix = mixer.step(picture(sequence), values, tick / 60)
+            if mix.new is not None:
+                before, newest = seen, float(sequence)
+            seen = before + (newest - before) * mix.position
+            places.append(seen)
+        moves = np.diff(places[60:])
+        return float(moves.std() / moves.mean())
+
+    assert unevenness(0.0) > 0.5
+    assert unevenness(0.05) < 0.16
+
+
 def test_freeze_holds_the_picture_and_its_place_and_ends_with_the_newest() -> None:
     mixer, values = Mixer(), Values()
     play(mixer, values, 0.0, 1.0, 1 / 30)
