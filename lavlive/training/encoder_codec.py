@@ -245,30 +245,26 @@ def mel_filters(bands: int, window: int, rate: int = SAMPLE_RATE) -> Tensor:
     return torch.minimum(rising, falling).clamp_min(0.0)
 
 
-def contrast_in_time(latents: Tensor, reach: int = 40, temperature: float = 0.2) -> Tensor:
-    """How poorly a latent tells its neighbours from hops elsewhere: InfoNCE (van den Oord et al. 2018).
+def contrast_in_time(latents: Tensor, each: int = 4, temperature: float = 0.2) -> Tensor:
+    """How poorly latents tell near hops from far ones: InfoNCE (van den Oord et al. 2018).
 
-    For some hops of each segment, one at most ``reach`` hops away must be nearer than the
-    hops of all other segments, by the Euclidean distance that the projection of the latent path keeps.
+    Segments 2k and 2k + 1 are near each other. For some hops of each segment, a random hop of the same
+    pair must be nearer than hops of all other pairs, by the Euclidean distance that the projection of
+    the latent path keeps.
 
     Args:
-        latents: [N, 128, T], standardised.
+        latents: [N, 128, T], standardised, N even.
+        each: anchors per segment.
     """
     count, dimension, length = latents.shape
-    each = 4
     skip = min(15, length // 4)  # the encoder has no past there
-    places = torch.randint(skip, length, (count, each), device=latents.device)
-    shift = torch.randint(1, reach + 1, places.shape, device=latents.device)
-    sign = torch.randint(0, 2, places.shape, device=latents.device) * 2 - 1
-    partners = places + sign * shift
-    partners = torch.where((partners < skip) | (partners >= length), places - sign * shift, partners)
-    partners = partners.clamp(skip, length - 1)
-    rows = torch.arange(count, device=latents.device)[:, None]
+    rows = torch.arange(count, device=latents.device)[:, None].expand(-1, each)
+    siblings = rows ^ torch.randint(0, 2, rows.shape, device=latents.device)
+    places, partners = (torch.randint(skip, length, rows.shape, device=latents.device) for _ in range(2))
     anchors = latents[rows, :, places].reshape(-1, dimension)
-    others = latents[rows, :, partners].reshape(-1, dimension)
+    others = latents[siblings, :, partners].reshape(-1, dimension)
     nearness = -torch.cdist(anchors, others).square() / (dimension * temperature)  # [N·each, N·each]
-    segment = rows.expand(-1, each).reshape(-1)
-    own = (segment[:, None] == segment) & ~torch.eye(len(segment), dtype=torch.bool, device=latents.device)
-    return functional.cross_entropy(
-        nearness.masked_fill(own, float("-inf")), torch.arange(len(segment), device=latents.device)
-    )
+    pair = (rows // 2).reshape(-1)
+    mine = torch.arange(len(pair), device=latents.device)
+    own = (pair[:, None] == pair) & (mine[:, None] != mine)
+    return functional.cross_entropy(nearness.masked_fill(own, float("-inf")), mine)

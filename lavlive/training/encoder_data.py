@@ -19,6 +19,7 @@ from lavlive.training.music_composer import GENRES, Piece, compose
 from lavlive.training.music_render import render
 
 SAMPLE_RATE = 24_000
+NEAR_SECONDS = 1.2
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus")
 _HELD_OUT_FROM = 9000
 """Seeds from here on make the pieces that no encoder is trained on."""
@@ -28,11 +29,15 @@ Mono = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Track:
-    """A piece of music at `SAMPLE_RATE`: float32 [n]; ``sections`` (name, start, end) in seconds if known."""
+    """A piece of music at `SAMPLE_RATE`, float32 [n].
+
+    Where they are known: ``sections`` are (name, start, end) and ``bar_seconds`` is a bar, in seconds.
+    """
 
     name: str
     samples: Mono
     sections: tuple[tuple[str, float, float], ...] = ()
+    bar_seconds: float | None = None
 
 
 def read_track(path: Path, seconds: float | None = None) -> Track:
@@ -55,18 +60,21 @@ def read_track(path: Path, seconds: float | None = None) -> Track:
         raise TrainingError(f"{path} holds no sound (empty, silent or broken samples)")
     if rate != SAMPLE_RATE:
         samples = soxr.resample(samples, rate, SAMPLE_RATE)
-    return Track(path.stem, np.asarray(samples, np.float32), _sections_beside(path))
+    return Track(path.stem, np.asarray(samples, np.float32), *_notes_beside(path))
 
 
-def _sections_beside(path: Path) -> tuple[tuple[str, float, float], ...]:
+def _notes_beside(path: Path) -> tuple[tuple[tuple[str, float, float], ...], float | None]:
     notes = path.with_suffix(".json")
     if not notes.exists():
-        return ()
+        return (), None
     try:
-        sections = json.loads(notes.read_text())["sections"]
-        return tuple((str(name), float(start), float(end)) for name, start, end in sections)
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{notes} does not name sections as [name, start, end]: {error}") from error
+        content = json.loads(notes.read_text())
+        sections = tuple((str(name), float(start), float(end)) for name, start, end in content["sections"])
+        return sections, 240.0 / float(content["tempo"])
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise TrainingError(
+            f"{notes} does not give tempo and sections as [name, start, end]: {error}"
+        ) from error
 
 
 def read_folder(
@@ -92,7 +100,11 @@ def read_folder(
 
 
 class Segments:
-    """Random stretches of music for training, at other levels, sometimes two at once, with a little noise."""
+    """Random stretches of music for training, at other levels, sometimes two at once, with a little noise.
+
+    They come in pairs that begin at most `NEAR_SECONDS` from each other, and in fours from one track: what
+    the contrastive loss tells near from far by.
+    """
 
     def __init__(self, tracks: list[Track], seconds: float, seed: int) -> None:
         self.length = round(seconds * SAMPLE_RATE / 320) * 320
@@ -112,28 +124,38 @@ class Segments:
         self._rng.bit_generator.state = state
 
     def batch(self, size: int) -> Mono:
-        """Float32 [size, 1, length]; each two from one track, so that its parts are compared."""
-        tracks = np.repeat([self._track() for _ in range((size + 1) // 2)], 2)[:size]
-        return np.stack([self._segment(int(track)) for track in tracks])[:, None]
+        """Float32 [size, 1, length]; segments 2k and 2k + 1 are near each other in one track."""
+        segments: list[Mono] = []
+        while len(segments) < size:
+            track = self._track()
+            for _ in range(2):
+                segments += self._pair(track)
+        return np.stack(segments[:size])[:, None]
 
-    def _track(self) -> int:
-        return int(self._rng.choice(len(self._tracks), p=self._weights))
-
-    def _segment(self, track: int) -> Mono:
+    def _pair(self, track: Mono) -> list[Mono]:
         rng = self._rng
-        sound = self._stretch(track) * 10.0 ** (rng.uniform(-16.0, 2.0) / 20.0)
-        if rng.random() < 0.15:
-            sound = sound + self._stretch(self._track()) * 10.0 ** (rng.uniform(-20.0, -6.0) / 20.0)
-        if rng.random() < 0.5:
-            sound = -sound
-        # A trace of noise: a line-in is never quite silent.
-        sound = sound + rng.standard_normal(self.length) * 10.0 ** (rng.uniform(-90.0, -60.0) / 20.0)
-        return np.clip(sound, -1.0, 1.0).astype(np.float32)
+        last = len(track) - self.length
+        reach = round(NEAR_SECONDS * SAMPLE_RATE)
+        first = int(rng.integers(last))
+        starts = (first, int(np.clip(first + rng.integers(-reach, reach + 1), 0, last)))
+        # Equal levels within a pair: how loud it is tells much about where in the music we are.
+        level = rng.uniform(-16.0, 2.0)
+        second, second_level = self._track(), level + rng.uniform(-20.0, -6.0)
+        place = int(rng.integers(len(second) - self.length))
+        layered = rng.random() < 0.15
+        pair = []
+        for start in starts:
+            sound = track[start : start + self.length] * 10.0 ** (level / 20.0)
+            if layered:
+                sound = sound + second[place : place + self.length] * 10.0 ** (second_level / 20.0)
+            # A trace of noise: a line-in is never quite silent.
+            noise = rng.standard_normal(self.length) * 10.0 ** (rng.uniform(-90.0, -60.0) / 20.0)
+            sign = rng.choice((-1.0, 1.0))
+            pair.append(np.clip(sign * (sound + noise), -1.0, 1.0).astype(np.float32))
+        return pair
 
-    def _stretch(self, track: int) -> Mono:
-        samples = self._tracks[track]
-        start = int(self._rng.integers(len(samples) - self.length))
-        return samples[start : start + self.length]
+    def _track(self) -> Mono:
+        return self._tracks[int(self._rng.choice(len(self._tracks), p=self._weights))]
 
 
 def make_data(folder: Path, pieces_per_genre: int, held_out_per_genre: int = 2) -> None:

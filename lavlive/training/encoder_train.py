@@ -36,7 +36,7 @@ class Recipe:
     """
 
     filters: int = 8
-    steps: int = 3000
+    steps: int = 2300
     batch: int = 8
     seconds: float = 0.8
     rate: float = 1.5e-3
@@ -44,7 +44,7 @@ class Recipe:
     wave: float = 1.0
     mel: float = 1.0
     commitment: float = 0.1
-    contrast: float = 0.1
+    contrast: float = 0.5
 
 
 class Run:

@@ -1,0 +1,138 @@
+"""Make the bundled encoder, or one of your own: compose the data, train, evaluate, ship.
+
+    python -m lavlive.training encoder --make-data MUSIC
+    python -m lavlive.training encoder --data MUSIC/train --run RUN
+    python -m lavlive.training encoder --evaluate RUN --tracks MUSIC/heldout --tracks FOLDER
+    python -m lavlive.training encoder --ship RUN -o encoder.safetensors
+
+Training goes on where the run's checkpoint stands; Ctrl+C stops it and loses nothing. Any folder of
+sound files will do for --data and --tracks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lavlive.encoder.base import EncoderInfo
+from lavlive.encoder.calibration import calibration_clip, measure
+from lavlive.encoder.seanet import StreamingEncoder
+from lavlive.encoder.weights import save_encoder
+from lavlive.errors import TrainingError, UsageError
+from lavlive.resources import shipped
+from lavlive.training.encoder_codec import hyperparameters, shipping_encoder
+from lavlive.training.encoder_data import SAMPLE_RATE, make_data, read_folder
+from lavlive.training.encoder_train import Recipe, Run, codec_of, train
+
+
+def main(argv: list[str]) -> int:
+    """Run one of the four actions; the exit status."""
+    options = _parser().parse_args(argv)
+    torch.set_num_threads(options.threads)
+    if options.make_data:
+        make_data(options.make_data, options.pieces)
+    elif options.data:
+        _train(options)
+    elif options.evaluate:
+        _evaluate(options)
+    else:
+        _ship(options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lavlive.training encoder",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument(
+        "--make-data", type=Path, metavar="FOLDER", help="compose and render music into FOLDER"
+    )
+    action.add_argument("--data", type=Path, metavar="FOLDER", help="train on the sound files of FOLDER")
+    action.add_argument("--evaluate", type=Path, metavar="RUN", help="measure the encoder of a run")
+    action.add_argument("--ship", type=Path, metavar="RUN", help="write the encoder of a run for lavlive")
+    parser.add_argument("--pieces", type=int, default=7, help="pieces per genre to compose (default 7)")
+    parser.add_argument("--run", type=Path, default=Path("runs/encoder"), help="folder of checkpoint and log")
+    for field in fields(Recipe):
+        kind = type(field.default)
+        parser.add_argument(f"--{field.name}", type=kind, help=f"recipe (default {field.default})")
+    parser.add_argument("--minutes", type=float, help="stop training after so long, to go on another time")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=max(1, torch.get_num_threads() - 1))
+    parser.add_argument("--tracks", type=Path, action="append", default=[], help="folder to evaluate on")
+    parser.add_argument("--track-seconds", type=float, default=60.0, help="of each track (default 60)")
+    parser.add_argument("--json", type=Path, help="write the figures of every track here")
+    parser.add_argument("--card", type=Path, help="JSON file with more entries for the model card")
+    parser.add_argument("-o", "--output", type=Path, default=shipped("data") / "encoder.safetensors")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> None:
+    chosen = {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    recipe = Recipe(**{name: value for name, value in chosen.items() if value is not None})
+    if min(recipe.filters, recipe.steps, recipe.batch) < 1 or recipe.seconds < 0.25 or recipe.batch % 4:
+        raise UsageError(
+            "--filters and --steps must be positive, --batch a multiple of 4, --seconds at least 0.25"
+        )
+    run = Run(options.run, read_folder(options.data), recipe, options.device)
+    began = time.perf_counter()
+    limit = float("inf") if options.minutes is None else 60.0 * options.minutes
+    try:
+        train(run, until=lambda: time.perf_counter() - began > limit)
+    except KeyboardInterrupt:
+        run.save()
+    print(f"{options.run}: step {run.step} of {recipe.steps}, {run.trained_seconds / 3600:.2f} h of training")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from lavlive.training.encoder_evaluate import demo_as_track, evaluate, report
+
+    codec, content = codec_of(options.evaluate)
+    print(
+        f"{options.evaluate}, step {content['step']}, {content['trained_seconds'] / 3600:.2f} h of training\n"
+    )
+    everything = {}
+    for title, tracks in [("demo", [demo_as_track()])] + [
+        (folder.resolve().name, read_folder(folder, options.track_seconds)) for folder in options.tracks
+    ]:
+        everything[title] = evaluate(codec, tracks)
+        print(report(everything[title], title) + "\n", flush=True)
+    if options.json:
+        try:
+            options.json.write_text(json.dumps(everything, indent=1))
+        except OSError as error:
+            raise TrainingError(f"cannot write {options.json}: {error}") from error
+
+
+def _ship(options: argparse.Namespace) -> None:
+    codec, content = codec_of(options.ship)
+    card: dict[str, Any] = {
+        "name": "lavlive encoder",
+        "trained": True,
+        "licence": "MIT",
+        "sample_rate": SAMPLE_RATE,
+        "architecture": "encodec SEANetEncoder, causal, hop 320, 128 dimensions",
+        "data": "music composed and rendered by lavlive.training (FluidR3 soundfont, MIT); nothing of others",
+        "recipe": content["recipe"],
+        "steps": content["step"],
+        "hours": round(content["trained_seconds"] / 3600, 2),
+    }
+    if options.card:
+        try:
+            card |= json.loads(options.card.read_text())
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{options.card} is no JSON table: {error}") from error
+    encoder = shipping_encoder(codec).eval()
+    streaming = StreamingEncoder(encoder, EncoderInfo("bundled", trained=True))
+    calibration = measure(streaming, calibration_clip(SAMPLE_RATE))
+    arguments = hyperparameters(content["recipe"]["filters"])
+    save_encoder(options.output, encoder, arguments, card, calibration)
+    print(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB, step {content['step']}")
