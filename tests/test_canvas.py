@@ -13,6 +13,7 @@ from lavlive.stage.headless import HeadlessOutput, MemoryCanvas
 from lavlive.stage.mixer import IDLE
 from lavlive.stage.output import Output, OutputSettings, open_output
 from lavlive.stage.scaling import picture_extent, scaling_matrix
+from tests.flash_counter import count_flashes
 from tests.xvfb import display
 
 __all__ = ["display"]
@@ -137,6 +138,22 @@ def test_blackout_fades_and_returns(output: Output) -> None:
     assert levels[-1] < 0.5
     output.present(None, values, 2.0)
     assert output.read_canvas().mean() == pytest.approx(200, abs=1)
+
+
+def test_a_flashing_show_is_held_to_three_flashes_a_second(output: Output) -> None:
+    values = Values({"show.dissolve": 0.0})
+    memory = MemoryCanvas(SIZE)
+    shown, times = [], []
+    for tick in range(100):
+        flash = picture(plain(255 * (tick // 3 % 2)), tick + 1)
+        output.present(flash, values, tick / 60)
+        memory.draw(flash, values, tick / 60)
+        memory.read()
+        shown.append(output.read_canvas()[::15, ::16])
+        times.append(tick / 60)
+        assert output.held_back == pytest.approx(memory.held_back, abs=0.02)
+    assert count_flashes(np.array(shown), times).general <= 6
+    assert max(canvas.max() for canvas in shown) == 255
 
 
 def test_enlarging_shows_no_pixel_grid() -> None:
