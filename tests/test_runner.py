@@ -25,6 +25,7 @@ from lavlive.generator.runners.cuda_runner import (
 )
 from lavlive.generator.runners.openvino_runner import OpenvinoRunner
 from lavlive.generator.runners.plan import folded_kernel, make_plan
+from lavlive.generator.runners.planned import PlannedSynthesis
 from lavlive.generator.runners.torch_runner import TorchRunner
 
 ARCHITECTURES: tuple[Architecture, ...] = ("skip", "orig", "resnet")
@@ -110,6 +111,27 @@ def test_a_runner_answers_in_the_given_buffer_and_forgets_the_picture_before(
     opened.picture_into(one, 1.0, out)
     assert np.array_equal(first, out)
     opened.close()
+
+
+def test_a_still_picture_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = generator()
+    opened = TorchRunner(make_plan(made.synthesis), threads=1)
+    calls = 0
+    forward = PlannedSynthesis.forward
+
+    def counted(*arguments: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return forward(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PlannedSynthesis, "forward", counted)
+    w_plus = some_w_plus(made)
+    pictures = [picture(opened, w_plus.copy(), noise) for noise in (1.0, 1.0, 0.5, 0.5)]
+    assert calls == 2
+    assert np.array_equal(pictures[0], pictures[1])
+    w_plus[0, 0] += 1
+    assert difference(picture(opened, w_plus, 0.5), pictures[3]).max() > 0
+    assert calls == 3
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

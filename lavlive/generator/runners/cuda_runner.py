@@ -151,8 +151,7 @@ class CudaRunner:
         probes = np.random.default_rng(0).standard_normal((_PROBES, plan.num_ws, plan.w_dim), np.float32)
         exact = self._pictures(plan, Precision(None), probes)
         for precision in (Precision(4), Precision(max(plan.resolution // 8, 8))):
-            difference = np.abs(self._pictures(plan, precision, probes) - exact)
-            if difference.max() <= WORST_LEVELS and difference.mean() <= MEAN_LEVELS:
+            if _agree(self._pictures(plan, precision, probes), exact):
                 return precision
         notes.append("Half precision changes this model's pictures; they are made in float32.")
         return Precision(None)
@@ -169,12 +168,15 @@ class CudaRunner:
         activations: list[Activation] = [eager_activation]
         if self._device.type == "cuda":
             activations.append(torch.cuda.jiterator._create_jit_fn(_FUSED_CODE))
+        probe = np.random.default_rng(0).standard_normal((plan.num_ws, plan.w_dim), np.float32)
+        expected: np.ndarray | None = None
         best: _Static | None = None
         failure: RuntimeError | None = None
         for fold, activation in product((False, True), activations):
             try:
                 synthesis = PlannedSynthesis(plan, self.precision.half_from, fold, activation)
                 static = _Static(synthesis.to(self._device), plan, self._device)
+                pixels = static.probe(probe)
             except torch.cuda.OutOfMemoryError:
                 if best is None:
                     raise
@@ -183,11 +185,18 @@ class CudaRunner:
                 # A driver without NVRTC, or a shape that a library refuses: another variant may do.
                 failure = error
                 continue
-            if best is None or static.seconds < best.seconds:
+            # The first variant is plain torch; one that disagrees with it is broken, however fast.
+            expected = pixels if expected is None else expected
+            if best is None or (static.seconds < best.seconds and _agree(pixels, expected)):
                 best = static
         if best is None:
             raise RunnerError(f"The GPU cannot run this model: {failure}") from failure
         return best
+
+
+def _agree(pictures: np.ndarray, expected: np.ndarray) -> bool:
+    difference = np.abs(pictures.astype(np.int16) - expected)
+    return bool(difference.max() <= WORST_LEVELS and difference.mean() <= MEAN_LEVELS)
 
 
 class _Static:
@@ -204,6 +213,9 @@ class _Static:
         self._w_plus = torch.zeros(shape, device=device)
         self._noise = torch.ones((), device=device)
         self._noise_value = 1.0
+        if self._stream is not None:
+            # The weights were copied on another stream.
+            self._stream.wait_stream(torch.cuda.current_stream(device))
         # Benchmarking picks cuDNN's algorithms before the capture; the setting ends with the block.
         with torch.inference_mode(), self.on_stream(), torch.backends.cudnn.flags(True, benchmark=True):
             for _ in range(_WARM_UPS):
@@ -211,7 +223,9 @@ class _Static:
             if self._stream is not None:
                 self._stream.synchronize()
                 self._graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graph, stream=self._stream):
+                # Encoder and running model go on meanwhile, in threads of their own.
+                mode = "thread_local"
+                with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
                     self.pixels = synthesis(self._w_plus, self._noise)
         self.seconds = self._measure()
 
@@ -230,6 +244,13 @@ class _Static:
             self.pixels = self._synthesis(self._w_plus, self._noise)
         else:
             self._graph.replay()
+
+    def probe(self, w_plus: WPlus) -> np.ndarray:
+        """A picture of its own, uint8 [H, W, 3]."""
+        with torch.inference_mode(), self.on_stream():
+            self.run(w_plus, 1.0)
+            pixels: np.ndarray = self.pixels.cpu().numpy()
+        return pixels.copy()
 
     def _measure(self) -> float:
         """Median seconds per picture, copies to the host apart."""

@@ -100,15 +100,6 @@ class Plan:
     num_ws: int
     w_dim: int
 
-    @property
-    def parameters(self) -> int:
-        """How many constants the plan holds."""
-        total = 0
-        for block in self.blocks:
-            convs = [conv for conv in (block.conv0, block.conv1) if conv is not None]
-            total += sum(c.weight.size + c.affine.matrix.size + c.noise.size for c in convs)
-        return total
-
 
 def make_plan(synthesis: SynthesisNetwork) -> Plan:
     """Reduce a network to its plan; the arrays are copies or views of float32 weights on the CPU."""
