@@ -28,6 +28,7 @@ from lavlive.parameters import parse_setting
 from lavlive.resources import cache_folder, config_folder, shipped
 from lavlive.show import Show
 from lavlive.sound_tap import CHANNELS, RATE
+from lavlive.stage.monitors import list_monitors
 from lavlive.stage.output import Output, OutputSettings, open_output
 from lavlive.stage.recorder import LiveRecorder
 from lavlive.stage.window import display_available
@@ -196,6 +197,9 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
             recorder = stack.enter_context(_open_recorder(options, output, notices))
         keeper = StateKeeper(state_file)
         show = Show(link, supervisor, control, output, notices, recorder, models, keeper)
+        stack.callback(show.close_panel)
+        if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
+            show.toggle_panel()
         stack.callback(lambda: keeper.close(show.state(clean=True)))
         if crashed is not None:
             notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())

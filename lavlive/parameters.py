@@ -46,6 +46,8 @@ class Parameter:
         choices: names of a choice's values, in order.
         curve: ``linear``, or ``log`` where equal turns of a knob should be equal ratios.
         saved: whether presets hold it.
+        guarded: whether it protects the audience, so that no knob, message or preset may move it: only the
+            panel after a question, and ``--set``.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     curve: str = "linear"
     saved: bool = True
+    guarded: bool = False
 
     @property
     def glides(self) -> bool:
@@ -206,7 +209,17 @@ TABLE: tuple[Parameter, ...] = (
         "what presets, re-rolls and models wait for",
         saved=False,
     ),
-    _switch("show.flash_limit", True, "hold back flashes that can hurt people", saved=False),
+    Parameter(
+        "show.flash_limit",
+        True,
+        0,
+        1,
+        "",
+        "hold back flashes that can hurt people",
+        Kind.SWITCH,
+        saved=False,
+        guarded=True,
+    ),
     _switch("show.freeze", False, "hold the picture", saved=False),
     _switch("show.blackout", False, "fade the canvas to black", saved=False),
 )

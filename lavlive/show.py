@@ -12,16 +12,23 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.state import ShowState, StateKeeper
+from lavlive.errors import DisplayError
 from lavlive.link import Link, Picture
 from lavlive.notices import Notices
 from lavlive.sound_tap import SoundTap
 from lavlive.stage.output import CloseRequested, KeyPressed, MonitorLost, MonitorReturned, Output
 from lavlive.stage.recorder import LiveRecorder
 from lavlive.supervisor import Event, Supervisor
+
+if TYPE_CHECKING:
+    from lavlive.stage.panel_window import PanelWindow
+
+_PANEL_SECONDS = 1 / 30
 
 
 @dataclass(slots=True)
@@ -59,6 +66,7 @@ class Show:
         self.notices = notices
         self.latency = Latency()
         self.pictures_shown = 0
+        self.panel: PanelWindow | None = None
         self.done = False
         self.recorder = recorder
         self._tap = SoundTap(link)
@@ -66,6 +74,7 @@ class Show:
         self._keeper = keeper
         self._sequence = 0
         self._published = -1
+        self._panel_drawn = 0.0
 
     def step(self, now: float) -> None:
         """Everything that happens in one frame."""
@@ -87,6 +96,7 @@ class Show:
             self.latency.take(picture, time.perf_counter())
             self.control.latency = self.latency.seconds
         self._record(now)
+        self._draw_panel(now)
         if self._keeper is not None:
             self._keeper.step(self.state(), now)
 
@@ -102,6 +112,45 @@ class Show:
             f"lavlive  {number('picture.rate'):.0f} pictures/s  "
             f"{self.latency.seconds * 1000:.0f} ms  {number('audio.xruns'):.0f} xruns"
         )
+
+    def stages(self) -> list[tuple[str, float]]:
+        """Seconds that each stage takes, in the order of the path."""
+        number = self.link.number
+        return [(name, number(f"time.{name}")) for name in ("encode", "map", "generate")]
+
+    def flash_held_back(self) -> float:
+        """How much of the last change the flash limiter held back, 0 to 1."""
+        return self.output.held_back
+
+    def toggle_panel(self) -> None:
+        """Open the operator's panel, or close it."""
+        if self.panel is not None:
+            self.close_panel()
+            return
+        from lavlive.stage.panel import Panel
+        from lavlive.stage.panel_window import PanelWindow
+
+        try:
+            self.panel = PanelWindow(Panel(self).draw)
+        except DisplayError as error:
+            self.notices.tell(str(error), time.perf_counter())
+
+    def close_panel(self) -> None:
+        """Close the panel, if it is open."""
+        if self.panel is not None:
+            self.panel.close()
+            self.panel = None
+
+    def _draw_panel(self, now: float) -> None:
+        if self.panel is None:
+            return
+        for key in self.panel.poll():
+            self.control.press(key.name, key.modifiers)
+        if self.panel.should_close:
+            self.close_panel()
+        elif now - self._panel_drawn >= _PANEL_SECONDS:
+            self._panel_drawn = now
+            self.panel.present(now)
 
     def _publish(self, now: float) -> None:
         numbers = self.control.numbers(now)
@@ -128,6 +177,8 @@ class Show:
                 self.done = True
             case "fullscreen":
                 self.output.toggle_fullscreen()
+            case "panel":
+                self.toggle_panel()
             case "preset.loaded":
                 self.notices.tell(action.argument, now)
             case "model.next" | "model.previous":

@@ -152,6 +152,8 @@ def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Bi
                 raise fault("action", f"{target} can be done by the keyboard only.")
         else:
             target = find(str(table["parameter"])).name
+            if find(target).guarded:
+                raise fault("parameter", f"{target} is changed in the panel only.")
     except (ControlError, ParameterError) as reason:
         if str(file.path) in str(reason):
             raise

@@ -217,8 +217,8 @@ class Control:
         """
         if isinstance(target, Action):
             check_action(target)
-        else:
-            find(target)
+        elif find(target).guarded:
+            raise ControlError(f"{target} is changed in the panel only.")
         self._learn = Learn(target, takeover)
 
     def cancel_learn(self) -> None:
@@ -260,7 +260,7 @@ class Control:
         except PresetError:
             return
         if preset is not None:
-            self.looks.preset, self.looks.modulations = preset.name, dict(preset.beat)
+            self.looks.begin_with(preset)
 
     # Inside
 

@@ -204,10 +204,14 @@ def understand(message: Message) -> SetParameter | Action | Subscribe | AskTable
         Refused: the arguments do not fit it.
     """
     address, arguments = message.address, message.arguments
-    if parameter := ADDRESSES.own.get(address):
-        return _set(parameter, arguments)
-    if parameter := ADDRESSES.normalised.get(address):
-        return _set_normalised(parameter, arguments)
+    own, normalised = ADDRESSES.own.get(address), ADDRESSES.normalised.get(address)
+    for parameter in (own, normalised):
+        if parameter is not None and parameter.guarded:
+            raise Refused(f"{parameter.name} is changed in the panel only")
+    if own is not None:
+        return _set(own, arguments)
+    if normalised is not None:
+        return _set_normalised(normalised, arguments)
     if name := ADDRESSES.actions.get(address):
         return _action(name, arguments)
     if address == f"{PREFIX}?":
