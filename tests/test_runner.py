@@ -191,17 +191,19 @@ def test_the_fastest_runner_is_measured_once_and_then_remembered(
 ) -> None:
     timed: list[str] = []
 
-    def measure(opened: Runner, count: int) -> float:
+    def measure(opened: Runner, count: int, enough: float) -> float:
         timed.append(opened.name)
         return {"torch": 0.001, "openvino": 0.002}[opened.name]
 
     monkeypatch.setattr(runner_module, "time_pictures", measure)
     first, notes = open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
     assert (first.name, notes) == ("torch", [])
-    assert sorted(timed) == ["openvino", "torch"]
+    assert set(timed) == {"openvino", "torch"}
+    measured_first = len(timed)
     second, _ = open_runner(loaded(), device="cpu", threads=1, folder=tmp_path)
     assert second.name == "torch"
-    assert len(timed) == 2
+    # Warming up is all that is left.
+    assert timed[measured_first:] == ["torch"]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"x": 3}', "\x00\xff", '{"x": {"runner": "abacus"}}'])
