@@ -164,6 +164,7 @@ def _add_model(commands: argparse._SubParsersAction) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     info = _command(actions, "info", "what a generator's file holds")
     info.add_argument("file", nargs="?", metavar="FILE", help="the bundled model if not given")
+    info.add_argument("--class", type=int, dest="class_index", metavar="N", help="statistics of one class")
     info.set_defaults(run=_model_info)
     convert = _command(actions, "convert", "make a safetensors file of a checkpoint")
     convert.add_argument("file", metavar="FILE")
@@ -178,7 +179,8 @@ def _model_info(options: argparse.Namespace) -> int:
     from lavlive.model_command import info
     from lavlive.resources import shipped
 
-    print(info(Path(options.file) if options.file else shipped("data") / "generator.safetensors"))
+    file = Path(options.file) if options.file else shipped("data") / "generator.safetensors"
+    print(info(file, options.class_index))
     return 0
 
 
@@ -190,10 +192,18 @@ def _model_convert(options: argparse.Namespace) -> int:
 
 
 def _model_fetch(options: argparse.Namespace) -> int:
-    from lavlive.encoder.weights import fetch_encodec
+    from tqdm import tqdm
 
-    path = fetch_encodec()
-    print(f"{path}\nLicence: CC BY-NC 4.0 (no commercial use). Use it with --encoder encodec.")
+    from lavlive.encoder.weights import ENCODEC_NOTICE, fetch_encodec
+
+    with tqdm(unit="B", unit_scale=True, desc=options.name, disable=None) as bar:
+
+        def progress(received: int, expected: int | None) -> None:
+            bar.total = expected
+            bar.update(received - bar.n)
+
+        path = fetch_encodec(progress)
+    print(f"{path}\n{ENCODEC_NOTICE}")
     return 0
 
 

@@ -199,7 +199,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
     Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", Kind.INTEGER),
     _choice("show.scaling", ("fill", "fit", "stretch"), "how the picture meets the projector's shape", False),
-    Parameter("show.dissolve", 0.05, 0, 1, "s", "cross-dissolve between pictures"),
+    Parameter("show.dissolve", 0.033, 0, 1, "s", "cross-dissolve between pictures"),
     Parameter("show.swap_fade", 2.0, 0, 30, "s", "cross-fade from one model to the next", saved=False),
     Parameter("show.morph", 2.0, 0, 60, "s", "time to morph from one preset to the next", saved=False),
     Parameter("show.fader", 0.0, 0, 1, "", "cross-fader between the two presets chosen for it", saved=False),

@@ -301,7 +301,7 @@ def _draw_normal(highest: float) -> None:
     shares = np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi) * 0.25
     across = low.x + (x + 4) / 8 * (high.x - low.x)
     down = high.y - np.minimum(shares / highest, 1.0) * (high.y - low.y)
-    points = [ImVec2(float(a), float(b)) for a, b in zip(across, down, strict=True)]
+    points: list[Any] = [(float(a), float(b)) for a, b in zip(across, down, strict=True)]
     imgui.get_window_draw_list().add_polyline(points, imgui.get_color_u32(_WARN), 1.5, 0)
 
 

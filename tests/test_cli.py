@@ -1,0 +1,108 @@
+"""What a user types, and what they see when it cannot be done."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from lavlive.cli import main
+from lavlive.parameters import reference
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that must end with status 2 and one or two lines."""
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert 1 <= len(told.strip().splitlines()) <= 3
+    return told
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+def test_a_missing_track_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nowhere.wav" in refusal(["live", "--track", "nowhere.wav"], capsys)
+
+
+def test_a_file_that_is_no_sound_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.mp3"
+    page.write_text("<html>404</html>")
+    assert "page.mp3" in refusal(["live", "--track", str(page)], capsys)
+
+
+def test_an_empty_track_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = tmp_path / "empty.wav"
+    soundfile.write(empty, np.zeros((0, 1)), 44_100)
+    assert "empty.wav" in refusal(["render", str(empty), "-o", str(tmp_path / "v.mp4")], capsys)
+
+
+def test_an_unknown_parameter_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "mapper.y" in refusal(["live", "--demo", "--set", "maper.y=2"], capsys)
+
+
+@pytest.mark.parametrize("value", ["9", "nan", "inf", "-1", "loud"])
+def test_a_value_out_of_range_is_answered_with_the_range(
+    value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "0 to 4" in refusal(["live", "--demo", "--set", f"mapper.y={value}"], capsys)
+
+
+def test_an_unknown_preset_is_answered_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Slow tide" in refusal(["live", "--demo", "--preset", "none such"], capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["live", "--demo", "--model", "nowhere.pkl"],
+        ["live", "--demo", "--osc", "nonsense"],
+        ["live", "--demo", "--seconds", "-1"],
+        ["live", "--demo", "--rate", "0"],
+        ["render", "nowhere.wav", "-o", "v.mp4"],
+        ["render", "nowhere.wav", "-o", "v.avi"],
+        ["render", "nowhere.wav", "-o", "v.mp4", "--size", "9999x3"],
+        ["render", "nowhere.wav", "-o", "v.mp4", "--fps", "0"],
+        ["model", "info", "nowhere.pkl"],
+    ],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal(arguments, capsys)
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    told = capsys.readouterr().out
+    for command in ("live", "render", "devices", "model", "bench"):
+        assert command in told
+
+
+def test_the_readme_holds_the_present_table_of_parameters() -> None:
+    assert reference() in README.read_text(encoding="utf-8")
+
+
+def test_the_stage_never_imports_torch() -> None:
+    stage = ["cli", "live_command", "stage.panel", "stage.panel_window", "stage.recorder", "stage.canvas"]
+    code = "\n".join(
+        [
+            "import sys",
+            *(f"import lavlive.{module}" for module in stage),
+            "print([m for m in ('torch', 'openvino', 'onnxruntime', 'encodec') if m in sys.modules])",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
