@@ -18,6 +18,7 @@ from safetensors.torch import save
 
 from lavlive.errors import CheckpointError
 from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.shapes import expected_shapes
 
 FORMAT = "lavlive-generator-1"
 
@@ -75,9 +76,8 @@ def load_generator(path: str | Path) -> LoadedGenerator:
     """
     path = Path(path)
     config, card = _read_header(path)
-    # Shapes first, on torch's device without memory: a damaged header must not allocate what it claims.
-    with torch.device("meta"):
-        expected = {name: tuple(tensor.shape) for name, tensor in Generator(config).state_dict().items()}
+    # Shapes first: a damaged header must not allocate what it claims.
+    expected = dict(expected_shapes(asdict(config)))
     try:
         with safe_open(path, framework="pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

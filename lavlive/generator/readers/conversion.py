@@ -11,6 +11,7 @@ import numpy as np
 
 from lavlive.errors import CheckpointError
 from lavlive.generator.readers.arrays import Array, Stored
+from lavlive.generator.shapes import expected_shapes
 
 _LARGEST_WEIGHTS = 512 << 20
 _LARGEST_RESOLUTION = 2048
@@ -86,42 +87,6 @@ def assemble(config: Mapping[str, Any], take: Callable[[str], Array | None]) -> 
             raise CheckpointError(f"of another kind: {name} is {found}, StyleGAN2 needs {shape}")
         weights[name] = np.asarray(array, np.float32, order="C")
     return weights
-
-
-def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes of the entries in a generator's state, from the fields of its configuration."""
-    w_dim, classes = config["w_dim"], config["class_count"]
-    if classes:
-        yield "mapping.embed.weight", (config["class_width"], classes)
-        yield "mapping.embed.bias", (config["class_width"],)
-    inputs = config["z_dim"] + (config["class_width"] if classes else 0)
-    for index in range(config["mapping_layers"]):
-        outputs = w_dim if index == config["mapping_layers"] - 1 else config["mapping_width"]
-        yield f"mapping.layers.{index}.weight", (outputs, inputs)
-        yield f"mapping.layers.{index}.bias", (outputs,)
-        inputs = outputs
-    yield "mapping.w_mean", (w_dim,)
-    before = 0
-    for index, resolution in enumerate(block_resolutions(config["resolution"])):
-        block = f"synthesis.blocks.{index}"
-        width = max(min(config["channel_base"] // resolution, config["channel_max"]), 1)
-        if resolution == 4:
-            yield f"{block}.constant", (width, 4, 4)
-        elif config["architecture"] == "resnet":
-            yield f"{block}.shortcut.weight", (width, before, 1, 1)
-        for layer, wide in [("conv1", width)] if resolution == 4 else [("conv0", before), ("conv1", width)]:
-            yield f"{block}.{layer}.affine.weight", (wide, w_dim)
-            yield f"{block}.{layer}.affine.bias", (wide,)
-            yield f"{block}.{layer}.weight", (width, wide, 3, 3)
-            yield f"{block}.{layer}.bias", (width,)
-            yield f"{block}.{layer}.noise_strength", ()
-            yield f"{block}.{layer}.noise_constant", (resolution, resolution)
-        if config["architecture"] == "skip" or resolution == config["resolution"]:
-            yield f"{block}.to_picture.affine.weight", (width, w_dim)
-            yield f"{block}.to_picture.affine.bias", (width,)
-            yield f"{block}.to_picture.weight", (3, width, 1, 1)
-            yield f"{block}.to_picture.bias", (3,)
-        before = width
 
 
 def block_resolutions(resolution: object) -> list[int]:

@@ -148,6 +148,7 @@ def _synthesis_config(modules: Modules, weights: Weights) -> dict[str, Any]:
         "resolution": resolutions[-1],
         "channel_base": base,
         "channel_max": widest,
+        "picture_channels": 3,
         "architecture": architecture,
         "fir": filter_taps(weights.take("synthesis.b8.conv0.resample_filter")),
         "conv_clamp": None if clamp is None else float(clamp),

@@ -107,6 +107,7 @@ def _config(weights: Weights) -> dict[str, Any]:
         "resolution": resolutions[-1],
         "channel_base": base,
         "channel_max": widest,
+        "picture_channels": 3,
         "architecture": "skip",
         "fir": filter_taps(weights.take(kernel)) if kernel in weights else [1.0, 3.0, 3.0, 1.0],
         "conv_clamp": None,

@@ -144,6 +144,7 @@ def _synthesis_config(settings: dict[object, object], weights: Weights) -> dict[
         "resolution": resolutions[-1],
         "channel_base": base,
         "channel_max": widest,
+        "picture_channels": 3,
         "architecture": architecture,
         "fir": filter_taps(np.array(taps, np.float32)),
         "conv_clamp": None if clamp is None else float(clamp),

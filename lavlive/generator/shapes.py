@@ -1,0 +1,47 @@
+"""Names and shapes of a generator's weights, known without torch and without building anything.
+
+What a file claims to hold is checked against this table before a network of that size is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of the entries in a generator's state, from the fields of its configuration."""
+    w_dim, classes = config["w_dim"], config["class_count"]
+    class_width = (config["class_width"] or w_dim) if classes else 0
+    if classes:
+        yield "mapping.embed.weight", (class_width, classes)
+        yield "mapping.embed.bias", (class_width,)
+    inputs = config["z_dim"] + class_width
+    for index in range(config["mapping_layers"]):
+        last = index == config["mapping_layers"] - 1
+        outputs = w_dim if last else config["mapping_width"] or w_dim
+        yield f"mapping.layers.{index}.weight", (outputs, inputs)
+        yield f"mapping.layers.{index}.bias", (outputs,)
+        inputs = outputs
+    yield "mapping.w_mean", (w_dim,)
+    before, channels = 0, config["picture_channels"]
+    for index, resolution in enumerate(2**power for power in range(2, config["resolution"].bit_length())):
+        block = f"synthesis.blocks.{index}"
+        width = max(min(config["channel_base"] // resolution, config["channel_max"]), 1)
+        if resolution == 4:
+            yield f"{block}.constant", (width, 4, 4)
+        elif config["architecture"] == "resnet":
+            yield f"{block}.shortcut.weight", (width, before, 1, 1)
+        for layer, wide in [("conv1", width)] if resolution == 4 else [("conv0", before), ("conv1", width)]:
+            yield f"{block}.{layer}.affine.weight", (wide, w_dim)
+            yield f"{block}.{layer}.affine.bias", (wide,)
+            yield f"{block}.{layer}.weight", (width, wide, 3, 3)
+            yield f"{block}.{layer}.bias", (width,)
+            yield f"{block}.{layer}.noise_strength", ()
+            yield f"{block}.{layer}.noise_constant", (resolution, resolution)
+        if config["architecture"] == "skip" or resolution == config["resolution"]:
+            yield f"{block}.to_picture.affine.weight", (width, w_dim)
+            yield f"{block}.to_picture.affine.bias", (width,)
+            yield f"{block}.to_picture.weight", (channels, width, 1, 1)
+            yield f"{block}.to_picture.bias", (channels,)
+        before = width
