@@ -113,6 +113,12 @@ class GeneratorConfig:
         return max(min(self.channel_base // resolution, self.channel_max), 1)
 
 
+def _normal(*shape: int, deviation: float = 1.0) -> Tensor:
+    """Normal numbers; on torch's device without memory, which imports for seconds to draw any, the shape."""
+    numbers = torch.empty(shape)
+    return numbers if numbers.is_meta else numbers.normal_(std=deviation)
+
+
 class Linear(nn.Module):
     """A fully connected layer whose weights are scaled at run time (equalised learning rate)."""
 
@@ -120,7 +126,7 @@ class Linear(nn.Module):
         self, inputs: int, outputs: int, *, activate: bool = False, bias: float = 0.0, rate: float = 1.0
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.weight = nn.Parameter(_normal(outputs, inputs, deviation=1 / rate))
         self.bias = nn.Parameter(torch.full((outputs,), bias))
         self.weight_gain = rate / math.sqrt(inputs)
         self.bias_gain = rate
@@ -179,8 +185,7 @@ class Resample(nn.Module):
 
     def __init__(self, fir: tuple[float, ...]) -> None:
         super().__init__()
-        taps = torch.tensor(fir)
-        self.register_buffer("kernel", taps / taps.sum() * 2, persistent=False)
+        self.register_buffer("kernel", torch.tensor([tap / sum(fir) * 2 for tap in fir]), persistent=False)
 
     def forward(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
         """Filter [N, C, H, W] along both axes, padded by (before, after), with the gain of a doubling."""
@@ -210,10 +215,10 @@ class ModulatedConv(nn.Module):
     def __init__(self, config: GeneratorConfig, inputs: int, outputs: int, resolution: int, up: bool) -> None:
         super().__init__()
         self.affine = Linear(config.w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.weight = nn.Parameter(_normal(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise_constant", torch.randn(resolution, resolution))
+        self.register_buffer("noise_constant", _normal(resolution, resolution))
         self.resample = Resample(config.fir) if up else None
         self.clamp = config.conv_clamp
         self.weight_square: Tensor | None = None
@@ -250,7 +255,7 @@ class ToPicture(nn.Module):
     def __init__(self, config: GeneratorConfig, inputs: int) -> None:
         super().__init__()
         self.affine = Linear(config.w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(config.picture_channels, inputs, 1, 1))
+        self.weight = nn.Parameter(_normal(config.picture_channels, inputs, 1, 1))
         self.bias = nn.Parameter(torch.zeros(config.picture_channels))
         self.style_gain = 1 / math.sqrt(inputs)
         self.clamp = config.conv_clamp
@@ -267,7 +272,7 @@ class Shortcut(nn.Module):
 
     def __init__(self, config: GeneratorConfig, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+        self.weight = nn.Parameter(_normal(outputs, inputs, 1, 1))
         self.weight_gain = 1 / math.sqrt(inputs)
         self.resample = Resample(config.fir)
 
@@ -290,7 +295,7 @@ class SynthesisBlock(nn.Module):
         self.shortcut: Shortcut | None = None
         self.to_picture: ToPicture | None = None
         if first:
-            self.constant = nn.Parameter(torch.randn(outputs, 4, 4))
+            self.constant = nn.Parameter(_normal(outputs, 4, 4))
         else:
             inputs = config.channels(resolution // 2)
             self.conv0 = ModulatedConv(config, inputs, outputs, resolution, up=True)
