@@ -69,22 +69,25 @@ class Learn:
         return max(moved, key=lambda h: (_PRIORITY.get(h.source.kind, 0), len(h.raws)), default=None)
 
     def _is_part(self, heard: _Heard) -> bool:
-        """Whether a controller only carries a part of a 14-bit value that was heard too."""
+        """Whether a message is only a part of a 14-bit value that was heard too, or the other way round."""
+        number = heard.source.number
         if heard.source.kind is SourceKind.CC14:
-            coarse = self._heard.get(
-                (heard.device, Source(SourceKind.CC, heard.source.channel, heard.source.number))
-            )
-            return coarse is None
+            return not self._hears_pair(heard, number)
         if heard.source.kind is not SourceKind.CC:
             return False
-        kinds = {
-            (other.source.kind, other.source.number)
+        if number in _NRPN_PARTS and any(
+            other.source.kind is SourceKind.NRPN and other.device == heard.device
             for other in self._heard.values()
-            if other.device == heard.device and other.source.channel == heard.source.channel
-        }
-        if any(kind is SourceKind.NRPN for kind, _ in kinds) and heard.source.number in _NRPN_PARTS:
+        ):
             return True
-        return heard.source.number < 64 and (SourceKind.CC14, heard.source.number % 32) in kinds
+        return number < 64 and self._hears_pair(heard, number % 32)
+
+    def _hears_pair(self, heard: _Heard, number: int) -> bool:
+        """Whether both controllers of a 14-bit pair were moved since learning began."""
+        return all(
+            (heard.device, Source(SourceKind.CC, heard.source.channel, part)) in self._heard
+            for part in (number, number + 32)
+        )
 
     def _mode(self, heard: _Heard) -> Mode:
         button = heard.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM)

@@ -72,6 +72,10 @@ class Looks:
         self._before = None
         self.by_hand(name, checked)
 
+    def begin_with(self, preset: Preset) -> None:
+        """Count a preset as recalled whose values are set already, as at the start of a show."""
+        self.preset, self.modulations = preset.name, dict(preset.beat)
+
     def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
         """Morph to a preset over `seconds`, or over ``show.morph``."""
         self._undo.replace({name: self.values[name] for name in preset.values})

@@ -25,10 +25,11 @@ _TOP_14 = 16383
 
 @dataclass(slots=True)
 class _Pair:
-    """A 14-bit value that arrives in two bytes; `fine_seen` tells it from two unrelated controllers."""
+    """A 14-bit value that arrives in two bytes; that both were seen tells it from a lone controller."""
 
     coarse: int = 0
     fine: int = 0
+    coarse_seen: bool = False
     fine_seen: bool = False
 
     def take_coarse(self, coarse: int) -> bool:
@@ -37,8 +38,9 @@ class _Pair:
         The fine byte is on its way. Until it comes the value is the end of the new coarse step that is
         nearest to where we come from, so the value never turns back or overshoots on its way.
         """
-        if coarse == self.coarse:
+        if coarse == self.coarse and self.coarse_seen:
             return False
+        self.coarse_seen = True
         self.fine = 0 if coarse > self.coarse else 127
         self.coarse = coarse
         return True
@@ -138,7 +140,7 @@ class Parser:
             pair.fine, pair.fine_seen = value, True
         elif not pair.take_coarse(value):
             return
-        if pair.fine_seen:
+        if pair.fine_seen and pair.coarse_seen:
             yield self._event(SourceKind.CC14, channel, number % 32, pair.value, _TOP_14, time)
 
     def _data_entry(
