@@ -120,6 +120,13 @@ def _add_live(commands: argparse._SubParsersAction) -> None:
         metavar="ADDRESS",
         help="a host that may send OSC from the network; repeat",
     )
+    control.add_argument(
+        "--osc-send",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="tell a touch surface of every change; repeat",
+    )
     parser.set_defaults(run=_live)
 
 

@@ -64,18 +64,19 @@ def _names_source(options: argparse.Namespace) -> bool:
     return options.demo or (options.track, options.input, options.loopback) != (None, None, None)
 
 
-def osc_settings(address: str | None, allow: list[str]) -> OscSettings | None:
-    """Where OSC is heard, from ``--osc``; None for ``off``.
+def osc_settings(address: str | None, allow: list[str], send: list[str]) -> OscSettings | None:
+    """Where OSC is heard and who is told, from ``--osc`` and its kin; None for ``off``.
 
     Raises:
         ControlError: it is no address.
     """
     if address == "off":
         return None
+    targets = tuple(parse_address(target) for target in send)
     if address is None:
-        return OscSettings(allow=tuple(allow))
+        return OscSettings(allow=tuple(allow), send=targets)
     host, port = parse_address(address)
-    return OscSettings(host, port, tuple(allow))
+    return OscSettings(host, port, tuple(allow), targets)
 
 
 def model_bank(path: str | None) -> list[Path]:
@@ -214,7 +215,7 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
         BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
         RtmidiSystem(),
         options.midi,
-        osc_settings(options.osc, options.osc_allow),
+        osc_settings(options.osc, options.osc_allow, options.osc_send),
         preset_library(),
     )
     if crashed is not None and options.preset is None:

@@ -166,6 +166,8 @@ def test_learn_tells_knobs_encoders_buttons_and_14_bit_faders_apart() -> None:
     assert learned("mapper.y", *fader).source == Source(CC14, 0, 7)
     parts = [Source(CC, 1, 99), Source(CC, 1, 98), Source(NRPN, 1, 300)]
     assert learned("mapper.y", *[(s, i, 0.1) for i in range(4) for s in parts]).source == Source(NRPN, 0, 300)
+    lone = [(source, index, 0.1) for index in range(4) for source in (Source(CC, 1, 39), Source(CC14, 1, 7))]
+    assert learned("mapper.y", *lone).source == Source(CC, 0, 39)
     pad = Source(NOTE, 10, 36)
     assert learned("show.freeze", (pad, 90, 0.9)) == Binding(pad, "show.freeze", Mode.TOGGLE)
     assert learned(Action("preset.next"), (pad, 90, 0.9)) == Binding(pad, Action("preset.next"))

@@ -49,8 +49,9 @@ def test_a_14_bit_pair_ends_on_its_value_and_never_overshoots_on_the_way(path: l
         assert all(min(before, value) <= raw <= max(before, value) for raw in seen)
 
 
-def test_a_lone_controller_below_32_is_no_14_bit_pair() -> None:
-    assert events(Parser("knob"), (0xB0, 1, 5), (0xB0, 1, 6), kind=CC14) == []
+@pytest.mark.parametrize("number", [1, 33])
+def test_a_lone_controller_is_no_14_bit_pair(number: int) -> None:
+    assert events(Parser("knob"), (0xB0, number, 5), (0xB0, number, 6), kind=CC14) == []
 
 
 def test_nrpn_is_read_with_one_data_byte_with_two_and_in_steps() -> None:
