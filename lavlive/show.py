@@ -66,6 +66,7 @@ class Show:
         self.notices = notices
         self.latency = Latency()
         self.pictures_shown = 0
+        self.newest_picture: Picture | None = None
         self.panel: PanelWindow | None = None
         self.done = False
         self.recorder = recorder
@@ -89,6 +90,7 @@ class Show:
             self._take_engine_event(told, now)
         picture = self.link.read_picture(after=self._sequence)
         if picture is not None:
+            self.newest_picture = picture
             self._sequence = picture.sequence
             self.pictures_shown += 1
         self.output.present(picture, self.control.values, now, self.status(), self.notices.badge(now))
@@ -131,7 +133,8 @@ class Show:
         from lavlive.stage.panel_window import PanelWindow
 
         try:
-            self.panel = PanelWindow(Panel(self).draw)
+            panel = Panel(self)
+            self.panel = PanelWindow(panel.draw, panel.close)
         except DisplayError as error:
             self.notices.tell(str(error), time.perf_counter())
 

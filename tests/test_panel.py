@@ -7,22 +7,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import glfw
+import numpy as np
 import pytest
 
 from lavlive.control.binding_files import BindingFolders
 from lavlive.control.control import Control
 from lavlive.control.library import PresetLibrary
 from lavlive.errors import ControlError
-from lavlive.link import Link
+from lavlive.link import Link, Picture
 from lavlive.notices import Notices
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.stage.panel import Panel
 from lavlive.stage.panel_window import PanelWindow
+from lavlive.stage.thumbnails import Thumbnails
 from tests.xvfb import xvfb
 
 Y_SLIDER = (123, 100)
-Y_LEARN = (443, 100)
+Y_LEARN = (510, 100)
 
 
 class PanelRig:
@@ -35,7 +37,9 @@ class PanelRig:
         self.control = Control(
             Values(), bindings, presets=PresetLibrary(shipped("presets"), folder / "presets")
         )
-        self.window = PanelWindow(Panel(self).draw)
+        self.newest_picture: Picture | None = None
+        panel = Panel(self)
+        self.window = PanelWindow(panel.draw, panel.close)
         glfw.set_window_pos(self.window.handle, 0, 0)
 
     def status(self) -> str:
@@ -122,13 +126,44 @@ def test_a_click_alone_never_turns_the_flash_limiter_off(rig: PanelRig) -> None:
     glfw.set_window_size(rig.window.handle, 1180, 1380)
     rig.frames(8)
     switches = set()
-    for y in range(1100, 1380, 14):
+    for y in range(1100, 1380, 10):
         rig.mouse("mousemove", "20", str(y))
         rig.mouse("mousedown", "1")
         rig.mouse("mouseup", "1")
         switches |= {name for name in ("show.freeze", "show.blackout") if rig.control.values[name]}
         assert rig.control.values["show.flash_limit"] is True
     assert switches == {"show.freeze", "show.blackout"}
+
+
+def test_the_beat_is_set_in_a_popup_and_taken_off_again(rig: PanelRig) -> None:
+    rig.mouse("mousemove", "425", "100")
+    rig.mouse("mousedown", "1")
+    rig.mouse("mouseup", "1")
+    rig.mouse("mousemove", "570", "210")
+    rig.mouse("mousedown", "1")
+    rig.mouse("mouseup", "1")
+    modulation = rig.control.looks.modulations.get("mapper.y")
+    assert modulation is not None
+    assert modulation.depth != 0
+    assert modulation.beats == 4.0
+
+
+def test_a_preset_that_was_shown_has_a_thumbnail_from_then_on(rig: PanelRig, tmp_path: Path) -> None:
+    thumbnails = Thumbnails(tmp_path / "thumbnails")
+    pixels = np.full((256, 256, 3), (10, 200, 30), np.uint8)
+    thumbnails.watch("Dub", False, pixels, 0.0)
+    thumbnails.watch("Dub", True, pixels, 1.0)
+    thumbnails.watch("Dub", False, pixels, 2.0)
+    assert thumbnails.texture("Dub") is None
+    thumbnails.watch("Dub", False, pixels, 6.0)
+    assert thumbnails.texture("Dub") is not None
+    thumbnails.close()
+    again = Thumbnails(tmp_path / "thumbnails")
+    assert again.texture("Dub") is not None
+    kept = np.load(tmp_path / "thumbnails" / "dub.npy")
+    assert kept.shape == (48, 48, 3)
+    assert np.all(kept == (10, 200, 30))
+    again.close()
 
 
 def test_no_controller_may_learn_the_flash_limiter(rig: PanelRig) -> None:

@@ -14,9 +14,12 @@ from imgui_bundle import ImVec2, ImVec4, imgui
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.errors import ControlError, PresetError
-from lavlive.link import Link
+from lavlive.link import Link, Picture
 from lavlive.notices import Notices
 from lavlive.parameters import GROUPS, TABLE, Kind, Parameter
+from lavlive.resources import cache_folder
+from lavlive.stage.panel_beat import draw_beat_button
+from lavlive.stage.thumbnails import SIZE, Thumbnails
 
 _DIM = ImVec4(0.50, 0.52, 0.55, 1.0)
 _GOOD = ImVec4(0.45, 0.80, 0.55, 1.0)
@@ -42,6 +45,10 @@ class Subject(Protocol):
     def flash_held_back(self) -> float:
         """How much of the last change the flash limiter held back, 0 to 1."""
 
+    @property
+    def newest_picture(self) -> Picture | None:
+        """The picture that is shown, None before the first."""
+
 
 class Panel:
     """Draws the panel of one show; `draw` is called inside a Dear ImGui window."""
@@ -50,11 +57,15 @@ class Panel:
         self._subject = subject
         self._new_name = ""
         self._problem = ""
+        self._thumbnails = Thumbnails(cache_folder() / "thumbnails")
+        self._limited = (0.0, float("-inf"))
         self.now = 0.0
 
     def draw(self, width: float, height: float, now: float) -> None:
         """Everything, once, in a window of that size in pixels; `now` in seconds of the clock."""
         self.now = now
+        looks, picture = self._subject.control.looks, self._subject.newest_picture
+        self._thumbnails.watch(looks.preset, looks.morphing, picture.pixels if picture else None, now)
         self._draw_header()
         imgui.separator()
         left = max(540.0, width * 0.52)
@@ -80,7 +91,7 @@ class Panel:
             (f"NaN {number('audio.invalid'):.0f}", number("audio.invalid") > 0, _BAD),
             (f"XRUN {number('audio.xruns'):.0f}", number("audio.xruns") > 0, _WARN),
             (f"DROPPED {dropped:.0f}", dropped > 0, _WARN),
-            ("LIMITED", number("picture.limited") > 0, _DIM),
+            ("LIMITED", self._just_limited(), _WARN),
             ("FLASH HELD", self._subject.flash_held_back() > 0.01, _WARN),
         ]
         for text, lit, colour in lamps:
@@ -88,6 +99,17 @@ class Panel:
             imgui.text_colored(colour if lit else ImVec4(0.20, 0.21, 0.23, 1.0), text)
         badge = self._subject.notices.badge(self.now)
         imgui.text_colored(_WARN if badge else _DIM, badge or "all well")
+
+    def _just_limited(self) -> bool:
+        """Whether w+ was held at its limit within the last two seconds."""
+        count = self._subject.link.number("picture.limited")
+        if count != self._limited[0]:
+            self._limited = count, self.now
+        return self.now - self._limited[1] < 2.0
+
+    def close(self) -> None:
+        """Let go of what the panel keeps in OpenGL."""
+        self._thumbnails.close()
 
     # Parameters
 
@@ -118,7 +140,9 @@ class Panel:
         imgui.same_line()
         imgui.text(parameter.name.partition(".")[2])
         if not parameter.guarded:
-            imgui.same_line(410)
+            imgui.same_line(400)
+            draw_beat_button(parameter, control.looks)
+            imgui.same_line(480)
             self._draw_binding(parameter.name)
         imgui.pop_id()
 
@@ -196,12 +220,16 @@ class Panel:
         used = 0.0
         for preset in looks.library.all():
             label = f"{preset.key} {preset.name}" if preset.key is not None else preset.name
-            wide = imgui.calc_text_size(label).x + 26
+            texture = self._thumbnails.texture(preset.name)
+            wide = imgui.calc_text_size(label).x + 26 + (SIZE + 4 if texture else 0)
             if used and used + wide < room:
                 imgui.same_line()
             else:
                 used = 0.0
             used += wide
+            if texture:
+                imgui.image(imgui.ImTextureRef(texture), ImVec2(SIZE, SIZE))
+                imgui.same_line(0, 4)
             chosen = preset.name == looks.preset
             if chosen:
                 imgui.push_style_color(imgui.Col_.button.value, ImVec4(0.20, 0.42, 0.52, 1.0))

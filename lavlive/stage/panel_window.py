@@ -31,17 +31,24 @@ class PanelWindow:
     """Opens, feeds and draws the panel's window; all calls come from the main thread.
 
     Args:
+        close: lets go of what `draw` keeps in OpenGL; called while the context is current.
         draw: builds the panel with Dear ImGui calls, inside one full-size window; takes width, height, time.
         visible: tests may hide it.
     """
 
-    def __init__(self, draw: Callable[[float, float, float], None], visible: bool = True) -> None:
+    def __init__(
+        self,
+        draw: Callable[[float, float, float], None],
+        close: Callable[[], None] = lambda: None,
+        visible: bool = True,
+    ) -> None:
         start_glfw()
         from imgui_bundle import imgui
         from imgui_bundle.python_backends.glfw_backend import GlfwRenderer
 
         self._imgui = imgui
         self._draw = draw
+        self._close = close
         self._keys: list[KeyPressed] = []
         glfw.default_window_hints()
         glfw.window_hint(glfw.CONTEXT_VERSION_MAJOR, 3)
@@ -119,6 +126,7 @@ class PanelWindow:
             return
         glfw.make_context_current(self.handle)
         self._imgui.set_current_context(self._context)
+        self._close()
         self._renderer.shutdown()
         self._imgui.destroy_context(self._context)
         glfw.destroy_window(self.handle)
