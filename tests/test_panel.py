@@ -126,10 +126,11 @@ def test_a_click_alone_never_turns_the_flash_limiter_off(rig: PanelRig) -> None:
     glfw.set_window_size(rig.window.handle, 1180, 1380)
     rig.frames(8)
     switches = set()
-    for y in range(1100, 1380, 10):
+    for y in range(1100, 1380, 14):
         rig.mouse("mousemove", "20", str(y))
         rig.mouse("mousedown", "1")
         rig.mouse("mouseup", "1")
+        rig.mouse("key", "Escape")
         switches |= {name for name in ("show.freeze", "show.blackout") if rig.control.values[name]}
         assert rig.control.values["show.flash_limit"] is True
     assert switches == {"show.freeze", "show.blackout"}
