@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import torch
 
+from lavlive.encoder.seanet import StreamingEncoder
 from lavlive.encoder.weights import load_encoder
 from lavlive.errors import TrainingError, UsageError
 from lavlive.training import (
@@ -26,10 +27,13 @@ from lavlive.training.encoder_codec import (
     Codec,
     MelDistance,
     ResidualQuantizer,
+    SpectrumProbe,
     contrast_in_time,
+    redundancy,
     shipping_encoder,
 )
 from lavlive.training.encoder_data import SAMPLE_RATE, Segments, Track
+from lavlive.training.encoder_metric import fit_metric
 from lavlive.training.encoder_train import Recipe, Run
 from lavlive.training.music_composer import GENRES, compose
 
@@ -196,6 +200,25 @@ def test_the_contrastive_loss_is_small_when_near_hops_are_alike() -> None:
     assert float(contrast_in_time(alike)) < 0.2 * float(contrast_in_time(torch.randn(8, 16, 30)))
 
 
+def test_redundancy_is_one_for_copies_and_near_nought_for_independent_dimensions() -> None:
+    torch.manual_seed(0)
+    assert float(redundancy(torch.randn(2, 1, 500).expand(2, 6, 500))) == pytest.approx(1.0, abs=0.01)
+    assert float(redundancy(torch.randn(4, 6, 1000))) < 0.01
+
+
+def test_the_spectrum_can_be_read_where_the_latents_tell_it_and_not_elsewhere() -> None:
+    torch.manual_seed(0)
+    probe = SpectrumProbe(64, hop=320)
+    sound = torch.from_numpy(_music(2.0)[: 320 * 100])[None, None]
+    told = torch.from_numpy(encoder_evaluate.log_mel(sound[0, 0].numpy(), bands=64)).t()[None]
+    told = (told - told.mean(dim=2, keepdim=True)) / told.std(dim=2, keepdim=True)
+    with torch.no_grad():
+        probe.linear.weight.copy_(torch.eye(64)[:, :, None])
+        probe.linear.bias.zero_()
+        assert float(probe(told, sound)) < 0.3
+        assert float(probe(told.flip(2), sound)) > 1.0
+
+
 def test_the_codec_is_causal() -> None:
     torch.manual_seed(0)
     codec = Codec(2).eval()
@@ -289,7 +312,12 @@ def test_the_command_trains_ships_and_the_file_drives_a_show(folder: Path, tmp_p
     ]
     assert encoder.main(["--data", str(folder), "--run", str(run), *tiny]) == 0
     (tmp_path / "card.json").write_text('{"note": "a test"}')
-    assert encoder.main(["--ship", str(run), "-o", str(shipped), "--card", str(tmp_path / "card.json")]) == 0
+    assert (
+        encoder.main(
+            ["--ship", str(run), "-o", str(shipped), "--card", str(tmp_path / "card.json"), "--threads", "1"]
+        )
+        == 0
+    )
     own = load_encoder(shipped, runner="torch")
     assert own.trained
     assert own.licence == "MIT"
@@ -314,6 +342,36 @@ def test_the_standardisation_is_folded_without_a_trace() -> None:
         wanted = codec.latents(sound)
         folded = shipping_encoder(codec)(sound)
     assert torch.allclose(folded, wanted, atol=1e-4)
+
+
+def test_a_change_of_the_latents_is_folded_too() -> None:
+    torch.manual_seed(0)
+    codec = Codec(2).eval()
+    sound = torch.from_numpy(_music())[None, None]
+    change = torch.randn(128, 128) / 11
+    with torch.no_grad():
+        wanted = torch.einsum("oi,nit->not", change, codec.latents(sound))
+        assert torch.allclose(shipping_encoder(codec, change)(sound), wanted, atol=1e-4)
+
+
+def test_the_metric_weighs_what_lasts_above_what_flickers() -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((4, 4))
+
+    def describe(samples: np.ndarray) -> np.ndarray:
+        hops = len(samples) // 320
+        lasting = np.repeat(rng.standard_normal((hops // 75 + 1, 1)), 75, axis=0)[:hops]
+        return (np.concatenate([lasting, rng.standard_normal((hops, 3))], axis=1) @ mixing).astype(np.float32)
+
+    track = Track("long", np.zeros(60 * SAMPLE_RATE, np.float32))
+    change = fit_metric(describe, [track], power=0.5).numpy()
+    seen = describe(track.samples) @ change.T
+    blocks = seen[20:][: 75 * 50].reshape(50, 75, 4)
+    # The blocks of the fit begin after the warm-up; a phase of 20 hops blurs them but little.
+    variance = blocks.mean(axis=1).var(axis=0).sum() / blocks.reshape(-1, 4).var(axis=0).sum()
+    plain = describe(track.samples)[20:][: 75 * 50].reshape(50, 75, 4)
+    assert variance > 1.3 * plain.mean(axis=1).var(axis=0).sum() / plain.reshape(-1, 4).var(axis=0).sum()
+    assert np.linalg.cond(change) < 1e3
 
 
 def test_a_run_that_is_not_there_cannot_ship(tmp_path: Path) -> None:
@@ -361,7 +419,9 @@ def test_a_driver_that_knows_the_bars_scores_one_and_noise_scores_a_half() -> No
 
 def test_an_evaluation_puts_the_encoder_beside_its_baselines(tracks: list[Track]) -> None:
     torch.manual_seed(0)
-    figures = encoder_evaluate.evaluate(Codec(2).eval(), tracks[:1])
+    codec = Codec(2).eval()
+    streaming = StreamingEncoder(Codec(2).encoder)
+    figures = encoder_evaluate.evaluate(codec, streaming, 2, tracks[:1])
     text = encoder_evaluate.report(figures, "one")
     assert all(name in text for name in ("trained", "untrained", "log-mel", "noise", "8 codebooks"))
     rebuilt = figures["track 0"]["rebuilding"]

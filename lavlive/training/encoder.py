@@ -2,8 +2,8 @@
 
     python -m lavlive.training encoder --make-data MUSIC
     python -m lavlive.training encoder --data MUSIC/train --run RUN
-    python -m lavlive.training encoder --evaluate RUN --tracks MUSIC/heldout --tracks FOLDER
-    python -m lavlive.training encoder --ship RUN -o encoder.safetensors
+    python -m lavlive.training encoder --ship RUN --tracks MUSIC/train -o FILE
+    python -m lavlive.training encoder --evaluate RUN --encoder FILE --tracks MUSIC/heldout --tracks FOLDER
 
 Training goes on where the run's checkpoint stands; Ctrl+C stops it and loses nothing. Any folder of
 sound files will do for --data and --tracks.
@@ -23,11 +23,12 @@ import torch
 from lavlive.encoder.base import EncoderInfo
 from lavlive.encoder.calibration import calibration_clip, measure
 from lavlive.encoder.seanet import StreamingEncoder
-from lavlive.encoder.weights import save_encoder
+from lavlive.encoder.weights import load_encoder, save_encoder
 from lavlive.errors import TrainingError, UsageError
 from lavlive.resources import shipped
-from lavlive.training.encoder_codec import hyperparameters, shipping_encoder
+from lavlive.training.encoder_codec import hyperparameters, latents_of, shipping_encoder
 from lavlive.training.encoder_data import SAMPLE_RATE, make_data, read_folder
+from lavlive.training.encoder_metric import fit_metric
 from lavlive.training.encoder_train import Recipe, Run, codec_of, train
 
 
@@ -67,8 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="stop training after so long, to go on another time")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=max(1, torch.get_num_threads() - 1))
-    parser.add_argument("--tracks", type=Path, action="append", default=[], help="folder to evaluate on")
+    parser.add_argument(
+        "--tracks",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder to evaluate on; with --ship, the training music, to weigh the latents by",
+    )
     parser.add_argument("--track-seconds", type=float, default=60.0, help="of each track (default 60)")
+    parser.add_argument(
+        "--encoder", default="bundled", help="the file that was shipped from the run evaluated"
+    )
+    parser.add_argument(
+        "--power", type=float, default=0.25, help="with --ship, see encoder_metric (default 0.25)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures of every track here")
     parser.add_argument("--card", type=Path, help="JSON file with more entries for the model card")
     parser.add_argument("-o", "--output", type=Path, default=shipped("data") / "encoder.safetensors")
@@ -99,11 +112,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(
         f"{options.evaluate}, step {content['step']}, {content['trained_seconds'] / 3600:.2f} h of training\n"
     )
+    encoder, filters = load_encoder(options.encoder, "torch"), content["recipe"]["filters"]
     everything = {}
     for title, tracks in [("demo", [demo_as_track()])] + [
         (folder.resolve().name, read_folder(folder, options.track_seconds)) for folder in options.tracks
     ]:
-        everything[title] = evaluate(codec, tracks)
+        everything[title] = evaluate(codec, encoder, filters, tracks)
         print(report(everything[title], title) + "\n", flush=True)
     if options.json:
         try:
@@ -130,7 +144,12 @@ def _ship(options: argparse.Namespace) -> None:
             card |= json.loads(options.card.read_text())
         except (OSError, ValueError) as error:
             raise UsageError(f"{options.card} is no JSON table: {error}") from error
-    encoder = shipping_encoder(codec).eval()
+    change = None
+    if options.tracks:
+        music = [track for folder in options.tracks for track in read_folder(folder, options.track_seconds)]
+        change = fit_metric(latents_of(codec), music, options.power)
+        card["metric_power"] = options.power
+    encoder = shipping_encoder(codec, change).eval()
     streaming = StreamingEncoder(encoder, EncoderInfo("bundled", trained=True))
     calibration = measure(streaming, calibration_clip(SAMPLE_RATE))
     arguments = hyperparameters(content["recipe"]["filters"])

@@ -1,18 +1,20 @@
 """A small neural codec: encoder, residual vector quantiser, decoder, and the losses that train them.
 
 The recipe is EnCodec's (Défossez et al., "High Fidelity Neural Audio Compression", 2022) without its
-discriminators, plus a contrastive loss over time that makes the encoder a better driver of pictures.
-Only the encoder ships.
+discriminators. Three further losses make the encoder a better driver of pictures: near hops alike, the
+spectrum within linear reach, no two dimensions the same. Only the encoder ships.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -147,7 +149,9 @@ class Codec(nn.Module):
         _wake(self.encoder)
         self.standardise = nn.BatchNorm1d(arguments["dimension"], affine=False, momentum=0.02)
         self.quantizer = ResidualQuantizer(arguments["dimension"], stages)
-        self.decoder = Decoder(arguments["dimension"], math.prod(arguments["ratios"]))
+        hop = math.prod(arguments["ratios"])
+        self.decoder = Decoder(arguments["dimension"], hop)
+        self.probe = SpectrumProbe(arguments["dimension"], hop)
 
     def forward(self, sound: Tensor, stages: int = 8) -> tuple[Tensor, Tensor, Tensor]:
         """Sound [N, 1, 320·T] to (its reconstruction, latents [N, 128, T], commitment loss).
@@ -176,17 +180,36 @@ def _wake(encoder: nn.Module) -> None:
                 value.zero_()
 
 
-def shipping_encoder(codec: Codec) -> nn.Module:
-    """The codec's encoder with the standardisation folded into its last convolution, in place."""
+def latents_of(codec: Codec) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Sound, float32 [320·n], to the codec's standardised latents, float32 [n, 128]."""
+
+    def describe(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return np.asarray(codec.latents(torch.from_numpy(samples)[None, None])[0].t().numpy())
+
+    return describe
+
+
+def shipping_encoder(codec: Codec, change: Tensor | None = None) -> nn.Module:
+    """The codec's encoder with the standardisation folded into its last convolution, in place.
+
+    Args:
+        change: [128, 128], applied to the standardised latents and folded in too.
+    """
     encoder: Any = codec.encoder
     last = encoder.model[-1].conv.conv
     mean, variance = codec.standardise.running_mean, codec.standardise.running_var
     if mean is None or variance is None:
         raise ValueError("the codec keeps no running statistics")
-    scale = torch.rsqrt(variance + codec.standardise.eps)
+    if change is None:
+        change = torch.eye(len(mean))
+    matrix = change / (variance + codec.standardise.eps).sqrt()
     with torch.no_grad():
-        last.weight_g.mul_(scale[:, None, None])
-        last.bias.sub_(mean).mul_(scale)
+        weight = last.weight_v * (last.weight_g / last.weight_v.norm(dim=(1, 2), keepdim=True))
+        folded = torch.einsum("oi,ick->ock", matrix, weight)
+        last.weight_v.copy_(folded)
+        last.weight_g.copy_(folded.norm(dim=(1, 2), keepdim=True))
+        last.bias.copy_(matrix @ (last.bias - mean))
     codec.standardise.reset_running_stats()
     return codec.encoder
 
@@ -268,3 +291,47 @@ def contrast_in_time(latents: Tensor, each: int = 4, temperature: float = 0.2) -
     mine = torch.arange(len(pair), device=latents.device)
     own = (pair[:, None] == pair) & (mine[:, None] != mine)
     return functional.cross_entropy(nearness.masked_fill(own, float("-inf")), mine)
+
+
+class SpectrumProbe(nn.Module):
+    """A linear map that must read the log-mel spectrum of the present off the latents.
+
+    A waveform can be rebuilt from latents that tell little more than its phase; what this probe can read
+    is what an eye would call the sound: which bands are loud just now.
+    """
+
+    def __init__(self, dimension: int, hop: int, bands: int = 64, window: int = 1024) -> None:
+        super().__init__()
+        self.linear = nn.Conv1d(dimension, bands, 1)
+        self.hop, self.size = hop, window
+        self.filters: Tensor
+        self.window: Tensor
+        self.register_buffer("filters", mel_filters(bands, window), persistent=False)
+        self.register_buffer("window", torch.hann_window(window), persistent=False)
+
+    def forward(self, latents: Tensor, sound: Tensor) -> Tensor:
+        """The share of the spectrum's variance that cannot be read, 0 is best.
+
+        Latents [N, dimension, T] and their sound [N, 1, hop·T]; each hop is compared with the window that
+        ends with it.
+        """
+        frames = functional.pad(sound[:, 0], (self.size - self.hop, 0)).unfold(1, self.size, self.hop)
+        power = torch.fft.rfft(frames * self.window).abs().square() / self.window.sum().square()
+        target = torch.log10(power @ self.filters.t() + 1e-7).transpose(1, 2)  # [N, bands, T]
+        mean = target.mean(dim=(0, 2), keepdim=True)
+        spread = target.std(dim=(0, 2), keepdim=True) + 1e-3
+        return functional.mse_loss(self.linear(latents), (target - mean) / spread)
+
+
+def redundancy(latents: Tensor) -> Tensor:
+    """Mean squared correlation between different dimensions of latents [N, dimension, T], 0..1.
+
+    As the covariance term of VICReg (Bardes et al. 2022): without it many dimensions say the same.
+    """
+    dimension = latents.shape[1]
+    flat = latents.transpose(0, 1).reshape(dimension, -1)
+    flat = flat - flat.mean(dim=1, keepdim=True)
+    flat = flat / (flat.square().mean(dim=1, keepdim=True).sqrt() + 1e-4)
+    correlation = flat @ flat.t() / flat.shape[1]
+    off = correlation - torch.diag(torch.diagonal(correlation))
+    return off.square().sum() / (dimension * (dimension - 1))

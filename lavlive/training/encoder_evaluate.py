@@ -19,7 +19,9 @@ from scipy.stats import rankdata
 from torch import nn
 from tqdm import tqdm
 
+from lavlive.encoder.base import Encoder
 from lavlive.encoder.encodec_package import build_seanet_encoder
+from lavlive.encoder.seanet import StreamingEncoder
 from lavlive.resources import shipped
 from lavlive.training import demo_track
 from lavlive.training.encoder_codec import Codec, MelDistance, hyperparameters, mel_filters
@@ -47,30 +49,23 @@ class Driving:
     """Areas under the ROC curve, of single hops and of means over 0.4 s: within bars, within sections.
 
     Those of sections compare different bars that carry the same name with bars of another name, and are
-    NaN where a track's sections are not known.
+    NaN where a track's sections are not known. ``dimensions`` is the participation ratio of the features'
+    covariance: over how many directions their movement is spread.
     """
 
     bar: float
     bar_smooth: float
     section: float
     section_smooth: float
+    dimensions: float
 
 
-def candidates(codec: Codec) -> dict[str, Describe]:
+def candidates(encoder: Encoder, filters: int) -> dict[str, Describe]:
     """The trained encoder, the same one untrained, and 128 log-mel bands, each as sound to [hops, 128]."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        filters = codec.encoder.get_parameter("model.0.conv.conv.weight_g").shape[0]
-        untrained = build_seanet_encoder(**hyperparameters(filters)).eval()
-
-    def encoding(describe: Callable[[torch.Tensor], torch.Tensor]) -> Describe:
-        def features(samples: Mono) -> Features:
-            with torch.inference_mode():
-                return np.asarray(describe(torch.from_numpy(samples)[None, None])[0].t().numpy(), np.float32)
-
-        return features
-
-    return {"trained": encoding(codec.latents), "untrained": encoding(untrained), "log-mel": log_mel}
+        untrained = StreamingEncoder(build_seanet_encoder(**hyperparameters(filters)))
+    return {"trained": encoder.encode, "untrained": untrained.encode, "log-mel": log_mel}
 
 
 def log_mel(samples: Mono, bands: int = 128, window: int = 1024) -> Features:
@@ -121,7 +116,8 @@ def driving(features: Features, track: Track, seed: int = 0, pairs: int = 20_000
                 continue
             near, apart = (np.linalg.norm(values[first[i]] - values[second[i]], axis=1) for i in (own, other))
             figures[name] = roc_area(-near, -apart)
-    return Driving(**figures)
+    spread = np.linalg.svd(features - features.mean(axis=0), compute_uv=False) ** 2
+    return Driving(**figures, dimensions=float(spread.sum() ** 2 / max(float((spread**2).sum()), 1e-12)))
 
 
 def roc_area(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
@@ -203,11 +199,11 @@ def demo_as_track() -> Track:
     return Track("demo", track.samples, sections, demo_track.BAR)
 
 
-def evaluate(codec: Codec, tracks: list[Track]) -> Figures:
-    """Both kinds of figures of every track."""
+def evaluate(codec: Codec, encoder: Encoder, filters: int, tracks: list[Track]) -> Figures:
+    """Figures of every track: what ``codec`` rebuilds, and how the ``encoder`` shipped from it drives."""
     clip = demo_as_track().samples
     clip = clip[: len(clip) // HOP * HOP]
-    mappers = {name: Mapper(describe, clip) for name, describe in candidates(codec).items()}
+    mappers = {name: Mapper(describe, clip) for name, describe in candidates(encoder, filters).items()}
     figures: Figures = {}
     for track in tqdm(tracks, desc="evaluating", unit="track"):
         samples = np.ascontiguousarray(track.samples[: len(track.samples) // HOP * HOP])
@@ -240,9 +236,14 @@ def report(figures: Figures, title: str) -> str:
     ]
     for name, values in means(figures, "rebuilding").items():
         lines.append(f"| {name} | {values['si_sdr']:.1f} | {values['mel']:.2f} |")
-    lines += ["", "| driving, AUC | bar | bar, 0.4 s | section | section, 0.4 s |", "|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| driving, AUC | bar | bar, 0.4 s | section | section, 0.4 s | dimensions |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, values in means(figures, "driving").items():
         cells = [f"{value:.3f}" if np.isfinite(value) else "–" for value in values.values()]
+        cells[-1] = f"{values['dimensions']:.1f}"
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     for other in ("untrained", "log-mel"):
         wins = sum(

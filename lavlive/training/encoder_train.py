@@ -17,7 +17,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lavlive.errors import TrainingError
-from lavlive.training.encoder_codec import Codec, MelDistance, contrast_in_time
+from lavlive.training.encoder_codec import Codec, MelDistance, contrast_in_time, redundancy
 from lavlive.training.encoder_data import Segments, Track
 
 _CHECKPOINT = "checkpoint.pt"
@@ -32,11 +32,11 @@ class Recipe:
         filters: SEANet's ``n_filters``.
         steps: length of the learning-rate schedule.
         batch, seconds: segments per step and their length.
-        wave, mel, commitment, contrast: weights of the losses.
+        wave, mel, commitment, contrast, spectrum, redundancy: weights of the losses.
     """
 
     filters: int = 8
-    steps: int = 2300
+    steps: int = 1700
     batch: int = 8
     seconds: float = 0.8
     rate: float = 1.5e-3
@@ -45,6 +45,8 @@ class Recipe:
     mel: float = 1.0
     commitment: float = 0.1
     contrast: float = 0.5
+    spectrum: float = 2.0
+    redundancy: float = 2.0
 
 
 class Run:
@@ -85,6 +87,8 @@ class Run:
             "mel": self.mel(copy, sound),
             "commitment": commitment,
             "contrast": contrast_in_time(latents),
+            "spectrum": self.codec.probe(latents, sound),
+            "redundancy": redundancy(latents),
         }
         total = torch.stack([getattr(self.recipe, name) * loss for name, loss in losses.items()]).sum()
         self.optimiser.zero_grad()
