@@ -15,7 +15,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import save_file
+
 from lavlive.errors import CheckpointError
+from lavlive.generator.readers.recognise import read_file
 
 
 def main() -> int:
@@ -42,10 +45,6 @@ def _answer(path: Path, output: Path) -> dict[str, Any]:
     # A hostile pickle makes millions of small objects; looking for cycles among them costs time for nothing.
     gc.disable()
     try:
-        from safetensors.numpy import save_file
-
-        from lavlive.generator.readers.recognise import read_file
-
         conversion = read_file(path)
         save_file(conversion.weights, output)
     except CheckpointError as error:
