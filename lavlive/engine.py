@@ -8,7 +8,8 @@
     latent worker    encoder, mapper, modulation, smoothing, their state touch the generator
     picture worker   the generator, the picture slots' write end         wait for a latent
     model loader     a model until it is handed to the picture worker    touch the running one
-    main             commands, events, the heartbeat                     compute
+    source switch    a source until it is handed to the latent worker    touch the running one
+    main             commands, events, the heartbeat                     compute, open a device
 
 The engine ends when its standard input closes, so it never outlives its stage. If a worker fails, the
 process exits and the stage starts another: nothing here tries to repair a broken thread.
@@ -27,7 +28,7 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
-from lavlive.audio.sources import Source, SourceSpec, open_source
+from lavlive.audio.sources import SourceSpec
 from lavlive.engine_settings import EngineSettings
 from lavlive.errors import LavliveError
 from lavlive.latent_worker import LatentWorker, TimedLatent
@@ -35,13 +36,19 @@ from lavlive.link import Link
 from lavlive.loading import load_model, load_path
 from lavlive.mailbox import Mailbox
 from lavlive.picture_worker import PictureWorker
+from lavlive.source_switch import SourceSwitch
 
 HEARTBEAT_SECONDS = 0.1
 STALLED_SECONDS = 1.5
 """A worker that has not come round for so long stops the heartbeat; the stage then restarts the engine."""
+_SLOW_PICTURES = 4
+"""A large model on a slow machine is no stall: so many of its pictures may pass besides."""
+_LAST_RESORT_SECONDS = 12.0
+"""How long an engine without a stage may take to end, before it ends whatever hangs."""
 
 EXIT_USER_ERROR = 2
 EXIT_WORKER_FAILED = 3
+EXIT_HUNG = 4
 
 
 class Engine:
@@ -53,7 +60,7 @@ class Engine:
         self._tell = tell
         self._mailbox: Mailbox[TimedLatent] = Mailbox()
         self._loading = threading.Lock()
-        self._source = open_source(settings.source)
+        self._source = SourceSwitch(settings.source, tell)
         self._log = open(settings.log, "wb") if settings.log else None  # noqa: SIM115
         self.latents: LatentWorker
         self.pictures: PictureWorker
@@ -68,17 +75,18 @@ class Engine:
         model, notes = load_model(self._settings.model, self._settings.runner)
         path = load_path(self._settings.encoder, self._settings.learned)
         log = (self._log, model.space(0)) if self._log else None
-        self.latents = LatentWorker(self._link, path, self._source, self._mailbox, log)
+        self.latents = LatentWorker(self._link, path, self._source.source, self._mailbox, log)
+        self._source.on_change = self.latents.listen_to
         self.pictures = PictureWorker(
             self._link, model, self._mailbox, lambda: self.latents.backlog, self._tell, self._settings.rate
         )
-        self._source.start(wait_for_device=self._settings.resumed)
+        self._source.start(self._settings.resumed)
         self.latents.start()
         self.pictures.start()
         self._link.meter("engine.started")[0] = time.perf_counter()
         self._tell(
             "ready",
-            source=self._source.name,
+            source=self._source.source.name,
             model=model.name,
             runner=model.runner.name,
             resolution=model.runner.resolution,
@@ -94,15 +102,14 @@ class Engine:
 
     def check(self) -> bool:
         """Pass on what the source has to tell and beat the heart; False once a worker has failed."""
-        for event in self._source.events():
-            self._tell("source", state=event.kind, text=event.text)
+        self._source.step()
         now = time.perf_counter()
         for worker in (self.latents, self.pictures):
             if worker.failure is not None:
-                trace = "".join(traceback.format_exception(worker.failure))
-                self._tell("failing", text=f"{type(worker.failure).__name__}: {worker.failure}", trace=trace)
+                self._tell("failing", **_account(worker.failure))
                 return False
-        if now - min(self.latents.tick, self.pictures.tick) < STALLED_SECONDS:
+        patience = STALLED_SECONDS + _SLOW_PICTURES * self.pictures.picture_seconds
+        if now - self.latents.tick < STALLED_SECONDS and now - self.pictures.tick < patience:
             self._link.meter("engine.heartbeat")[0] = now
         return True
 
@@ -118,7 +125,7 @@ class Engine:
         """Carry out one command of the stage; what cannot be done is told, and changes nothing."""
         match command:
             case {"do": "source", "source": values}:
-                self._change_source(SourceSpec.from_json(values))
+                self._source.change(SourceSpec.from_json(values))
             case {"do": "model", "fade": fade}:
                 path = command.get("model")
                 threading.Thread(
@@ -126,18 +133,6 @@ class Engine:
                 ).start()
             case _:
                 self._tell("notice", text=f"The engine knows no command {command.get('do')!r}.")
-
-    def _change_source(self, spec: SourceSpec) -> None:
-        source: Source = open_source(spec)
-        try:
-            source.start()
-        except LavliveError as error:
-            self._tell("source", state="refused", text=str(error))
-            return
-        old, self._source = self._source, source
-        self.latents.listen_to(source)
-        old.stop()
-        self._tell("source", state="running", text=f"Listening to {source.name}")
 
     def _load(self, path: str | None, fade: float) -> None:
         if not self._loading.acquire(blocking=False):
@@ -157,6 +152,12 @@ class Engine:
             self._tell("model", state="refused", text=f"{path}: {error}")
         finally:
             self._loading.release()
+
+
+def _account(failure: BaseException) -> dict[str, str]:
+    """What the stage is told of a failure."""
+    trace = "".join(traceback.format_exception(failure))
+    return {"text": f"{type(failure).__name__}: {failure}", "trace": trace}
 
 
 def _yield_to_other_threads() -> None:
@@ -184,8 +185,12 @@ def _commands_from(stream: IO[str]) -> queue.SimpleQueue[dict[str, Any] | None]:
 
     def read() -> None:
         for line in stream:
-            commands.put(json.loads(line))
+            # A stage that was killed may leave half a line.
+            with contextlib.suppress(ValueError):
+                commands.put(json.loads(line))
         commands.put(None)
+        time.sleep(_LAST_RESORT_SECONDS)
+        os._exit(EXIT_HUNG)
 
     threading.Thread(target=read, name="commands", daemon=True).start()
     return commands
@@ -201,6 +206,9 @@ def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[
     except LavliveError as error:
         tell("refused", text=str(error))
         return EXIT_USER_ERROR
+    except Exception as error:  # of any library; the stage decides by the text what to do without
+        tell("failing", **_account(error))
+        return EXIT_WORKER_FAILED
     inbox = _commands_from(commands)
     try:
         while engine.check():
@@ -221,7 +229,10 @@ def main() -> int:
     # Libraries that print must not write among the events.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    settings = EngineSettings.from_json(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:  # a spare that was not needed
+        return 0
+    settings = EngineSettings.from_json(line)
     with Link.attach(sys.argv[1]) as link:
         return run(link, settings, sys.stdin, _events_to(events))
 

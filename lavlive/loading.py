@@ -15,7 +15,7 @@ from lavlive.encoder.weights import load_encoder
 from lavlive.errors import EncoderError
 from lavlive.generator.bring import open_model
 from lavlive.generator.checkpoint import LoadedGenerator
-from lavlive.generator.runner import open_runner
+from lavlive.generator.runner import open_runner, time_pictures
 from lavlive.generator.wstats import w_statistics
 from lavlive.latent.path import LatentPath
 from lavlive.latent.space import Space, layer_groups
@@ -52,7 +52,7 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
     spaces = _spaces(loaded)
     # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
     spaces(0)
-    return Model(name, opened, spaces, trained), notes
+    return Model(name, opened, spaces, trained, time_pictures(opened, 1)), notes
 
 
 def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:

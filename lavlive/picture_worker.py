@@ -35,12 +35,14 @@ class Model:
         runner: makes its pictures.
         space: its W, of a class by number.
         trained: False for a placeholder, which every place that shows it must say.
+        seconds: what a picture takes, measured when it was opened.
     """
 
     name: str
     runner: Runner
     space: Callable[[int], Space]
     trained: bool = True
+    seconds: float = 0.0
     buffer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +97,12 @@ class PictureWorker:
         self._count = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="picture worker", daemon=True)
+
+    @property
+    def picture_seconds(self) -> float:
+        """What a picture takes now, of both models while one fades into the other."""
+        incoming = self._next_model
+        return self.model.seconds + (incoming.seconds if incoming is not None else 0.0)
 
     def start(self) -> None:
         """Begin to make pictures."""

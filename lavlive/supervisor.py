@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -26,7 +27,13 @@ HEARTBEAT_LIMIT = 2.0
 START_LIMIT = 90.0
 CRASHES_UNTIL_SAFE = 3
 CRASH_WINDOW = 60.0
+SPARE_AFTER = 5.0
+"""Seconds after an engine is ready before a spare is started: a show that ends soon needs none."""
+_REST = 1.0
+"""Seconds between two starts at least: an engine that ends at once shall not keep the machine busy."""
 _REFUSED = 2
+_COMMANDS = 64
+"""So many may wait for an engine that does not listen; it is replaced long before."""
 
 Event = dict[str, Any]
 
@@ -41,7 +48,7 @@ class EngineProcess(Protocol):
         """Give it a command; silently nothing if it is gone."""
 
     def exit_status(self) -> int | None:
-        """None while it runs."""
+        """None while it runs, or has something left to tell."""
 
     def kill(self) -> None:
         """End it at once."""
@@ -50,18 +57,29 @@ class EngineProcess(Protocol):
         """Ask it to end, and end it if it does not."""
 
 
+class SpareEngine(EngineProcess, Protocol):
+    """An engine that has loaded its libraries and waits until it is needed."""
+
+    def begin(self, settings: EngineSettings) -> None:
+        """Be an engine now."""
+
+
 class PythonEngine:
     """An engine in a process of its own, as `lavlive.engine` describes.
 
+    Nothing here waits for the process, `close` apart.
+
     Args:
+        settings: what to begin with; None makes a spare, which only loads its libraries until `begin`.
         log: file that takes what the engine and its libraries print, or None for this process's stderr.
     """
 
-    def __init__(self, link_name: str, settings: EngineSettings, log: Path | None) -> None:
+    def __init__(self, link_name: str, settings: EngineSettings | None, log: Path | None) -> None:
+        module = "lavlive.spare_engine" if settings is None else "lavlive.engine"
         stderr = open(log, "ab") if log else None  # noqa: SIM115
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "lavlive.engine", link_name],
+                [sys.executable, "-m", module, link_name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -73,9 +91,13 @@ class PythonEngine:
             if stderr:
                 stderr.close()
         self._events: deque[Event] = deque()
+        self._lines: queue.Queue[str | None] = queue.Queue(_COMMANDS)
         self._reader = threading.Thread(target=self._read, name="engine events", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="engine commands", daemon=True)
         self._reader.start()
-        self._write(settings.to_json())
+        self._writer.start()
+        if settings is not None:
+            self.begin(settings)
 
     @property
     def pid(self) -> int:
@@ -85,40 +107,55 @@ class PythonEngine:
     def events(self) -> list[Event]:
         return [self._events.popleft() for _ in range(len(self._events))]
 
+    def begin(self, settings: EngineSettings) -> None:
+        """Make an engine of a spare."""
+        self._put(settings.to_json())
+
     def send(self, command: dict[str, Any]) -> None:
-        self._write(json.dumps(command))
+        self._put(json.dumps(command))
 
     def exit_status(self) -> int | None:
-        return self._process.poll()
+        status = self._process.poll()
+        # Its last words may still be on their way through the pipe.
+        return None if self._reader.is_alive() else status
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(timeout=5)
-        self._let_go()
+        self._end()
 
     def close(self, timeout: float) -> None:
-        with contextlib.suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-        try:
+        self._put(None)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(timeout=5)
-        self._let_go()
+        self._end().join(timeout)
+
+    def _end(self) -> threading.Thread:
+        """Kill it; one that hangs in a driver may still take long to be gone."""
+        self._process.kill()
+        ending = threading.Thread(target=self._let_go, name="engine's end", daemon=True)
+        ending.start()
+        return ending
 
     def _let_go(self) -> None:
-        self._reader.join(timeout=2)
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                assert stream is not None
-                stream.close()
+        self._put(None)
+        self._process.wait()
+        self._writer.join()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
-    def _write(self, line: str) -> None:
+    def _put(self, line: str | None) -> None:
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(line)
+
+    def _write(self) -> None:
+        """Until None comes; then the engine, which finds its input closed, ends."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
+            while (line := self._lines.get()) is not None:
+                self._process.stdin.write(line + "\n")
+                self._process.stdin.flush()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -128,13 +165,37 @@ class PythonEngine:
                     self._events.append(json.loads(line))
 
 
+class _NoEngine:
+    """Stands for an engine that the system could not start, so that the next one is tried."""
+
+    def events(self) -> list[Event]:
+        return []
+
+    def send(self, command: dict[str, Any]) -> None:
+        pass
+
+    def exit_status(self) -> int | None:
+        return 1
+
+    def kill(self) -> None:
+        pass
+
+    def close(self, timeout: float) -> None:
+        pass
+
+
 class Supervisor:
     """Starts engines for one link, one at a time, and replaces one that dies or stalls.
+
+    Args:
+        start: makes an engine of its settings.
+        spare: makes one that waits, so that a replacement is quick; without it there is none.
 
     Attributes:
         settings: what the next engine starts with; follows model and source as they change.
         state: ``starting`` until the first picture can come, then ``running``.
-        safe: three crashes within a minute have led to the bundled models on the CPU.
+        safe: three crashes within a minute, or an engine that refused to come back, have led to the
+            bundled models on the CPU.
         restarts: how many engines were replaced.
     """
 
@@ -144,6 +205,7 @@ class Supervisor:
         settings: EngineSettings,
         start: Callable[[str, EngineSettings], EngineProcess],
         now: float,
+        spare: Callable[[str], SpareEngine] | None = None,
     ) -> None:
         self.settings = settings
         self.state = "starting"
@@ -151,11 +213,15 @@ class Supervisor:
         self.restarts = 0
         self._link = link
         self._start = start
+        self._make_spare = spare
+        self._spare: SpareEngine | None = None
         self._crashes: deque[float] = deque()
         self._ready_once = False
-        self._refusal = "The engine refused to start."
-        self._engine = start(link.name, settings)
-        self._started = now
+        self._refusal: str | None = None
+        self._out_of_memory = False
+        self._heard = settings.source
+        self._engine: EngineProcess = start(link.name, settings)
+        self._started = self._ready_at = now
 
     def step(self, now: float) -> list[Event]:
         """Look after the engine once; returns what it told, and an event for each restart.
@@ -167,67 +233,104 @@ class Supervisor:
         status = self._engine.exit_status()
         events = self._engine.events()
         for event in events:
-            self._take(event)
-        reason = self._why_dead(status, events, now)
-        if reason is not None:
-            events.append(self._replace(reason, events, now))
+            self._take(event, now)
+        reason = self._why_dead(status, now)
+        if reason is None:
+            self._keep_spare(now)
+        elif now - self._started >= _REST:
+            events.append(self._replace(reason, now))
         return events
 
     def send(self, command: dict[str, Any]) -> None:
         """Pass a command on to the engine."""
         self._engine.send(command)
 
+    def change_source(self, spec: SourceSpec) -> None:
+        """Listen to another source, now and after every restart; one that is refused is forgotten."""
+        self.settings = replace(self.settings, source=spec)
+        self.send({"do": "source", "source": spec.to_json()})
+
     def close(self) -> None:
         """End the engine in order."""
+        if self._spare is not None:
+            self._spare.kill()
         self._engine.close(timeout=5)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, now: float) -> None:
         match event:
             case {"event": "ready"}:
                 self.state = "running"
                 self._ready_once = True
+                self._ready_at = now
                 # The heart beats from now on; an old engine's last beat must not count against it.
                 self._link.meter("engine.heartbeat")[0] = max(
                     self._link.number("engine.heartbeat"), self._link.number("engine.started")
                 )
             case {"event": "refused", "text": str(text)}:
                 self._refusal = text
+            case {"event": "failing", "text": str(text)}:
+                self._out_of_memory = "memory" in text.lower()
             case {"event": "model", "state": "ready", "path": path}:
                 self.settings = replace(self.settings, model=path)
+            case {"event": "opened", "source": dict(source)}:
+                self._heard = SourceSpec.from_json(source)
+                self.settings = replace(self.settings, source=self._heard)
+            case {"event": "source", "state": "refused", "source": dict(source)}:
+                if SourceSpec.from_json(source) == self.settings.source:
+                    self.settings = replace(self.settings, source=self._heard)
 
-    def change_source(self, spec: SourceSpec) -> None:
-        """Listen to another source, now and after every restart."""
-        self.settings = replace(self.settings, source=spec)
-        self.send({"do": "source", "source": spec.to_json()})
+    def _keep_spare(self, now: float) -> None:
+        """See that there is a spare while an engine runs."""
+        if self._make_spare is None or self.state != "running" or now - self._ready_at < SPARE_AFTER:
+            return
+        if self._spare is None or self._spare.exit_status() is not None:
+            self._ready_at = now  # if it fails, the next try is not in the next frame
+            with contextlib.suppress(OSError):
+                self._spare = self._make_spare(self._link.name)
 
-    def _why_dead(self, status: int | None, events: list[Event], now: float) -> str | None:
+    def _next_engine(self) -> EngineProcess:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.exit_status() is None:
+            spare.begin(self.settings)
+            return spare
+        try:
+            return self._start(self._link.name, self.settings)
+        except OSError:  # no memory or no process to be had now
+            return _NoEngine()
+
+    def _why_dead(self, status: int | None, now: float) -> str | None:
         if status is not None:
-            self._raise_refusal(status)
-            return f"the engine ended with status {status}"
+            if status == _REFUSED and not self._ready_once and not self.settings.resumed:
+                raise LavliveError(self._refusal or "The engine refused to start.")
+            return self._refusal or f"the engine ended with status {status}"
         if self.state == "running" and now - self._link.number("engine.heartbeat") > HEARTBEAT_LIMIT:
             return f"no sign of life for {HEARTBEAT_LIMIT:g} s"
         if self.state == "starting" and now - self._started > START_LIMIT:
             return f"it did not start within {START_LIMIT:g} s"
         return None
 
-    def _raise_refusal(self, status: int) -> None:
-        if status == _REFUSED and not self._ready_once:
-            raise LavliveError(self._refusal)
-
-    def _replace(self, reason: str, events: list[Event], now: float) -> Event:
+    def _replace(self, reason: str, now: float) -> Event:
         self._engine.kill()
         while self._crashes and now - self._crashes[0] > CRASH_WINDOW:
             self._crashes.popleft()
         self._crashes.append(now)
         self.restarts += 1
-        memory = any("memory" in str(event.get("text", "")).lower() for event in events)
-        if memory and self.settings.runner != "torch":
+        stepped_down = self._out_of_memory and self.settings.runner != "torch"
+        if stepped_down:
             self.settings = replace(self.settings, runner="torch")
-        if len(self._crashes) >= CRASHES_UNTIL_SAFE and not self.safe:
+        # What was refused once, such as a model that is no longer on the disk, will be again.
+        if self._refusal is not None or len(self._crashes) >= CRASHES_UNTIL_SAFE:
             self.safe = True
             self.settings = self.settings.safe()
+        self._refusal, self._out_of_memory = None, False
         self.settings = replace(self.settings, resumed=True)
-        self._engine = self._start(self._link.name, self.settings)
+        self._engine = self._next_engine()
         self._started = now
         self.state = "starting"
-        return {"event": "restarted", "reason": reason, "safe": self.safe, "count": self.restarts}
+        return {
+            "event": "restarted",
+            "reason": reason,
+            "safe": self.safe,
+            "stepped_down": stepped_down,
+            "count": self.restarts,
+        }

@@ -9,11 +9,18 @@ from lavlive.audio.sources import SourceSpec
 from lavlive.engine_settings import EngineSettings
 from lavlive.errors import LavliveError
 from lavlive.link import Link
-from lavlive.supervisor import CRASHES_UNTIL_SAFE, HEARTBEAT_LIMIT, START_LIMIT, Event, Supervisor
+from lavlive.supervisor import (
+    CRASHES_UNTIL_SAFE,
+    HEARTBEAT_LIMIT,
+    SPARE_AFTER,
+    START_LIMIT,
+    Event,
+    Supervisor,
+)
 
 
 class ScriptedEngine:
-    def __init__(self, link_name: str, settings: EngineSettings) -> None:
+    def __init__(self, link_name: str, settings: EngineSettings | None) -> None:
         self.settings = settings
         self.told: list[Event] = []
         self.commands: list[dict[str, Any]] = []
@@ -30,6 +37,9 @@ class ScriptedEngine:
     def exit_status(self) -> int | None:
         return self.status
 
+    def begin(self, settings: EngineSettings) -> None:
+        self.settings = settings
+
     def kill(self) -> None:
         self.killed = True
 
@@ -43,12 +53,22 @@ class Rig:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.engines: list[ScriptedEngine] = []
+        self.spares: list[ScriptedEngine] = []
+        self.broken = False
         settings = EngineSettings(SourceSpec("input", "Mixer"), model="mine.pkl", encoder="encodec")
-        self.supervisor = Supervisor(link, settings, self.start, now=0.0)
+        self.supervisor = Supervisor(link, settings, self.start, 0.0, self.spare)
 
     def start(self, link_name: str, settings: EngineSettings) -> ScriptedEngine:
+        if self.broken:
+            raise OSError("no process to be had")
         self.engines.append(ScriptedEngine(link_name, settings))
         return self.engines[-1]
+
+    def spare(self, link_name: str) -> ScriptedEngine:
+        if self.broken:
+            raise OSError("no process to be had")
+        self.spares.append(ScriptedEngine(link_name, None))
+        return self.spares[-1]
 
     def ready(self, now: float) -> None:
         self.engines[-1].told.append({"event": "ready"})
@@ -129,14 +149,17 @@ def test_a_first_engine_that_refuses_ends_the_show_with_its_reason(rig: Rig) -> 
         rig.supervisor.step(1.0)
 
 
-def test_a_later_engine_that_refuses_is_only_another_crash(rig: Rig) -> None:
+def test_an_engine_that_refuses_to_come_back_leads_to_safe_mode_at_once(rig: Rig) -> None:
     rig.ready(1.0)
     rig.engines[0].status = 3
     rig.supervisor.step(2.0)
-    rig.engines[1].told.append({"event": "refused", "text": "gone"})
+    rig.engines[1].told.append({"event": "refused", "text": "There is no model mine.pkl."})
     rig.engines[1].status = 2
-    rig.supervisor.step(3.0)
-    assert len(rig.engines) == 3
+    event = rig.supervisor.step(3.0)[-1]
+    assert event["safe"]
+    assert "mine.pkl" in event["reason"]
+    assert rig.engines[2].settings is not None
+    assert rig.engines[2].settings.model is None
 
 
 def test_a_swapped_model_and_a_new_source_survive_a_restart(rig: Rig) -> None:
@@ -147,6 +170,7 @@ def test_a_swapped_model_and_a_new_source_survive_a_restart(rig: Rig) -> None:
     assert rig.engines[0].commands[-1]["do"] == "source"
     rig.engines[0].status = -6
     rig.supervisor.step(2.0)
+    assert rig.engines[1].settings is not None
     assert rig.engines[1].settings.model == "other.pkl"
     assert rig.engines[1].settings.source.name == "a.wav"
 
@@ -164,3 +188,70 @@ def test_settings_travel_as_one_line_of_json(rig: Rig) -> None:
     line = rig.supervisor.settings.to_json()
     assert "\n" not in line
     assert EngineSettings.from_json(line) == rig.supervisor.settings
+
+
+def test_a_restart_asks_for_the_very_device_that_was_found(rig: Rig) -> None:
+    rig.ready(1.0)
+    found = SourceSpec("input", "alsa_input.usb-Mixer-00", channels=(1, 2))
+    rig.engines[0].told.append({"event": "opened", "source": found.to_json()})
+    rig.supervisor.step(1.5)
+    rig.engines[0].status = -9
+    rig.supervisor.step(2.0)
+    assert rig.supervisor.settings.source.name == "alsa_input.usb-Mixer-00"
+
+
+def test_a_source_that_is_refused_is_not_tried_after_a_restart(rig: Rig) -> None:
+    rig.ready(1.0)
+    wrong = SourceSpec("input", "nobody")
+    rig.supervisor.change_source(wrong)
+    assert rig.supervisor.settings.source == wrong
+    rig.engines[0].told.append({"event": "source", "state": "refused", "text": "", "source": wrong.to_json()})
+    rig.supervisor.step(1.5)
+    assert rig.supervisor.settings.source == SourceSpec("input", "Mixer")
+
+
+def test_a_spare_that_waited_takes_the_place_of_a_dead_engine(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.beat(1.0 + SPARE_AFTER)
+    rig.supervisor.step(1.0 + SPARE_AFTER)
+    assert [spare.settings for spare in rig.spares] == [None]
+    rig.engines[0].status = -9
+    rig.supervisor.step(7.0)
+    assert len(rig.engines) == 1
+    assert rig.spares[0].settings == rig.supervisor.settings
+    rig.spares[0].told.append({"event": "ready"})
+    for now in (7.5, 7.6 + SPARE_AFTER):
+        rig.beat(now)
+        rig.supervisor.step(now)
+    assert len(rig.spares) == 2
+
+
+def test_a_spare_that_died_is_not_used(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.beat(6.0)
+    rig.supervisor.step(6.0)
+    rig.spares[0].status = -9
+    rig.engines[0].status = -9
+    rig.supervisor.step(6.1)
+    assert len(rig.engines) == 2
+
+
+def test_engines_that_end_at_once_are_not_started_faster_than_once_a_second(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.engines[0].status = 3
+    for hundredth in range(200, 600):
+        rig.supervisor.step(hundredth / 100)
+        rig.engines[-1].status = 3
+    assert 3 <= len(rig.engines) - 1 <= 5
+
+
+def test_a_system_without_room_for_a_process_does_not_end_the_show(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.broken = True
+    rig.engines[0].status = -9
+    for now in range(2, 20):
+        rig.supervisor.step(now)
+    assert len(rig.engines) == 1
+    rig.broken = False
+    rig.supervisor.step(20.5)
+    assert len(rig.engines) == 2

@@ -178,7 +178,7 @@ class Source:
         """
         try:
             self._open()
-        except SourceError as error:
+        except Exception as error:  # of a driver too: in the middle of a show it is tried again
             if not wait_for_device:
                 raise
             self._lose(str(error), self._clock())
