@@ -18,10 +18,10 @@ from lavlive.generator.checkpoint import load_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.training.__main__ import main
 from lavlive.training.generator import Run, parse, stage_ends
-from lavlive.training.generator_codes import PictureCodes
 from lavlive.training.generator_data import batches, decode, is_held_out, load_pictures
 from lavlive.training.generator_discriminator import augment
 from lavlive.training.generator_metrics import diversity, frechet_distance
+from lavlive.training.generator_moments import RunningMoments, moment_loss
 from lavlive.training.generator_sheets import random_w, walk_w
 from lavlive.training.generator_trainer import grow
 
@@ -81,7 +81,7 @@ def test_training_changes_every_weight_that_makes_the_picture(folder: Path, out:
     before = {name: p.clone() for name, p in run.trainer.generator.named_parameters()}
     source = batches(run.data[8].train, 4, np.random.default_rng(0))
     losses = run.trainer.step(source, rounds=1)
-    assert set(losses) == {"loss_d", "loss_g"}
+    assert set(losses) == {"loss_d", "loss_g", "spread"}
     still = [n for n, p in run.trainer.generator.named_parameters() if torch.equal(p, before[n])]
     assert still == []
 
@@ -189,15 +189,6 @@ def test_batches_show_the_eight_symmetries() -> None:
     assert len({tensor.numpy().tobytes() for tensor in next(source)}) == 8
 
 
-def test_codes_are_spread_like_z() -> None:
-    pictures = torch.rand(600, 3, 16, 16).cumsum(2).cumsum(3)
-    pictures = pictures / pictures.amax() * 2 - 1
-    codes = PictureCodes(pictures, 32)(pictures)
-    assert codes.shape == (600, 32)
-    assert torch.allclose(codes.mean(0), torch.zeros(32), atol=0.15)
-    assert torch.allclose(codes.std(0), torch.ones(32), atol=0.15)
-
-
 def test_augmentation_is_differentiable_and_differs_by_picture() -> None:
     picture = torch.rand(1, 3, 32, 32).expand(6, -1, -1, -1).clone().requires_grad_()
     seen = augment(picture)
@@ -246,3 +237,19 @@ def test_evaluation_reads_a_model_and_keeps_its_figures(
     figures = json.loads(capsys.readouterr().out)
     assert figures["samples"] >= 2
     assert load_generator(path).card["figures"] == figures
+
+
+def test_moment_matching_pulls_mean_and_spread_to_the_real_ones() -> None:
+    torch.manual_seed(0)
+    made, real = RunningMoments(0.9), RunningMoments(0.9)
+    shift, scale = torch.full((4,), 3.0, requires_grad=True), torch.full((4,), 0.2, requires_grad=True)
+    optimizer = torch.optim.Adam([shift, scale], lr=0.05)
+    for _ in range(400):
+        real.update(1 + 2 * torch.randn(8, 4))
+        batch = shift + scale * torch.randn(8, 4)
+        made.update(batch.detach())
+        optimizer.zero_grad()
+        moment_loss(batch, made, real).backward()
+        optimizer.step()
+    assert torch.allclose(shift, torch.full((4,), 1.0), atol=0.8)
+    assert torch.allclose(scale.abs(), torch.full((4,), 2.0), atol=0.6)

@@ -25,14 +25,10 @@ from tqdm import tqdm
 from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import save_generator
 from lavlive.generator.network import GeneratorConfig
-from lavlive.training.generator_codes import PictureCodes
 from lavlive.training.generator_data import PictureSet, batches, load_pictures
 from lavlive.training.generator_features import SOURCES, feature_network
 from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
 from lavlive.training.generator_trainer import Recipe, Trainer, grow
-
-# Enough for 128 principal components.
-CODED_SAMPLE = 2048
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -57,6 +53,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--features", choices=sorted(SOURCES), default="nudenet")
     parser.add_argument("--batch", type=int, default=Recipe.batch)
     parser.add_argument("--rate", type=float, default=Recipe.rate_generator, help="Adam's learning rate")
+    parser.add_argument(
+        "--augment", type=float, default=Recipe.augment, help="0 to 1; 1 when each picture is seen often"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--workers", type=int, help="threads with a share of the batch (CPU)")
@@ -119,14 +118,13 @@ class Run:
         recipe = Recipe(
             batch=options.batch,
             rate_generator=options.rate,
-            rate_discriminator=options.rate / 3,
+            rate_discriminator=options.rate / 2.5,
+            augment=options.augment,
             seed=options.seed,
         )
         features = feature_network(options.features)
-        random = np.random.default_rng(options.seed)
-        sample = next(batches(self._pictures(resolution).train, CODED_SAMPLE, random))
-        codes = PictureCodes(sample, options.w_dim)
-        self.trainer = Trainer(config, recipe, features, codes, torch.device(device), workers)
+        some = next(batches(self._pictures(resolution).train, 256, np.random.default_rng(options.seed)))
+        self.trainer = Trainer(config, recipe, features, some.mean((0, 2, 3)), torch.device(device), workers)
         if options.resume:
             self.trainer.load(self.checkpoint)
 
@@ -220,7 +218,7 @@ class Run:
             f"--data {options.data.name} --resolution {options.resolution} --shares {options.shares} "
             f"--channel-base {options.channel_base} --channel-max {options.channel_max} "
             f"--mapping-layers {options.mapping_layers} --batch {options.batch} --rate {options.rate} "
-            f"--features {options.features} --seed {options.seed}",
+            f"--features {options.features} --augment {options.augment} --seed {options.seed}",
             "seed": options.seed,
             "trained_resolution": trainer.generator.config.resolution,
             "pictures_seen": trainer.progress.pictures,

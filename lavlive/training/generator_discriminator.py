@@ -113,24 +113,27 @@ def generator_loss(fake: list[Tensor]) -> Tensor:
     return -torch.stack([logits.mean() for logits in fake]).sum()
 
 
-def augment(pictures: Tensor, colour: float = 1.0) -> Tensor:
+def augment(pictures: Tensor, strength: float = 1.0) -> Tensor:
     """Differentiable augmentation (Zhao et al. 2020): brightness, saturation, contrast, shift, cutout.
 
-    The discriminator sees real and made pictures only through it, so few pictures last longer.
+    The discriminator sees real and made pictures only through it, so few pictures last longer. ``strength``
+    from 0 (pictures as they are) to 1; a short training needs little, since nothing is seen often.
     """
+    if strength <= 0:
+        return pictures
     n, _, height, width = pictures.shape
     device = pictures.device
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, device=device)
 
-    x = pictures + (uniform(n, 1, 1, 1) - 0.5) * 0.5 * colour
+    x = pictures + (uniform(n, 1, 1, 1) - 0.5) * 0.5 * strength
     grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * (1 + (uniform(n, 1, 1, 1) - 0.5) * colour)
+    x = grey + (x - grey) * (1 + (uniform(n, 1, 1, 1) - 0.5) * strength)
     level = x.mean((1, 2, 3), keepdim=True)
-    x = level + (x - level) * (1 + (uniform(n, 1, 1, 1) - 0.5) * 0.5 * colour)
+    x = level + (x - level) * (1 + (uniform(n, 1, 1, 1) - 0.5) * 0.5 * strength)
     # One shift for the batch would be seen through; one per picture by an index, since it is a copy only.
-    reach = height // 8
+    reach = round(height * strength / 8)
     rows = torch.arange(height, device=device)
     dy = torch.randint(-reach, reach + 1, (n, 1), device=device)
     dx = torch.randint(-reach, reach + 1, (n, 1), device=device)
@@ -145,5 +148,5 @@ def augment(pictures: Tensor, colour: float = 1.0) -> Tensor:
     in_rows = (rows >= top) & (rows < top + size)
     in_columns = (rows >= left) & (rows < left + size)
     hole = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-    cut = uniform(n, 1, 1, 1) < 0.5
+    cut = uniform(n, 1, 1, 1) < 0.5 * strength
     return torch.where(hole & cut, 0.0, x)

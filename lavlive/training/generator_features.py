@@ -44,9 +44,7 @@ SOURCES = {
             "/model.9/cv2/act/Mul_output_0",
         ),
     ),
-    "rapidocr": FeatureSource(
-        "rapidocr", "models/PP-OCRv6_det_small.onnx", ("Add.33", "Add.63", "p2o.pd_op.conv2d.31.0")
-    ),
+    "rapidocr": FeatureSource("rapidocr", "models/PP-OCRv6_det_small.onnx", ("Add.65", "Add.121", "Add.143")),
 }
 
 

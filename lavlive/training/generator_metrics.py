@@ -56,14 +56,15 @@ class Figures:
 
 
 @torch.inference_mode()
-def describe(network: FeatureNetwork, pictures: Iterator[Tensor]) -> Features:
-    """Mean and deviation over space of every channel of every tap: float64 [N, D]."""
-    parts = []
-    for batch in pictures:
-        taps = network(batch)
-        pooled = [torch.cat([tap.mean((2, 3)), tap.std((2, 3), correction=0)], dim=1) for tap in taps]
-        parts.append(torch.cat(pooled, dim=1).double().numpy())
-    return np.concatenate(parts)
+def describe(network: FeatureNetwork, pictures: Iterator[Tensor]) -> list[Features]:
+    """Mean over space of every channel, float64 [N, C] per tap."""
+    parts = [[tap.mean((2, 3)).double().numpy() for tap in network(batch)] for batch in pictures]
+    return [np.concatenate(taps) for taps in zip(*parts, strict=True)]
+
+
+def join(taps: list[Features], reference: list[Features]) -> Features:
+    """All taps side by side [N, D], each scaled to a total variance of one in the reference."""
+    return np.concatenate([x / np.sqrt(r.var(0).sum()) for x, r in zip(taps, reference, strict=True)], axis=1)
 
 
 def frechet_distance(a: Features, b: Features) -> float:
@@ -116,26 +117,23 @@ def measure(
     if count < 2:
         raise TrainingError("fewer than two pictures are held out; a larger set is needed to evaluate")
     network = feature_network(features)
-    chosen = np.random.default_rng(0).choice(len(train), min(len(train), 4 * count), replace=False)
-    reference = describe(network, _real(train[np.sort(chosen)]))
-    # Every feature counts alike, as the data spread it.
-    scale = np.maximum(reference.std(0), 1e-6)
-    reference = reference / scale
+    chosen = np.random.default_rng(0).choice(len(train), min(len(train), 2 * count), replace=False)
+    real = describe(network, _real(train[np.sort(chosen)]))
+    reference = join(real, real)
 
     def described(pictures: Iterator[Tensor]) -> Features:
-        return describe(network, pictures) / scale
+        return join(describe(network, pictures), real)
 
     held = described(_real(held_out))
     torch.manual_seed(0)
     untrained = described(_made(*_untrained(generator, count)))
     of_z = described(_made(generator, random_w(generator, count, 1)))
     of_sound = described(_made(generator, sound_w(generator, count, 1)))
-    width = reference.shape[1]
     return Figures(
-        distance_of_z=round(frechet_distance(of_z, reference) / width, 4),
-        distance_of_sound=round(frechet_distance(of_sound, reference) / width, 4),
-        floor=round(frechet_distance(held, reference) / width, 4),
-        ceiling=round(frechet_distance(untrained, reference) / width, 4),
+        distance_of_z=round(frechet_distance(of_z, reference), 4),
+        distance_of_sound=round(frechet_distance(of_sound, reference), 4),
+        floor=round(frechet_distance(held, reference), 4),
+        ceiling=round(frechet_distance(untrained, reference), 4),
         diversity_of_z=round(diversity(of_z) / diversity(held), 3),
         diversity_of_sound=round(diversity(of_sound) / diversity(held), 3),
         diversity_untrained=round(diversity(untrained) / diversity(held), 3),
@@ -157,13 +155,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--model", type=Path, required=True, help="generator.safetensors")
     parser.add_argument("--work", type=Path, default=Path("runs/evaluate"), help="for decoded pictures")
     parser.add_argument("--features", choices=sorted(SOURCES), default="rapidocr")
+    parser.add_argument("--samples", type=int, default=500, help="at most so many pictures of each kind")
     parser.add_argument("--sheets", type=Path, help="also write generator-random.jpg and -walk.jpg here")
     parser.add_argument("--keep", action="store_true", help="write the figures into the model's card")
     options = parser.parse_args(argv)
     loaded = load_generator(options.model)
     generator = loaded.generator
     pictures = load_pictures(options.data, generator.config.resolution, options.work / "decoded")
-    figures = asdict(measure(generator, pictures.train, pictures.held_out, options.features))
+    figures = asdict(
+        measure(generator, pictures.train, pictures.held_out[: options.samples], options.features)
+    )
     print(json.dumps(figures, indent=2))
     if options.sheets:
         write_sheets(generator, options.sheets)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from lavlive.errors import CheckpointError, TrainingError
 from lavlive.generator.checkpoint import write_atomically
 from lavlive.generator.network import Generator, GeneratorConfig
-from lavlive.training.generator_codes import PictureCodes, likeness_loss
 from lavlive.training.generator_discriminator import (
     ProjectedDiscriminator,
     augment,
@@ -26,6 +25,7 @@ from lavlive.training.generator_discriminator import (
     generator_loss,
 )
 from lavlive.training.generator_features import FeatureNetwork
+from lavlive.training.generator_moments import RunningMoments, moment_loss, pool
 
 _FAINT = 0.25
 M = TypeVar("M", bound=nn.Module)
@@ -37,23 +37,20 @@ class Recipe:
 
     ``sound_share`` of the pictures come from W_mean + s·W_std ⊙ N(0, I), the way sound drives the
     generator, with s even in ``sound_spread``; the others from the mapping network. In ``mixing_share`` of
-    the pictures the coarse, middle and fine layers have each their own w. ``coded_share`` of a batch are
-    made from the codes of the batch's real pictures and should be like them; the weight of that falls from
-    ``likeness`` to a tenth within ``likeness_pictures``.
+    the pictures the coarse, middle and fine layers have each their own w. ``moments`` weighs the moment
+    matching.
     """
 
     batch: int = 8
-    rate_generator: float = 0.006
-    rate_discriminator: float = 0.002
+    rate_generator: float = 0.0025
+    rate_discriminator: float = 0.001
     average_half_life: float = 5000.0
     sound_share: float = 0.5
     sound_spread: tuple[float, float] = (0.4, 1.2)
     mixing_share: float = 0.5
     feature_resolution: int = 64
-    colour: float = 1.0
-    coded_share: float = 0.5
-    likeness: float = 10.0
-    likeness_pictures: float = 15_000.0
+    augment: float = 0.1
+    moments: float = 3.0
     seed: int = 0
 
 
@@ -112,7 +109,7 @@ class Trainer:
         config: GeneratorConfig,
         recipe: Recipe,
         features: FeatureNetwork,
-        codes: PictureCodes,
+        mean_colour: Tensor,
         device: torch.device,
         workers: int = 1,
     ) -> None:
@@ -120,10 +117,9 @@ class Trainer:
         self.recipe = recipe
         self.device = device
         self.workers = workers
-        self.codes = codes.to_device(device)
         self.progress = Progress()
         self.history: list[dict[str, Any]] = []
-        self.generator = _placed(begin(config, codes.mean_colour), device)
+        self.generator = _placed(begin(config, mean_colour), device)
         discriminator = ProjectedDiscriminator(features.to_device(torch.device("cpu")), recipe.seed)
         features.to_device(device)
         self.discriminator = _placed(discriminator, device)
@@ -141,6 +137,7 @@ class Trainer:
         self.optimizer_d = torch.optim.Adam(
             self.discriminator.heads.parameters(), lr=recipe.rate_discriminator, betas=(0.0, 0.99)
         )
+        self.moments_real, self.moments_made = RunningMoments(), RunningMoments()
         self.w_std = torch.ones(self.generator.config.w_dim, device=self.device)
         self._make_replicas()
         self.measure_w()
@@ -190,7 +187,7 @@ class Trainer:
 
     def _view(self, pictures: Tensor) -> Tensor:
         """What the discriminator sees: augmented, at least at the features' resolution."""
-        pictures = augment(pictures, self.recipe.colour)
+        pictures = augment(pictures, self.recipe.augment)
         size = self.recipe.feature_resolution
         if pictures.shape[-1] < size:
             pictures = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear")
@@ -198,6 +195,8 @@ class Trainer:
 
     def step(self, source: Iterator[Tensor], noise: float = 1.0, rounds: int = 4) -> dict[str, float]:
         """Train every worker on ``rounds`` batches [N, 3, R, R] in −1..1; the mean losses.
+
+        ``spread`` in the result is the made pictures' deviation in features, relative to that of real ones.
 
         ``noise`` scales the noise inputs. Raises TrainingError when a loss is no longer finite.
         """
@@ -215,26 +214,22 @@ class Trainer:
         if not math.isfinite(loss_d + loss_g):
             raise TrainingError("the losses are no longer finite; resume from the last checkpoint")
         self.measure_w()
-        return {"loss_d": loss_d, "loss_g": loss_g}
+        made, real = self.moments_made, self.moments_real
+        spread = float((made.deviation / real.deviation).mean())
+        return {"loss_d": loss_d, "loss_g": loss_g, "spread": spread}
 
     def _train(
         self, generator: Generator, discriminator: ProjectedDiscriminator, real: Tensor, noise: float
     ) -> tuple[float, float]:
         """One step of both networks; the pictures are made once and serve both."""
-        recipe, count = self.recipe, len(real)
-        w = self.draw_w(generator, count)
-        coded = round(count * recipe.coded_share)
-        if coded:
-            of_real = generator.mapping(self.codes(real[:coded]))
-            w = torch.cat([of_real[:, None].expand(-1, generator.num_ws, -1), w[coded:]])
-        made = generator.synthesis(w, noise, random_noise=noise > 0)
-
+        count = len(real)
+        made = generator.synthesis(self.draw_w(generator, count), noise, random_noise=noise > 0)
         discriminator.heads.requires_grad_(True)
         discriminator.zero_grad(set_to_none=True)
         with torch.no_grad():
             seen_real = discriminator.project(self._view(real))
-            seen_fake = discriminator.project(self._view(made.detach()))
-        loss_d = discriminator_loss(discriminator(seen_real), discriminator(seen_fake))
+            seen_made = discriminator.project(self._view(made.detach()))
+        loss_d = discriminator_loss(discriminator(seen_real), discriminator(seen_made))
         loss_d.backward()
         with self._lock:
             _lend_gradients(discriminator, self.discriminator)
@@ -242,13 +237,14 @@ class Trainer:
 
         discriminator.heads.requires_grad_(False)
         generator.zero_grad(set_to_none=True)
-        loss_g = generator_loss(discriminator(discriminator.project(self._view(made))))
-        total = loss_g
-        if coded:
-            fall = min(self.progress.pictures / recipe.likeness_pictures, 1.0)
-            weight = recipe.likeness * (1 - 0.9 * fall)
-            total = loss_g + weight * likeness_loss(made[:coded], real[:coded])
-        total.backward()
+        seen_made = discriminator.project(self._view(made))
+        loss_g = generator_loss(discriminator(seen_made))
+        pooled = pool(seen_made)
+        with self._lock:
+            self.moments_made.update(pooled.detach())
+            self.moments_real.update(pool(seen_real))
+        matched = moment_loss(pooled, self.moments_made, self.moments_real)
+        (loss_g + self.recipe.moments * matched).backward()
         with self._lock:
             _lend_gradients(generator, self.generator)
             self.optimizer_g.step()
