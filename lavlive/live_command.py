@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -173,13 +174,15 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     models = model_bank(options.model)
     settings = EngineSettings(
         source=source_spec(options, last),
-        model=str(models[0]) if models else crashed.model if crashed else None,
+        model=str(models[0]) if models else None,
         encoder=options.encoder,
         runner=options.runner,
         rate=options.rate,
         learned=options.learned,
         log=options.log_w,
     )
+    if crashed is not None:
+        settings = _resumed(settings, crashed, wait=not _names_source(options))
     control = _open_control(options, crashed)
     kind, output_settings = _choose_output(options)
     notices = Notices()
@@ -189,7 +192,11 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         link = stack.enter_context(Link.create())
         link.write_parameters(control.numbers(time.perf_counter()), control.revision)
         supervisor = Supervisor(
-            link, settings, lambda name, what: PythonEngine(name, what, log), time.perf_counter()
+            link,
+            settings,
+            lambda name, what: PythonEngine(name, what, log),
+            time.perf_counter(),
+            spare=lambda name: PythonEngine(name, None, log),
         )
         stack.callback(supervisor.close)
         output = stack.enter_context(open_output(kind, output_settings))
@@ -205,6 +212,25 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         if crashed is not None:
             notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())
         yield show
+
+
+def _resumed(typed: EngineSettings, crashed: ShowState, wait: bool) -> EngineSettings:
+    """What was typed, and for the rest what a show had that crashed.
+
+    Args:
+        wait: for a device that is away, instead of refusing to start.
+    """
+    return replace(
+        typed,
+        model=typed.model or _if_there(crashed.model),
+        encoder=crashed.encoder if typed.encoder == "bundled" else typed.encoder,
+        learned=typed.learned or _if_there(crashed.learned),
+        resumed=wait,
+    )
+
+
+def _if_there(path: str | None) -> str | None:
+    return path if path is not None and Path(path).exists() else None
 
 
 def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Control:

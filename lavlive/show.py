@@ -10,16 +10,19 @@ It never imports torch, and no step of it waits for the engine.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+import traceback
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
+from lavlive.control.presets import Preset
 from lavlive.control.state import ShowState, StateKeeper
 from lavlive.errors import DisplayError
 from lavlive.link import Link, Picture
 from lavlive.notices import Notices
+from lavlive.parameters import Values
 from lavlive.sound_tap import SoundTap
 from lavlive.stage.output import CloseRequested, KeyPressed, MonitorLost, MonitorReturned, Output
 from lavlive.stage.recorder import LiveRecorder
@@ -76,6 +79,7 @@ class Show:
         self._sequence = 0
         self._published = -1
         self._panel_drawn = 0.0
+        self._safe = False
 
     def step(self, now: float) -> None:
         """Everything that happens in one frame."""
@@ -99,13 +103,13 @@ class Show:
             self.control.latency = self.latency.seconds
         self._record(now)
         self._draw_panel(now)
-        if self._keeper is not None:
-            self._keeper.step(self.state(), now)
+        self._keep_state(now)
 
     def state(self, clean: bool = False) -> ShowState:
         """What a show needs to go on where it is."""
         settings = self.supervisor.settings
-        return self.control.state(settings.source.to_json(), settings.model, clean)
+        state = self.control.state(settings.source.to_json(), settings.model, clean)
+        return replace(state, encoder=settings.encoder, learned=settings.learned)
 
     def status(self) -> str:
         """One line for the window's title."""
@@ -153,7 +157,21 @@ class Show:
             self.close_panel()
         elif now - self._panel_drawn >= _PANEL_SECONDS:
             self._panel_drawn = now
-            self.panel.present(now)
+            try:
+                self.panel.present(now)
+            except Exception as error:  # the audience must not suffer from the operator's view
+                traceback.print_exc()
+                self.close_panel()
+                self.notices.tell(f"The panel failed and was closed: {error}", now)
+
+    def _keep_state(self, now: float) -> None:
+        if self._keeper is None:
+            return
+        self._keeper.step(self.state(), now)
+        if self._keeper.problem is None:
+            self.notices.clear("state")
+        else:
+            self.notices.raise_condition("state", self._keeper.problem, now)
 
     def _publish(self, now: float) -> None:
         numbers = self.control.numbers(now)
@@ -210,15 +228,15 @@ class Show:
                     notices.tell(f"{name}: untrained placeholder", now)
                 for note in told["notes"]:
                     notices.tell(note, now)
-            case {"event": "restarted", "safe": safe}:
-                text = "Safe mode: bundled models on the CPU" if safe else "Starting the engine again"
-                notices.raise_condition("engine", text, now)
-                if safe:
-                    notices.raise_condition("safe", "Safe mode", now)
+            case {"event": "restarted"}:
+                self._take_restart(told, now)
+            case {"event": "opened"}:
+                notices.clear("source")
             case {"event": "source", "state": "lost", "text": text}:
                 notices.raise_condition("source", text, now)
-            case {"event": "source", "text": text}:
-                notices.clear("source")
+            case {"event": "source", "state": state, "text": text}:
+                if state == "running":
+                    notices.clear("source")
                 notices.tell(text, now)
             case {"event": "model", "state": "refused" | "loading", "text": text}:
                 notices.tell(text, now)
@@ -228,8 +246,19 @@ class Show:
                 notices.raise_condition("governor", "The machine is busy: fewer pictures a second", now)
             case {"event": "governor"}:
                 notices.clear("governor")
-            case {"event": "notice" | "failing", "text": text}:
+            case {"event": "notice" | "failing" | "refused", "text": text}:
                 notices.tell(text, now)
+
+    def _take_restart(self, told: Event, now: float) -> None:
+        """Say why the pictures stand still; in safe mode begin again with the default look, too."""
+        self.notices.raise_condition("engine", f"Starting the engine again: {told['reason']}", now)
+        if told["stepped_down"]:
+            self.notices.raise_condition("memory", "Out of memory: the CPU makes the pictures", now)
+        if told["safe"] and not self._safe:
+            self._safe = True
+            self.notices.raise_condition("safe", "Safe mode: bundled models on the CPU, default look", now)
+            default = Preset("", "", None, Values().saved(), {})
+            self.control.looks.recall(default, now, seconds=0.0)
 
     def _record(self, now: float) -> None:
         if self.recorder is None:

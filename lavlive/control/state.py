@@ -31,6 +31,8 @@ class ShowState:
         model: the model's path, or None for the bundled one.
         snapshots: the values kept under the numbers 1 to 8.
         clean: whether the show was ended by the performer.
+        encoder: ``bundled``, ``encodec`` or a path.
+        learned: path of a learned projection, or None.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class ShowState:
     model: str | None = None
     snapshots: Mapping[int, Mapping[str, Value]] = field(default_factory=dict)
     clean: bool = False
+    encoder: str = "bundled"
+    learned: str | None = None
 
     def to_json(self) -> str:
         """As the text of the state file."""
@@ -49,6 +53,8 @@ class ShowState:
                 "preset": self.preset,
                 "source": dict(self.source),
                 "model": self.model,
+                "encoder": self.encoder,
+                "learned": self.learned,
                 "values": dict(self.values),
                 "snapshots": {str(number): dict(kept) for number, kept in self.snapshots.items()},
             },
@@ -139,11 +145,14 @@ def read_state_file(path: Path) -> ShowState | None:
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         return None
     model, source, snapshots = content.get("model"), content.get("source"), content.get("snapshots")
+    encoder, learned = content.get("encoder"), content.get("learned")
     return ShowState(
         values=_values(content.get("values"), restored=True),
         preset=str(content.get("preset") or ""),
         source=source if isinstance(source, dict) else {},
         model=model if isinstance(model, str) else None,
+        encoder=encoder if isinstance(encoder, str) and encoder else "bundled",
+        learned=learned if isinstance(learned, str) else None,
         snapshots={
             int(number): _values(kept)
             for number, kept in (snapshots.items() if isinstance(snapshots, dict) else ())
