@@ -270,4 +270,4 @@ class Show:
         if heard is not None:
             self.recorder.sound(*heard)
         if self.recorder.error is not None:
-            self.notices.raise_condition("recorder", f"Recording stopped: {self.recorder.error}", now)
+            self.notices.raise_condition("recorder", self.recorder.error, now)

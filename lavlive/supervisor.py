@@ -31,6 +31,8 @@ SPARE_AFTER = 5.0
 """Seconds after an engine is ready before a spare is started: a show that ends soon needs none."""
 _REST = 1.0
 """Seconds between two starts at least: an engine that ends at once shall not keep the machine busy."""
+_AWAY = 1.0
+"""A stage that has not looked for so long was asleep or blocked, and judges nobody for the time."""
 _REFUSED = 2
 _COMMANDS = 64
 """So many may wait for an engine that does not listen; it is replaced long before."""
@@ -221,7 +223,7 @@ class Supervisor:
         self._out_of_memory = False
         self._heard = settings.source
         self._engine: EngineProcess = start(link.name, settings)
-        self._started = self._ready_at = now
+        self._started = self._ready_at = self._looked = self._patient_until = now
 
     def step(self, now: float) -> list[Event]:
         """Look after the engine once; returns what it told, and an event for each restart.
@@ -229,6 +231,9 @@ class Supervisor:
         Raises:
             LavliveError: the very first engine refused its source, encoder or model.
         """
+        if now - self._looked > _AWAY:
+            self._patient_until = now + HEARTBEAT_LIMIT
+        self._looked = now
         # The exit comes before the events, or the last words of a dying engine could be missed.
         status = self._engine.exit_status()
         events = self._engine.events()
@@ -303,6 +308,8 @@ class Supervisor:
             if status == _REFUSED and not self._ready_once and not self.settings.resumed:
                 raise LavliveError(self._refusal or "The engine refused to start.")
             return self._refusal or f"the engine ended with status {status}"
+        if now < self._patient_until:
+            return None
         if self.state == "running" and now - self._link.number("engine.heartbeat") > HEARTBEAT_LIMIT:
             return f"no sign of life for {HEARTBEAT_LIMIT:g} s"
         if self.state == "starting" and now - self._started > START_LIMIT:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lavlive.audio.sources import SourceSpec
@@ -75,6 +76,11 @@ class Rig:
         self.beat(now)
         self.supervisor.step(now)
 
+    def look(self, begin: float, end: float) -> None:
+        """Step as a stage does, only less often."""
+        for now in np.arange(begin, end, 0.05):
+            self.supervisor.step(float(now))
+
     def beat(self, now: float) -> None:
         self.link.meter("engine.heartbeat")[0] = now
 
@@ -108,17 +114,27 @@ def test_an_engine_that_exits_is_replaced_with_the_same_state(rig: Rig) -> None:
 
 def test_an_engine_without_heartbeat_is_killed_and_replaced(rig: Rig) -> None:
     rig.ready(1.0)
-    rig.supervisor.step(1.0 + HEARTBEAT_LIMIT - 0.1)
+    rig.look(1.0, 1.0 + HEARTBEAT_LIMIT - 0.1)
     assert len(rig.engines) == 1
-    rig.supervisor.step(1.0 + HEARTBEAT_LIMIT + 0.1)
+    rig.look(1.0 + HEARTBEAT_LIMIT, 1.0 + HEARTBEAT_LIMIT + 0.1)
     assert rig.engines[0].killed
     assert len(rig.engines) == 2
 
 
 def test_an_engine_that_never_starts_is_replaced(rig: Rig) -> None:
-    rig.supervisor.step(START_LIMIT - 1)
+    rig.look(0.0, START_LIMIT - 1)
     assert len(rig.engines) == 1
-    rig.supervisor.step(START_LIMIT + 1)
+    rig.look(START_LIMIT, START_LIMIT + 1)
+    assert len(rig.engines) == 2
+
+
+def test_after_the_computer_slept_the_engine_gets_time_to_show_that_it_lives(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.supervisor.step(3601.0)
+    rig.beat(3601.1)
+    rig.look(3601.2, 3603.0)
+    assert len(rig.engines) == 1
+    rig.look(3603.0, 3604.0)
     assert len(rig.engines) == 2
 
 
