@@ -18,7 +18,7 @@ from lavlive.generator.checkpoint import load_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.training.__main__ import main
 from lavlive.training.generator import Run, parse, stage_ends
-from lavlive.training.generator_data import batches, decode, is_held_out, load_pictures
+from lavlive.training.generator_data import batches, decode, is_held_out, level, load_pictures
 from lavlive.training.generator_discriminator import augment
 from lavlive.training.generator_metrics import diversity, frechet_distance
 from lavlive.training.generator_moments import RunningMoments, moment_loss
@@ -183,8 +183,15 @@ def test_what_is_held_out_depends_on_the_name_alone() -> None:
     assert 0.06 < len(held) / 2000 < 0.13
 
 
+def test_dim_pictures_are_brightened_and_bright_ones_left_alone() -> None:
+    dim = np.full((8, 8, 3), (10, 20, 40), np.uint8)
+    assert level(dim)[0, 0].tolist() == [40, 80, 160]
+    assert level(np.full((8, 8, 3), 255, np.uint8)).min() == 255
+    assert level(np.zeros((8, 8, 3), np.uint8)).max() == 0
+
+
 def test_batches_show_the_eight_symmetries() -> None:
-    picture = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
+    picture = (np.arange(4 * 4 * 3) * 5).astype(np.uint8).reshape(1, 4, 4, 3)
     source = batches(picture, 64, np.random.default_rng(0))
     assert len({tensor.numpy().tobytes() for tensor in next(source)}) == 8
 

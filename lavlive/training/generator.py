@@ -42,6 +42,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="how long to train, earlier runs included")
     length.add_argument("--pictures", type=int, help="how many pictures to train on, earlier runs included")
+    parser.add_argument("--name", help="for the card; otherwise the name of --out")
+    parser.add_argument("--licence", default="not stated", help="of the finished model, for the card")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument(
         "--shares", default="0.4,0.3,0.3", help="shares of the whole per resolution, lowest first"
@@ -118,7 +120,7 @@ class Run:
         recipe = Recipe(
             batch=options.batch,
             rate_generator=options.rate,
-            rate_discriminator=options.rate / 2.5,
+            rate_discriminator=options.rate / 4,
             augment=options.augment,
             seed=options.seed,
         )
@@ -205,12 +207,13 @@ class Run:
         """What a reader of the model should know; figures are added by ``evaluate``."""
         trainer, options = self.trainer, self.options
         return {
-            "name": self.out.name,
+            "name": options.name or self.out.name,
             "trained": True,
-            "data": f"{options.data.name}, each picture under its eight symmetries",
+            "licence": options.licence,
+            "data": f"{options.data.name}, dim pictures brightened, each under its eight symmetries",
             "recipe": (
                 "StyleGAN2 generator, projected discriminator (hinge loss) on fixed features of "
-                f"{options.features}, differentiable augmentation, averaged weights, grown from "
+                f"{options.features}, moments of these features matched, averaged weights, grown from "
                 f"{self.stages[0][0]}² to {options.resolution}²; half of the pictures from "
                 "W_mean + s W_std N(0, I) per layer group, as sound drives it"
             ),

@@ -3,8 +3,9 @@
     python -m lavlive.training evaluate --data flames256.zip --model lavlive/data/generator.safetensors
 
 The features are not those that training used. The floor is the distance of held-out real pictures to the
-training pictures, the ceiling that of the untrained network. Distances of other feature networks, such as
-Inception's FID, are on another scale and not to be compared with these.
+training pictures, the ceiling that of the untrained network. Real pictures are brightened as in training.
+Distances of other feature networks, such as Inception's FID, are on another scale and not to be compared
+with these.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import load_generator, save_generator
 from lavlive.generator.network import Generator
 from lavlive.generator.wstats import measure_w
-from lavlive.training.generator_data import load_pictures, to_tensor
+from lavlive.training.generator_data import level, load_pictures, to_tensor
 from lavlive.training.generator_features import SOURCES, FeatureNetwork, feature_network
 from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
 from lavlive.training.generator_trainer import layer_groups
@@ -106,7 +107,7 @@ def _made(generator: Generator, w_plus: Tensor) -> Iterator[Tensor]:
 
 def _real(pictures: npt.NDArray[np.uint8]) -> Iterator[Tensor]:
     for start in range(0, len(pictures), _BATCH):
-        yield to_tensor(pictures[start : start + _BATCH])
+        yield to_tensor(np.stack([level(picture) for picture in pictures[start : start + _BATCH]]))
 
 
 def measure(

@@ -62,7 +62,7 @@ def moment_loss(pooled: Tensor, made: RunningMoments, real: RunningMoments) -> T
     It is zero until the running moments have settled.
     """
     if min(made.count, real.count) < _SETTLE:
-        return pooled.new_zeros(())
+        return 0 * pooled.sum()
     scale = 1 / real.deviation
     shift = ((made.mean - real.mean) * scale).clamp(-3, 3)
     excess = (made.deviation * scale - 1).clamp(-1, 3)

@@ -42,14 +42,14 @@ class Recipe:
     """
 
     batch: int = 8
-    rate_generator: float = 0.0025
-    rate_discriminator: float = 0.001
+    rate_generator: float = 0.002
+    rate_discriminator: float = 0.0005
     average_half_life: float = 5000.0
     sound_share: float = 0.5
     sound_spread: tuple[float, float] = (0.4, 1.2)
     mixing_share: float = 0.5
     feature_resolution: int = 64
-    augment: float = 0.1
+    augment: float = 0.0
     moments: float = 3.0
     seed: int = 0
 
