@@ -12,6 +12,7 @@ import numpy as np
 Task = Callable[[], object]
 _WARM_UPS = 2
 _LEAST_ROUNDS = 5
+_REST_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,12 @@ def interleave(
     seconds: float,
     clock: Callable[[], float] = time.perf_counter,
     processor: Callable[[], float] = time.process_time,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Samples]:
     """Run all tasks in turn for about ``seconds``, and at least five times each.
 
-    Ratios of what ran in turn hold on a busy machine, where figures taken one after the other do not.
+    Ratios of what ran in turn hold on a busy machine, where figures taken one after the other do not. A rest
+    between two tasks lets the first one's threads, which wait actively for a while, go to sleep.
     """
     for task in tasks.values():
         for _ in range(_WARM_UPS):
@@ -64,6 +67,7 @@ def interleave(
     rounds = 0
     while rounds < _LEAST_ROUNDS or clock() < end:
         for name, task in tasks.items():
+            sleep(_REST_SECONDS)
             busy, began = processor(), clock()
             task()
             samples[name].clock.append(clock() - began)

@@ -113,7 +113,9 @@ def test_tasks_run_in_turn_and_each_is_charged_its_own_time() -> None:
         return task
 
     tasks = {"quick": takes("quick", 0.001), "slow": takes("slow", 0.1)}
-    samples = interleave(tasks, 2.0, clock=lambda: now, processor=lambda: now / 2)
+    rests: list[float] = []
+    samples = interleave(tasks, 2.0, clock=lambda: now, processor=lambda: now / 2, sleep=rests.append)
+    assert len(rests) == 40
     assert order[-4:] == ["quick", "slow"] * 2
     assert samples["quick"].summary.median == pytest.approx(1.0)
     assert samples["slow"].summary.median == pytest.approx(100.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,36 @@ import openvino as ov
 from openvino import opset13 as op
 
 from lavlive.generator.runners.plan import (
-    EPSILON,
     LEAK,
-    Affine,
     Array,
     BlockPlan,
     ConvPlan,
     PicturePlan,
     Plan,
 )
+from lavlive.generator.runners.styles import Styles
 
 Node = Any
 _NO_PADDING = [0, 0]
 
 
-def build_model(plan: Plan) -> ov.Model:
-    """Inputs: w_plus float32 [L, w_dim], noise float32 []. Output: a picture uint8 [H, W, 3]."""
-    return _Builder(plan).model()
+@dataclass(frozen=True)
+class Graph:
+    """A model and what its inputs are.
+
+    Attributes:
+        model: output: a picture, uint8 [H, W, 3].
+        inputs: float32 arrays in the order of the model's inputs; what they hold when a picture is asked
+            for is what it is made of. The first is the noise, [1]; the others are those of ``Styles``.
+    """
+
+    model: ov.Model
+    inputs: list[Array]
+
+
+def build_graph(plan: Plan, styles: Styles) -> Graph:
+    """The whole synthesis but the styles, from [1] · noise and each layer's numbers to bytes."""
+    return _Builder(plan, styles).graph()
 
 
 def _constant(values: Any) -> Node:
@@ -36,21 +50,16 @@ def _shape(*sizes: int) -> Node:
     return op.constant(np.array(sizes, np.int64))
 
 
-def _as_channels(vector: Node, channels: int) -> Node:
-    return op.reshape(vector, _shape(1, channels, 1, 1), False)
-
-
 class _Builder:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, styles: Styles) -> None:
         self._plan = plan
-        self._w_plus = op.parameter([plan.num_ws, plan.w_dim], np.float32, name="w_plus")
-        self._noise = op.parameter([], np.float32, name="noise")
-        # OpenVINO fuses element-wise chains in the convolutions' own layout only if all ranks agree; a
-        # scalar here would cost a reordering of every activation (a third of the picture's time).
-        self._strength = op.reshape(self._noise, _shape(1, 1, 1, 1), False)
+        self._styles = styles
+        self._parameters: list[Node] = []
+        self._inputs: list[Array] = []
+        self._noise = self._input(np.ones(1, np.float32))
         self._spread = np.outer(plan.taps, plan.taps).astype(np.float32)
 
-    def model(self) -> ov.Model:
+    def graph(self) -> Graph:
         x: Node = None
         picture: Node = None
         for block in self._plan.blocks:
@@ -64,7 +73,18 @@ class _Builder:
         size = self._plan.resolution
         rows = op.transpose(op.convert(levels, "u8"), _shape(0, 2, 3, 1))
         pixels = op.reshape(rows, _shape(size, size, 3), False)
-        return ov.Model([op.result(pixels)], [self._w_plus, self._noise], "synthesis")
+        return Graph(ov.Model([op.result(pixels)], self._parameters, "synthesis"), self._inputs)
+
+    def _input(self, values: Array) -> Node:
+        """A parameter [1, C, 1, 1] that reads an array of length C.
+
+        OpenVINO fuses element-wise chains in the convolutions' own layout only if all ranks agree: one
+        scalar among them would cost a reordering of every activation, a quarter of a picture's time.
+        """
+        node = op.parameter([1, len(values), 1, 1], np.float32)
+        self._parameters.append(node)
+        self._inputs.append(values)
+        return node
 
     def _features(self, block: BlockPlan, x: Node) -> Node:
         if block.constant is not None:
@@ -78,42 +98,31 @@ class _Builder:
         )
         return op.add(self._doubled(past, len(block.shortcut)), y)
 
-    def _styles(self, affine: Affine) -> Node:
-        row = op.gather(self._w_plus, _shape(affine.row), op.constant(np.int64(0)))
-        return op.add(op.matmul(row, _constant(affine.matrix), False, True), _constant(affine.bias[None]))
-
     def _conv(self, plan: ConvPlan, x: Node) -> Node:
-        outputs, inputs = plan.square.shape
-        styles = self._styles(plan.affine)
-        energy = op.matmul(op.multiply(styles, styles), _constant(plan.square), False, True)
-        demodulation = op.power(op.add(energy, _constant([[EPSILON]])), _constant(-0.5))
-        x = op.multiply(x, _as_channels(styles, inputs))
+        x = op.multiply(x, self._input(self._styles.styles(plan)))
         if plan.up:
-            # op wants [inputs, outputs, 3, 3].
             y = op.convolution_backprop_data(
                 x,
+                # It wants [inputs, outputs, 3, 3].
                 _constant(plan.weight.transpose(1, 0, 2, 3)),
                 [2, 2],
                 pads_begin=_NO_PADDING,
                 pads_end=_NO_PADDING,
                 dilations=[1, 1],
             )
-            backwards = self._spread[::-1, ::-1]
-            y = op.group_convolution(
-                y, _constant(np.tile(backwards, (outputs, 1, 1, 1, 1))), [1, 1], [1, 1], [1, 1], [1, 1]
-            )
+            backwards = np.tile(self._spread[::-1, ::-1], (len(plan.bias), 1, 1, 1, 1))
+            y = op.group_convolution(y, _constant(backwards), [1, 1], [1, 1], [1, 1], [1, 1])
         else:
             y = op.convolution(x, _constant(plan.weight), [1, 1], [1, 1], [1, 1], [1, 1])
-        y = op.multiply(y, _as_channels(op.multiply(demodulation, _constant(plan.gain)), outputs))
+        y = op.multiply(y, self._input(self._styles.demodulation(plan)))
         if np.any(plan.noise):
-            y = op.add(y, op.multiply(_constant(plan.noise[None, None]), self._strength))
+            y = op.add(y, op.multiply(_constant(plan.noise[None, None]), self._noise))
         y = op.add(y, _constant(plan.bias[None, :, None, None]))
         y = op.prelu(y, _constant([LEAK]))
         return y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
 
     def _to_picture(self, plan: PicturePlan, x: Node) -> Node:
-        inputs = plan.weight.shape[1]
-        x = op.multiply(x, _as_channels(self._styles(plan.affine), inputs))
+        x = op.multiply(x, self._input(self._styles.styles(plan)))
         y = op.convolution(
             x, _constant(plan.weight[:, :, None, None]), [1, 1], _NO_PADDING, _NO_PADDING, [1, 1]
         )

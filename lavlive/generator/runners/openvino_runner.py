@@ -8,8 +8,9 @@ import numpy as np
 import openvino as ov
 
 from lavlive.generator.runners.base import MadeOf, Picture, WPlus
-from lavlive.generator.runners.openvino_graph import build_model
+from lavlive.generator.runners.openvino_graph import build_graph
 from lavlive.generator.runners.plan import Plan
+from lavlive.generator.runners.styles import Styles
 
 
 class OpenvinoRunner:
@@ -33,22 +34,24 @@ class OpenvinoRunner:
         }
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
-        compiled = ov.Core().compile_model(build_model(plan), "CPU", settings)
+        self._styles = Styles(plan)
+        graph = build_graph(plan, self._styles)
+        compiled = ov.Core().compile_model(graph.model, "CPU", settings)
         self._request: Any = compiled.create_infer_request()
-        self._made_of = MadeOf()
-        self._w_plus = np.zeros((plan.num_ws, plan.w_dim), np.float32)
-        self._noise = np.ones((), np.float32)
+        self._noise = graph.inputs[0]
         self._pixels = np.zeros((plan.resolution, plan.resolution, 3), np.uint8)
-        self._request.set_input_tensor(0, ov.Tensor(self._w_plus, shared_memory=True))
-        self._request.set_input_tensor(1, ov.Tensor(self._noise, shared_memory=True))
+        self._made_of = MadeOf()
+        for index, values in enumerate(graph.inputs):
+            tensor = ov.Tensor(values.reshape(1, -1, 1, 1), shared_memory=True)
+            self._request.set_input_tensor(index, tensor)
         self._request.set_output_tensor(0, ov.Tensor(self._pixels, shared_memory=True))
 
     def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
         """See ``Runner``."""
         assert self._request is not None, "the runner is closed"
         if self._made_of.differs(w_plus, noise):
-            self._w_plus[...] = w_plus
-            self._noise[...] = noise
+            self._styles.update(w_plus)
+            self._noise[0] = noise
             self._request.infer()
         out[...] = self._pixels
 

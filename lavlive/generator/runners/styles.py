@@ -1,0 +1,72 @@
+"""Styles and demodulations of all layers, in numpy.
+
+They are many small products of a matrix with a vector. Inside a graph each of them is a task that two
+threads share, and the sharing costs more than the work: a quarter of a small network's picture.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+
+from lavlive.generator.runners.base import WPlus
+from lavlive.generator.runners.plan import EPSILON, Array, ConvPlan, PicturePlan, Plan
+
+
+class Styles:
+    """Turns w+ into the numbers by which activations are scaled, in buffers that stay where they are."""
+
+    def __init__(self, plan: Plan) -> None:
+        layers: list[ConvPlan | PicturePlan] = [
+            layer
+            for block in plan.blocks
+            for layer in (block.conv0, block.conv1, block.picture)
+            if layer is not None
+        ]
+        convs = [layer for layer in layers if isinstance(layer, ConvPlan)]
+        self._styles, parts = _buffer([len(layer.affine.bias) for layer in layers])
+        self._squares = np.zeros_like(self._styles)
+        self._demodulations, outputs = _buffer([len(conv.bias) for conv in convs])
+        self._of_layer = {id(layer): self._styles[part] for layer, part in zip(layers, parts, strict=True)}
+        self._of_conv = {
+            id(conv): self._demodulations[part] for conv, part in zip(convs, outputs, strict=True)
+        }
+        # Neighbours that take the same row of w+ (a picture layer and what follows it) share one product.
+        self._products: list[tuple[int, Array, Array]] = []
+        for row, group in groupby(zip(layers, parts, strict=True), key=lambda pair: pair[0].affine.row):
+            same = list(group)
+            matrix = np.concatenate([layer.affine.matrix for layer, _ in same])
+            self._products.append((row, matrix, self._styles[same[0][1].start : same[-1][1].stop]))
+        self._bias = np.concatenate([layer.affine.bias for layer in layers])
+        place = {id(layer): part for layer, part in zip(layers, parts, strict=True)}
+        self._energies = [
+            (conv.square, self._squares[place[id(conv)]], self._of_conv[id(conv)]) for conv in convs
+        ]
+        self._gain = np.concatenate([np.full(len(conv.bias), conv.gain, np.float32) for conv in convs])
+
+    def styles(self, layer: ConvPlan | PicturePlan) -> Array:
+        """Where the styles of a layer of the plan lie, float32 [inputs]."""
+        return self._of_layer[id(layer)]
+
+    def demodulation(self, conv: ConvPlan) -> Array:
+        """Where the demodulation of a convolution of the plan lies, gain included, float32 [outputs]."""
+        return self._of_conv[id(conv)]
+
+    def update(self, w_plus: WPlus) -> None:
+        """Compute all of them for w+, float32 [L, w_dim]."""
+        for row, matrix, styles in self._products:
+            np.dot(matrix, w_plus[row], out=styles)
+        self._styles += self._bias
+        np.square(self._styles, out=self._squares)
+        for square, styles_squared, energy in self._energies:
+            np.dot(square, styles_squared, out=energy)
+        self._demodulations += EPSILON
+        np.sqrt(self._demodulations, out=self._demodulations)
+        np.divide(self._gain, self._demodulations, out=self._demodulations)
+
+
+def _buffer(lengths: list[int]) -> tuple[Array, list[slice]]:
+    ends = np.cumsum(lengths).tolist()
+    parts = [slice(end - length, end) for length, end in zip(lengths, ends, strict=True)]
+    return np.zeros(ends[-1], np.float32), parts
