@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -73,8 +74,11 @@ class Controller:
     listens is called ``NAME out`` where it sends and ``NAME in`` where it hears.
     """
 
+    plugged_in: ClassVar[list[Controller]] = []
+
     def __init__(self, name: str = "knobs", listens: bool = False) -> None:
         self.heard: list[list[int]] = []
+        self.plugged_in.append(self)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CONTROLLER, name, str(listens)],
             stdin=subprocess.PIPE,
@@ -86,12 +90,6 @@ class Controller:
         assert self._process.stdout.readline() == "[]\n", "the controller did not start"
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
-
-    def __enter__(self) -> Controller:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.unplug()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -108,8 +106,14 @@ class Controller:
         """Turn the knob of that number."""
         self.send(0xB0 | channel - 1, number, value)
 
+    @classmethod
+    def unplug_all(cls) -> None:
+        """Leave nothing behind for the next test, whatever happened in this one."""
+        while cls.plugged_in:
+            cls.plugged_in.pop().unplug()
+
     def unplug(self) -> None:
-        """End the process: the device is gone."""
+        """End the process: the device is gone. Once more does nothing."""
         if self._process.poll() is None:
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -119,7 +123,7 @@ class Controller:
             self._process.stdout.close()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> float:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> float:
     """Wait for something that other threads do; returns how long it took, and fails after `seconds`."""
     start = time.perf_counter()
     while not condition():

@@ -34,6 +34,12 @@ def _jack() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _unplugged() -> Iterator[None]:
+    yield
+    Controller.unplug_all()
+
+
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[Control]:
     with desk(tmp_path) as control:
@@ -66,6 +72,15 @@ def plug_in(control: Control, name: str = "knobs", listens: bool = False) -> Con
     controller = Controller(name, listens)
     device = f"{name} out:midi" if listens else f"{name}:midi"
     until(control, lambda: device in control.router.devices and device in control.midi.devices)
+    received = control.midi.inbox.received
+
+    def is_heard() -> bool:
+        controller.cc(119, 0)
+        return control.midi.inbox.received > received
+
+    until(control, is_heard)
+    time.sleep(0.1)
+    control.step(time.perf_counter())
     return controller
 
 
@@ -126,7 +141,6 @@ def test_learn_sweep_bank_change_preset_and_takeover_never_make_the_parameter_ju
     control.edit("generator.noise", 0.1, time.perf_counter())
     noise.turn(127, 0, 127)
     assert noise.position == 1.0
-    knobs.unplug()
 
 
 def test_a_learned_binding_is_there_in_the_next_show(control: Control, tmp_path: Path) -> None:
@@ -138,13 +152,15 @@ def test_a_learned_binding_is_there_in_the_next_show(control: Control, tmp_path:
     control.close()
     with desk(tmp_path) as following:
         until(following, lambda: "knobs:midi" in following.midi.devices and bool(following.router.devices))
-        knobs.send(0x99, 36, 100)
-        asked = until(following, lambda: following.looks.preset != "")
-        assert asked == [Action("preset.loaded", "Slow tide")]
+
+        def press() -> bool:
+            knobs.send(0x99, 36, 100)
+            return following.looks.preset != ""
+
+        assert until(following, press)[0] == Action("preset.loaded", "Slow tide")
         following.unbind(Action("preset.next"))
         assert following.router.bound_to(Action("preset.next")) == []
     assert "preset.next" not in (tmp_path / "bindings" / file_name("knobs:midi")).read_text()
-    knobs.unplug()
 
 
 def test_values_return_to_a_controller_that_shows_them(control: Control, tmp_path: Path) -> None:
@@ -155,7 +171,6 @@ def test_values_return_to_a_controller_that_shows_them(control: Control, tmp_pat
     until(control, lambda: [0xB0, 10, 13] in lights.heard)
     control.edit("mapper.c", 1.0, 0.0)
     until(control, lambda: lights.heard[-1] == [0xB0, 10, 127])
-    lights.unplug()
 
 
 def test_midi_clock_drives_the_beat_and_a_preset_waits_for_it(control: Control) -> None:
@@ -177,7 +192,6 @@ def test_midi_clock_drives_the_beat_and_a_preset_waits_for_it(control: Control) 
     assert asked == [Action("preset.loaded", "Dub")]
     phase = control.beat(time.perf_counter()).phase
     assert min(phase, 1 - phase) < 0.2
-    drums.unplug()
 
 
 def test_keys_do_what_the_reference_says(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from lavlive.control.keyboard import action_for
 from lavlive.control.learn import Learn
 from lavlive.control.library import PresetLibrary
 from lavlive.control.looks import Looks
-from lavlive.control.midi import DeviceChange, MidiPorts
+from lavlive.control.midi import Change, DeviceChange, MidiPorts
 from lavlive.control.midi_system import MidiSystem
 from lavlive.control.osc import AskTable, OscEvent, OscServer, OscSettings, SetParameter
 from lavlive.control.osc_send import OscSender
@@ -37,6 +37,9 @@ from lavlive.control.tempo import BeatState, LinkTempo, Tempo
 from lavlive.control.waiting import GRIDS, WaitingRoom
 from lavlive.errors import ControlError, LavliveError, PresetError
 from lavlive.parameters import Kind, Values, find
+
+_BOOT_SECONDS = 2.0
+"""A controller that was just plugged in may not listen yet; after this it is told everything again."""
 
 
 class Control:
@@ -78,6 +81,7 @@ class Control:
         self.osc = OscServer(osc) if osc is not None else None
         self._osc_sender = OscSender(self.osc.socket, osc.send) if self.osc and osc else None
         self._feedback = Feedback(self._send_midi)
+        self._tell_again: dict[str, float] = {}
         self._waiting = WaitingRoom()
         self._learn: Learn | None = None
         self._asked: list[Action] = []
@@ -248,7 +252,12 @@ class Control:
     def state(self, source: dict[str, object], model: str | None, clean: bool = False) -> ShowState:
         """What a show needs to go on where it was."""
         return ShowState(
-            dict(self.values), self.looks.preset, source, model, dict(self.looks.snapshots), clean
+            values=dict(self.values),
+            preset=self.looks.preset,
+            source=source,
+            model=model,
+            snapshots=dict(self.looks.snapshots),
+            clean=clean,
         )
 
     def restore(self, state: ShowState) -> None:
@@ -288,14 +297,18 @@ class Control:
         return self.router.handle(event)
 
     def _device_changed(self, event: DeviceChange) -> None:
-        if not event.connected:
-            self.router.forget_positions(event.device)
-            self._notices.append(f"{event.device} is gone")
-            return
-        self.router.connect(event.device, self.bindings.find(event.device))
-        self._feedback.forget(event.device)
-        self._notices.append(f"{event.device} is there")
-        self._note_refused(self.bindings.refused.values())
+        device = event.device
+        match event.change:
+            case Change.GONE:
+                self.router.forget_positions(device)
+                self._notices.append(f"{device} is gone")
+            case Change.CONNECTED:
+                self.router.connect(device, self.bindings.find(device))
+                self._notices.append(f"{device} is there")
+                self._note_refused(self.bindings.refused.values())
+            case Change.LISTENS:
+                self._feedback.forget(device)
+                self._tell_again[device] = event.time + _BOOT_SECONDS
 
     def _finish_learning(self, now: float) -> None:
         learned = self._learn.result(now) if self._learn else None
@@ -399,6 +412,9 @@ class Control:
 
     def _tell(self, now: float) -> None:
         if self.midi is not None:
+            for device in [device for device, due in self._tell_again.items() if now >= due]:
+                del self._tell_again[device]
+                self._feedback.forget(device)
             connected = [device for device in self.midi.devices if device in self.router.devices]
             sets = [(device, self.router.bindings(device)) for device in connected]
             self._feedback.step(now, self.values, sets)

@@ -1,4 +1,4 @@
-"""What the callbacks hand over, and the bounded inbox through which they do.
+"""What other threads hand over, and the bounded inbox through which they do.
 
 A MIDI or OSC thread calls `Inbox.put` and returns: it takes no lock, waits for nobody and cannot grow
 memory. The main thread calls `Inbox.drain` once a picture.
@@ -112,7 +112,7 @@ Event = TypeVar("Event", bound=Keyed)
 
 
 class Inbox(Generic[Event]):
-    """A bounded handover from callbacks to the main thread.
+    """A bounded handover from other threads to the main thread.
 
     Up to `limit` events wait in order. What comes on top of that is kept by key, the newest of each, so
     that a flood or a stalled main thread loses steps between but never where a knob came to rest. Each

@@ -1,8 +1,8 @@
 """MIDI devices that come and go.
 
-One thread of ours owns the ports: it looks four times a second which devices are there, opens the new
-ones, closes those that went away, and sends what is to be sent. rtmidi's own threads parse and enqueue.
-Without a MIDI system everything here works and finds nothing.
+One thread of ours owns the ports: it reads them every other millisecond, looks four times a second which
+devices are there, opens the new ones, closes those that went away, and sends what is to be sent. Without
+a MIDI system everything here works and finds nothing.
 """
 
 from __future__ import annotations
@@ -10,31 +10,42 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from lavlive.control.events import ClockEvent, ControlEvent, Inbox
 from lavlive.control.midi_messages import Parser
 from lavlive.control.midi_system import InputPort, MidiSystem, OutputPort, named, output_for
 from lavlive.errors import ControlError
 
-POLL_SECONDS = 0.25
+LOOK_SECONDS = 0.25
 """A device that is pulled out and put back needs longer than this to appear again."""
+
+_READ_SECONDS = 0.002
+_MOST_AT_ONCE = 1024
+
+
+class Change(Enum):
+    """What became of a device."""
+
+    CONNECTED = "connected"
+    LISTENS = "listens"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChange:
-    """A device came or went away."""
+    """A device came, can now be sent to, or went away."""
 
     device: str
-    connected: bool
-    has_output: bool
+    change: Change
     time: float
 
     @property
     def key(self) -> Hashable:
         """What an overfull inbox keeps the newest of."""
-        return self.device
+        return self.device, self.change
 
 
 MidiEvent = ControlEvent | ClockEvent | DeviceChange
@@ -42,11 +53,12 @@ MidiEvent = ControlEvent | ClockEvent | DeviceChange
 
 @dataclass(slots=True)
 class _Open:
-    """An open device: the port that it was opened as, and its ends."""
+    """An open device: its ends, and the ports that they were opened as."""
 
     port: str
     input: InputPort
-    output: OutputPort | None
+    output_port: str | None = None
+    output: OutputPort | None = None
 
 
 class MidiPorts:
@@ -85,14 +97,13 @@ class MidiPorts:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread and close every port."""
+        """End the thread, which closes every port; a MIDI system that hangs is left behind."""
+        if self._thread.ident is None:
+            self._close_ports()
+            return
         self._ending = True
         self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout=5.0)
-        for device in list(self._open):
-            self._drop(device)
-        self._system.close()
+        self._thread.join(timeout=2.0)
 
     def send(self, device: str, key: Hashable, message: Sequence[int]) -> None:
         """Send a message to a device soon; of several under one key only the newest is sent (any thread)."""
@@ -115,7 +126,11 @@ class MidiPorts:
         now = time.perf_counter()
         for device, port in inputs.items():
             if device not in self._open and now - self._failed.get(device, -10.0) > 1.0:
-                self._connect(device, port, output_for(device, outputs))
+                self._connect(device, port)
+        for device, entry in self._open.items():
+            back = output_for(device, outputs)
+            if back != entry.output_port:
+                self._connect_output(device, entry, back)
 
     def flush(self) -> None:
         """Send what waits (the ports' thread, or a test without it)."""
@@ -129,47 +144,64 @@ class MidiPorts:
             except ControlError as reason:
                 self._note(f"{device}: {reason}")
 
+    def listen(self) -> None:
+        """Hand over what has arrived (the ports' thread, or a test without it)."""
+        for device, entry in self._open.items():
+            for _ in range(_MOST_AT_ONCE):
+                message = entry.input.read()
+                if message is None:
+                    break
+                for event in self._parsers[device].parse(message, time.perf_counter()):
+                    self.inbox.put(event)
+
     def _run(self) -> None:
         due = time.perf_counter()
         while not self._ending:
             if time.perf_counter() >= due:
                 self.look()
-                due = time.perf_counter() + POLL_SECONDS
-            self._wake.wait(max(0.0, due - time.perf_counter()))
-            self._wake.clear()
+                due = time.perf_counter() + LOOK_SECONDS
+            self.listen()
             self.flush()
+            self._wake.wait(_READ_SECONDS if self._open else max(0.0, due - time.perf_counter()))
+            self._wake.clear()
+        self._close_ports()
 
-    def _connect(self, device: str, port: str, output_port: str | None) -> None:
+    def _close_ports(self) -> None:
+        for device in list(self._open):
+            self._drop(device)
+        self._system.close()
+
+    def _connect(self, device: str, port: str) -> None:
         try:
-            opened = self._system.open_input(port, self._receiver(device))
+            opened = self._system.open_input(port)
         except ControlError as reason:
             self._failed[device] = time.perf_counter()
             self._note(str(reason))
             return
-        output = None
-        if output_port is not None:
-            try:
-                output = self._system.open_output(output_port)
-            except ControlError as reason:
-                self._note(str(reason))
-        self._open[device] = _Open(port, opened, output)
-        self.inbox.put(DeviceChange(device, True, output is not None, time.perf_counter()))
+        self._parsers.setdefault(device, Parser(device))
+        self._open[device] = _Open(port, opened)
+        self.inbox.put(DeviceChange(device, Change.CONNECTED, time.perf_counter()))
 
-    def _receiver(self, device: str) -> Callable[[Sequence[int]], None]:
-        parser = self._parsers.setdefault(device, Parser(device))
-
-        def receive(message: Sequence[int]) -> None:
-            for event in parser.parse(message, time.perf_counter()):
-                self.inbox.put(event)
-
-        return receive
+    def _connect_output(self, device: str, entry: _Open, port: str | None) -> None:
+        """Follow the way back to a device, which may appear later than the device itself."""
+        if entry.output is not None:
+            entry.output.close()
+        entry.output, entry.output_port = None, port
+        if port is None:
+            return
+        try:
+            entry.output = self._system.open_output(port)
+        except ControlError as reason:
+            self._note(str(reason))
+            return
+        self.inbox.put(DeviceChange(device, Change.LISTENS, time.perf_counter()))
 
     def _drop(self, device: str) -> None:
         entry = self._open.pop(device)
         entry.input.close()
         if entry.output is not None:
             entry.output.close()
-        self.inbox.put(DeviceChange(device, False, False, time.perf_counter()))
+        self.inbox.put(DeviceChange(device, Change.GONE, time.perf_counter()))
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems:

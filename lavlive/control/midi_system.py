@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ import rtmidi
 from lavlive.errors import ControlError
 
 CLIENT = "lavlive"
+_QUEUE = 4096
 _AGAIN_SECONDS = 5.0
 """Rest after a MIDI system that is there refused us."""
 
@@ -23,7 +24,9 @@ _RTMIDI_ERRORS = (rtmidi.RtMidiError, OSError, ValueError)
 
 
 class InputPort(Protocol):
-    """An open port that calls back until it is closed."""
+    """An open port that collects what arrives until it is read."""
+
+    def read(self) -> Sequence[int] | None: ...
 
     def close(self) -> None: ...
 
@@ -46,7 +49,7 @@ class MidiSystem(Protocol):
 
     def outputs(self) -> list[str]: ...
 
-    def open_input(self, port: str, receive: Callable[[Sequence[int]], None]) -> InputPort: ...
+    def open_input(self, port: str) -> InputPort: ...
 
     def open_output(self, port: str) -> OutputPort: ...
 
@@ -97,9 +100,9 @@ class RtmidiSystem:
         """Names of the ports that we can send to."""
         return self._names(incoming=False)
 
-    def open_input(self, port: str, receive: Callable[[Sequence[int]], None]) -> InputPort:
-        """Open a port by its name; `receive` is called by rtmidi's thread with each message's bytes."""
-        return _RtmidiInput(self._api_or_found(), port, receive)
+    def open_input(self, port: str) -> InputPort:
+        """Open a port by its name."""
+        return _RtmidiInput(self._api_or_found(), port)
 
     def open_output(self, port: str) -> OutputPort:
         """Open a port by its name."""
@@ -153,17 +156,25 @@ def _open(end: Any, port: str) -> None:
 
 
 class _RtmidiInput:
-    def __init__(self, api: int, port: str, receive: Callable[[Sequence[int]], None]) -> None:
+    """An input that rtmidi's own thread fills without Python.
+
+    A Python callback would do the same with the interpreter's lock, which rtmidi holds while it closes a
+    port; JACK then waits for the callback, and the callback for the lock, for ten seconds.
+    """
+
+    def __init__(self, api: int, port: str) -> None:
         try:
-            self._midi = rtmidi.MidiIn(api, name=CLIENT)
+            self._midi = rtmidi.MidiIn(api, name=CLIENT, queue_size_limit=_QUEUE)
         except _RTMIDI_ERRORS as reason:
             raise ControlError(f"MIDI cannot be used: {reason}") from None
         self._midi.ignore_types(sysex=True, timing=False, active_sense=True)
-        self._midi.set_callback(lambda arrived, _: receive(arrived[0]))
         _open(self._midi, port)
 
+    def read(self) -> Sequence[int] | None:
+        arrived = self._midi.get_message()
+        return arrived[0] if arrived else None
+
     def close(self) -> None:
-        self._midi.cancel_callback()
         self._midi.close_port()
         self._midi.delete()
 
