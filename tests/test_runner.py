@@ -95,6 +95,17 @@ def test_every_runner_makes_the_networks_pictures(
     opened.close()
 
 
+@pytest.mark.parametrize("kind", [TorchRunner, OpenvinoRunner])
+@pytest.mark.parametrize("resolution", [4, 8])
+def test_the_smallest_networks_without_learned_noise_work_too(kind: type[Runner], resolution: int) -> None:
+    made = generator(resolution=resolution)
+    for block in made.synthesis.blocks:
+        block.conv1.noise_strength.data.zero_()  # type: ignore[union-attr]
+    opened = kind(make_plan(made.synthesis), threads=1)  # type: ignore[call-arg]
+    w_plus = some_w_plus(made)
+    assert difference(picture(opened, w_plus), reference(made, w_plus, 1.0)).max() <= 2
+
+
 @pytest.mark.parametrize("kind", [TorchRunner, OpenvinoRunner, CudaRunner])
 def test_a_runner_answers_in_the_given_buffer_and_forgets_the_picture_before(
     kind: type[Runner],
