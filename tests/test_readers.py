@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ from lavlive.generator import bring
 from lavlive.generator.bring import convert_model, open_model
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.readers.conversion import filter_taps
 from lavlive.generator.readers.recognise import read_file
 from lavlive.generator.shapes import expected_shapes
 from lavlive.model_command import convert, info
@@ -212,6 +214,15 @@ def test_expected_shapes_are_those_of_the_network() -> None:
         state = Generator(GeneratorConfig(**config)).state_dict()
         expected = dict(expected_shapes(config))
         assert expected == {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def test_a_filter_of_any_gain_becomes_four_taps() -> None:
+    taps = np.array([1, 3, 3, 1], np.float32)
+    assert filter_taps(np.outer(taps, taps) / 16) == [1, 3, 3, 1]
+    assert filter_taps(taps / 8) == [1, 3, 3, 1]
+    assert filter_taps(np.ones(2, np.float32)) == [0, 4, 4, 0]
+    uneven = np.array([0.1, 0.4, 0.45, 0.05], np.float32)
+    assert np.allclose(filter_taps(np.outer(uneven, uneven)), uneven)
 
 
 def _converted(path: Path) -> LoadedGenerator:
