@@ -1,6 +1,6 @@
 """MIDI devices that come and go.
 
-One thread of ours owns the ports: it reads them every other millisecond, looks four times a second which
+One thread of ours owns the ports: it reads them every four milliseconds, looks four times a second which
 devices are there, opens the new ones, closes those that went away, and sends what is to be sent. Without
 a MIDI system everything here works and finds nothing.
 """
@@ -22,7 +22,7 @@ from lavlive.errors import ControlError
 LOOK_SECONDS = 0.25
 """A device that is pulled out and put back needs longer than this to appear again."""
 
-_READ_SECONDS = 0.002
+_READ_SECONDS = 0.004
 _MOST_AT_ONCE = 1024
 
 
