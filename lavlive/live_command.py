@@ -22,10 +22,10 @@ from lavlive.control.state import ShowState, StateKeeper, read_state
 from lavlive.engine_settings import EngineSettings
 from lavlive.errors import CheckpointError, SourceError, UsageError
 from lavlive.link import Link
-from lavlive.look import initial_values, preset_library
+from lavlive.look import preset_library
 from lavlive.notices import Notices
 from lavlive.pace import Pace
-from lavlive.parameters import parse_setting
+from lavlive.parameters import Values, parse_setting
 from lavlive.resources import cache_folder, config_folder, shipped
 from lavlive.show import Show
 from lavlive.sound_tap import CHANNELS, RATE
@@ -236,15 +236,20 @@ def _if_there(path: str | None) -> str | None:
 def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Control:
     """The controls with the first values: those of a show that crashed, then what was typed."""
     typed = dict(parse_setting(setting) for setting in options.settings)
+    presets = preset_library()
     control = Control(
-        initial_values(options.preset, []),
+        Values(),
         BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
         RtmidiSystem(),
         options.midi,
         osc_settings(options.osc, options.osc_allow, options.osc_send),
-        preset_library(),
+        presets,
     )
-    if crashed is not None and options.preset is None:
+    if options.preset is not None:
+        preset = presets.find(options.preset)
+        control.values.update(preset.values)
+        control.looks.begin_with(preset)
+    elif crashed is not None:
         control.restore(crashed)
     control.values.update(typed)
     return control

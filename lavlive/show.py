@@ -19,7 +19,7 @@ from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.presets import Preset
 from lavlive.control.state import ShowState, StateKeeper
-from lavlive.errors import DisplayError
+from lavlive.errors import DisplayError, LavliveError
 from lavlive.link import Link, Picture
 from lavlive.notices import Notices
 from lavlive.parameters import Values
@@ -29,6 +29,7 @@ from lavlive.stage.recorder import LiveRecorder
 from lavlive.supervisor import Event, Supervisor
 
 if TYPE_CHECKING:
+    from lavlive.stage.panel import Panel
     from lavlive.stage.panel_window import PanelWindow
 
 _PANEL_SECONDS = 1 / 30
@@ -78,6 +79,7 @@ class Show:
         self._keeper = keeper
         self._sequence = 0
         self._published = -1
+        self._panel: Panel | None = None
         self._panel_drawn = 0.0
         self._safe = False
 
@@ -137,8 +139,8 @@ class Show:
         from lavlive.stage.panel_window import PanelWindow
 
         try:
-            panel = Panel(self)
-            self.panel = PanelWindow(panel.draw, panel.close)
+            self._panel = Panel(self)
+            self.panel = PanelWindow(self._panel.draw, self._panel.close)
         except DisplayError as error:
             self.notices.tell(str(error), time.perf_counter())
 
@@ -147,6 +149,20 @@ class Show:
         if self.panel is not None:
             self.panel.close()
             self.panel = None
+
+    def _learn(self, now: float) -> None:
+        """Learn a control for the parameter that the panel points to, or stop learning."""
+        pointed = self._panel.pointed if self._panel is not None else None
+        if self.control.learning is not None:
+            self.control.cancel_learn()
+        elif pointed is None:
+            self.notices.tell("Point to a parameter in the panel (Tab), then press L", now)
+        else:
+            try:
+                self.control.learn(pointed)
+                self.notices.tell(f"Move a control for {pointed}", now)
+            except LavliveError as error:
+                self.notices.tell(str(error), now)
 
     def _draw_panel(self, now: float) -> None:
         if self.panel is None:
@@ -200,6 +216,8 @@ class Show:
                 self.output.toggle_fullscreen()
             case "panel":
                 self.toggle_panel()
+            case "learn":
+                self._learn(now)
             case "preset.loaded":
                 self.notices.tell(action.argument, now)
             case "model.next" | "model.previous":

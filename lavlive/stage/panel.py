@@ -51,7 +51,11 @@ class Subject(Protocol):
 
 
 class Panel:
-    """Draws the panel of one show; `draw` is called inside a Dear ImGui window."""
+    """Draws the panel of one show; `draw` is called inside a Dear ImGui window.
+
+    Attributes:
+        pointed: the parameter last under the mouse or the keyboard's mark: what the key L learns.
+    """
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -59,6 +63,7 @@ class Panel:
         self._problem = ""
         self._thumbnails = Thumbnails(cache_folder() / "thumbnails")
         self._limited = (0.0, float("-inf"))
+        self.pointed: str | None = None
         self.now = 0.0
 
     def draw(self, width: float, height: float, now: float) -> None:
@@ -130,6 +135,8 @@ class Panel:
         changed, value = _widget(parameter, control.values[parameter.name])
         if ghost is not None:
             _draw_ghost(ghost)
+        if imgui.is_item_hovered() or imgui.is_item_focused():
+            self.pointed = parameter.name
         if imgui.is_item_hovered():
             imgui.set_tooltip(f"{parameter.name}: {parameter.help}")
         if changed and parameter.guarded and not value:
