@@ -43,13 +43,17 @@ class Music:
         self._pulse = pulse
         self._track = track
         self._playing: subprocess.Popen[bytes] | None = None
+        self._began = float("-inf")
 
     def tend(self) -> None:
         """Go on playing after an end, or after the server came back."""
         if self._playing is not None and self._playing.poll() is not None:
             self._playing = None
-        if self._playing is None and self._pulse.socket.exists():
-            self._playing = self._pulse.play(self._track)
+        if self._playing is None and time.perf_counter() - self._began > 0.2:
+            self._began = time.perf_counter()
+            environment = os.environ | self._pulse.environment
+            command = ["paplay", str(self._track)]
+            self._playing = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
     def stop(self) -> None:
         """Be quiet."""

@@ -103,6 +103,7 @@ class Result:
         faults: how often each was injected.
         canvas_gap: longest time without a change of the canvas, seconds, and the fault at that time.
         picture_gap: longest time without a new picture of the engine, and the fault.
+        step_gap: longest time between two steps of the stage's main loop, and the fault.
         recoveries: seconds from an engine's death to the first picture of the next one.
         violations: one line each; none is what we want.
     """
@@ -113,6 +114,7 @@ class Result:
     faults: Counter[str] = field(default_factory=Counter)
     canvas_gap: tuple[float, str] = (0.0, "")
     picture_gap: tuple[float, str] = (0.0, "")
+    step_gap: tuple[float, str] = (0.0, "")
     recoveries: list[float] = field(default_factory=list)
     restarts: int = 0
     stage_kills: int = 0
@@ -259,10 +261,9 @@ class Soak:
         """Called by the reading thread with every report."""
         result = self.result
         if self._fault != "computer asleep":
-            if report["canvas_gap"] > result.canvas_gap[0]:
-                result.canvas_gap = report["canvas_gap"], self._fault
-            if report["picture_gap"] > result.picture_gap[0]:
-                result.picture_gap = report["picture_gap"], self._fault
+            for name in ("canvas_gap", "picture_gap", "step_gap"):
+                if report[name] > getattr(result, name)[0]:
+                    setattr(result, name, (report[name], self._fault))
         result.restarts = max(result.restarts, report["restarts"])
         if report["safe"] and "safe mode" not in str(result.violations):
             self._violate("safe mode")
@@ -382,6 +383,8 @@ def soak(
             result.violations.append(f"processes are left: {left}")
         if not json.loads(rig.stage.state_file.read_text())["clean"]:
             result.violations.append("an end by SIGTERM does not count as clean")
+        if result.violations:
+            print(rig.stage.complaints(), file=sys.stderr)
     return result
 
 
@@ -395,12 +398,14 @@ def table(result: Result) -> str:
         f"states compared: {result.states_compared}",
         f"longest time without a change on the canvas: {result.canvas_gap[0]:.2f} s ({result.canvas_gap[1]})",
         f"longest time without a new picture: {result.picture_gap[0]:.2f} s ({result.picture_gap[1]})",
+        f"longest step of the stage: {result.step_gap[0]:.2f} s ({result.step_gap[1]})",
     ]
     if result.recoveries:
         ordered = sorted(result.recoveries)
         middle = ordered[len(ordered) // 2]
         lines.append(
-            f"from a dead or stalled engine to the next picture: median {middle:.2f} s, worst {ordered[-1]:.2f} s"
+            f"from the end or stall of an engine to the next picture: median {middle:.2f} s, "
+            f"worst {ordered[-1]:.2f} s"
         )
     values = result.to_json()
     for name, held in [("stage", values["stage"]), *[("engine", engine) for engine in values["engines"]]]:

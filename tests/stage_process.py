@@ -39,7 +39,7 @@ class StageProcess:
         self.reports: deque[Report] = deque(maxlen=4000)
         self.listeners: list[Callable[[Report], None]] = []
         self._arguments = list(arguments)
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.start()
 
     def start(self) -> None:

@@ -7,6 +7,7 @@ panel: another source, another model, a recording.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import queue
 import sys
@@ -26,6 +27,8 @@ from lavlive.sound_tap import CHANNELS, RATE
 from lavlive.stage.recorder import LiveRecorder
 
 _REPORT_SECONDS = 0.2
+_BLOCKED_SECONDS = 2.0
+"""A step that takes so long is written to standard error with what every thread does."""
 _THINNED = (slice(None, None, 4), slice(None, None, 4))
 
 
@@ -54,6 +57,7 @@ class Watch:
         self._sequence = 0
         self._canvas = np.zeros(0, np.uint8)
         self._due = now
+        self._steps = Gap(now)
         # The clocks of both begin with the first picture: loading is not the fault of a fault.
         self._pictures: Gap | None = None
         self._seen: Gap | None = None
@@ -62,6 +66,7 @@ class Watch:
     def step(self, now: float) -> dict[str, Any] | None:
         """What there is to report, if it is time."""
         sequence = self._show.link.newest_sequence
+        self._steps.step(True, now)
         if self._pictures is None or self._seen is None:
             if sequence:
                 self._pictures, self._seen = Gap(now), Gap(now)
@@ -86,6 +91,7 @@ class Watch:
         return {
             "time": now,
             "pictures": self._sequence,
+            "step_gap": self._steps.take(),
             "picture_gap": self._pictures.take() if self._pictures else 0.0,
             "canvas_gap": self._seen.take() if self._seen else 0.0,
             "engine": getattr(supervisor._engine, "pid", 0),
@@ -146,6 +152,7 @@ def main(arguments: list[str]) -> int:
         watch, pace = Watch(show, time.perf_counter()), Pace(DISPLAY_RATE)
         while not show.done:
             now = time.perf_counter()
+            faulthandler.dump_traceback_later(_BLOCKED_SECONDS)
             while not commands.empty():
                 _obey(show, commands.get())
             show.step(now)
