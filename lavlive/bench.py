@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=20.0, metavar="N", help="of each measurement (default: 20)"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="of the generator on a CPU")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="of the generator, when stages are timed on a CPU"
+    )
     parser.add_argument("--rate", type=float, default=60.0, help="pictures per second, at most (default: 60)")
     parser.add_argument("--window", action="store_true", help="show in a window instead of headless")
     parser.add_argument("--no-show", action="store_true", help="time the stages only")
@@ -183,6 +185,7 @@ def _show(options: argparse.Namespace) -> ShowResults:
         ["spacing, p99 − median ms", spacing[2] - spacing[0]],
         ["newest sample to stage, median ms", latency[0]],
         ["newest sample to stage, p95 ms", latency[1]],
+        *[[f"{name}, mean ms", mean] for name, mean in results.stages_ms.items()],
         ["xruns", results.xruns],
         ["dropped samples", results.dropped_samples],
         ["engine, cores busy", results.engine_cpu],

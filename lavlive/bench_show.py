@@ -135,6 +135,7 @@ class ShowResults:
         pictures_per_second: made by the engine.
         spacing_ms: median, p95 and p99 of the time between two pictures being made.
         latency_ms: median, p95 and p99 from the capture of the newest sample to presentation.
+        stages_ms: the engine's own running means of encode, map and generate.
         xruns, dropped_samples: sound lost.
         engine_cpu, stage_cpu: processors busy, 1 is one core.
         engine_megabytes, stage_megabytes: resident at the end.
@@ -146,6 +147,7 @@ class ShowResults:
     pictures_per_second: float
     spacing_ms: tuple[float, float, float]
     latency_ms: tuple[float, float, float]
+    stages_ms: dict[str, float]
     xruns: int
     dropped_samples: int
     engine_cpu: float
@@ -227,6 +229,7 @@ def measure_show(
             pictures_per_second=(link.number("picture.count") - first_count) / elapsed,
             spacing_ms=_percentiles(np.diff(made)),
             latency_ms=_percentiles(latency),
+            stages_ms={name: link.number(f"time.{name}") * 1000 for name in ("encode", "map", "generate")},
             xruns=int(link.number("audio.xruns") - first_xruns),
             dropped_samples=int(link.number("audio.dropped") - first_dropped),
             engine_cpu=engine.cpu,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from lavlive.encoder.calibration import calibrate, calibration_clip
 from lavlive.encoder.weights import load_encoder, read_seanet_encoder
 from lavlive.generator.bring import open_model
 from lavlive.generator.checkpoint import LoadedGenerator
-from lavlive.generator.runner import Runner, available_runners, open_runner
+from lavlive.generator.runner import Runner, available_runners, open_runner, spare_threads
 from lavlive.generator.wstats import w_statistics
 from lavlive.latent.path import LatentPath
 from lavlive.latent.space import Space, layer_groups
@@ -167,11 +168,23 @@ def _picture_into(runner: Runner, out: np.ndarray, w_plus: np.ndarray) -> None:
     runner.picture_into(w_plus, 1.0, out)
 
 
+def _open_runners(loaded: LoadedGenerator, runners: list[str], threads: int | None) -> dict[str, Runner]:
+    """Every runner; those of the CPU with as many threads as a show gives them and with all, as torch has."""
+    opened = {}
+    for name in runners or [name for name, lacking in available_runners().items() if lacking is None]:
+        if name not in ("torch", "openvino"):
+            opened[name] = open_runner(loaded, name)[0]
+            continue
+        counts = [threads] if threads else sorted({spare_threads(), os.cpu_count() or 1})
+        for count in counts:
+            opened[f"{name}, threads: {count}"] = open_runner(loaded, name, threads=count)[0]
+    return opened
+
+
 def _measure_generator(
     loaded: LoadedGenerator, runners: list[str], seconds: float, threads: int | None
 ) -> tuple[np.ndarray, dict[str, Summary], list[Ratio], list[Difference]]:
-    names = runners or [name for name, lacking in available_runners().items() if lacking is None]
-    opened = {name: open_runner(loaded, name, threads=threads)[0] for name in names}
+    opened = _open_runners(loaded, runners, threads)
     size = loaded.generator.config.resolution
     out = np.empty((size, size, 3), np.uint8)
     w_plus = likely_w_plus(loaded, _PICTURES)
@@ -181,7 +194,13 @@ def _measure_generator(
         f"generate ({name})": cycle(w_plus, partial(_picture_into, runner, out))
         for name, runner in opened.items()
     }
-    tasks[book] = cycle(w_plus, lambda w: textbook.picture(torch.from_numpy(w)[None]))
+
+    def by_the_book(w: np.ndarray) -> torch.Tensor:
+        # The torch runner sets its own number.
+        torch.set_num_threads(threads or os.cpu_count() or 1)
+        return textbook.picture(torch.from_numpy(w)[None])
+
+    tasks[book] = cycle(w_plus, by_the_book)
     summaries = {n: samples.summary for n, samples in interleave(tasks, seconds).items()}
     ratios = [Ratio(n, book, summaries[book].median / s.median) for n, s in summaries.items() if n != book]
     exact = np.stack([textbook.picture(torch.from_numpy(w)[None])[0].numpy() for w in w_plus])

@@ -206,7 +206,7 @@ def test_stages_are_timed_beside_the_baselines_and_kept_as_json(tmp_path: Path) 
     save_generator(model, small_generator(), {"name": "small"})
     results = measure_stages(str(model), "bundled", ["torch", "openvino"], seconds=0.3, threads=1)
     names = " ".join(results.summaries)
-    for stage in ("encode", "map", "generate (torch)", "hand over", "(a)", "(b)", "(c)"):
+    for stage in ("encode", "map", "generate (torch, threads: 1)", "hand over", "(a)", "(b)", "(c)"):
         assert stage in names
     assert all(summary.median > 0 for summary in results.summaries.values())
     assert next(r.times for r in results.ratios if r.baseline.startswith("(a)")) > 1

@@ -35,7 +35,15 @@ from lavlive.generator.runners.plan import Plan, make_plan
 from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.resources import cache_folder
 
-__all__ = ["RUNNER_NAMES", "Runner", "available_runners", "open_runner", "picture", "time_pictures"]
+__all__ = [
+    "RUNNER_NAMES",
+    "Runner",
+    "available_runners",
+    "open_runner",
+    "picture",
+    "spare_threads",
+    "time_pictures",
+]
 
 _TRIAL_WARM_UPS = 2
 _TRIAL_PICTURES = 5
@@ -48,7 +56,7 @@ class _Order:
     """What a runner is opened with; ``notes`` takes what the operator should know."""
 
     plan: Plan
-    threads: int | None
+    threads: int
     folder: Path
     notes: list[str]
 
@@ -122,6 +130,12 @@ def available_runners() -> dict[str, str | None]:
     return {name: kind.lacking() for name, kind in _KINDS.items()}
 
 
+def spare_threads() -> int:
+    """All cores but one: encoder, sound and stage share that one, so pictures stay evenly spaced."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
 def open_runner(
     loaded: LoadedGenerator,
     runner: str = "auto",
@@ -134,7 +148,7 @@ def open_runner(
     Args:
         runner: one of ``RUNNER_NAMES``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``: what ``auto`` may choose among.
-        threads: CPU threads of the runner; None for what its library thinks best.
+        threads: CPU threads of the runner; None for ``spare_threads``.
         folder: where choices are kept; the cache folder when not given.
 
     Raises:
@@ -144,7 +158,8 @@ def open_runner(
         raise RunnerError(f"There is no runner {runner!r}; lavlive has {', '.join(RUNNER_NAMES)}.")
     require_colour(loaded.generator.config.picture_channels)
     notes: list[str] = []
-    order = _Order(make_plan(loaded.generator.synthesis), threads, folder or cache_folder(), notes)
+    plan = make_plan(loaded.generator.synthesis)
+    order = _Order(plan, threads or spare_threads(), folder or cache_folder(), notes)
     if runner != "auto":
         lacking = _KINDS[runner].lacking()
         if lacking is not None:
@@ -152,7 +167,7 @@ def open_runner(
         return _warm(_KINDS[runner].open(order)), notes
     candidates = _candidates(device, notes)
     choices = _Choices(order.folder / _CHOICE_FILE)
-    key = f"{_machine()} {','.join(candidates)} {threads} {loaded.hash}"
+    key = f"{_machine()} {','.join(candidates)} {order.threads} {loaded.hash}"
     kept = choices.get(key)
     if kept in candidates:
         opened = _try_open(kept, order)

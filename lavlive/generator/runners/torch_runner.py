@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import torch
 
 from lavlive.errors import RunnerError
@@ -28,7 +26,6 @@ class TorchRunner:
         self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
         self._device = torch.device(device)
         self._threads = threads
-        self._owner: int | None = None
         self._synthesis: PlannedSynthesis | None = PlannedSynthesis(plan).to(self._device)
         self._noise = torch.ones((), device=self._device)
         self._w_plus = torch.zeros((plan.num_ws, plan.w_dim), device=self._device)
@@ -38,10 +35,9 @@ class TorchRunner:
     def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
         """See ``Runner``."""
         assert self._synthesis is not None, "the runner is closed"
-        if self._threads is not None and self._owner != threading.get_ident():
-            # OpenMP counts threads per calling thread.
+        if self._threads is not None:
+            # OpenMP keeps this per calling thread, so another runner's thread is not touched.
             torch.set_num_threads(self._threads)
-            self._owner = threading.get_ident()
         with torch.inference_mode():
             if self._made_of.differs(w_plus, noise):
                 self._w_plus.copy_(torch.from_numpy(w_plus))
