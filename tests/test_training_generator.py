@@ -94,7 +94,16 @@ def test_a_grown_generator_makes_the_same_picture_larger() -> None:
     small = generator.synthesis(w.expand(-1, generator.num_ws, -1))
     large = grown.synthesis(w.expand(-1, grown.num_ws, -1))
     resample = grown.synthesis.blocks[-1].resample
-    assert torch.allclose(large, resample.upsample(small), atol=1e-5)
+    assert torch.allclose(large, resample.upsample(small + 1) - 1, atol=1e-5)
+
+
+def test_a_grown_generator_has_no_pale_frame() -> None:
+    generator = Generator(SMALL)
+    for block in generator.synthesis.blocks:
+        torch.nn.init.zeros_(block.to_picture.weight)
+    torch.nn.init.constant_(generator.synthesis.blocks[-1].to_picture.bias, -1.0)
+    grown = grow(generator, 64).freeze()
+    assert torch.allclose(grown(torch.randn(1, 8)), torch.full((1, 3, 64, 64), -1.0), atol=1e-5)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(folder: Path, out: Path) -> None:

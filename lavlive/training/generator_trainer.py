@@ -73,18 +73,24 @@ def begin(config: GeneratorConfig, mean_colour: Tensor) -> Generator:
 
 
 def grow(generator: Generator, resolution: int) -> Generator:
-    """The same generator with more blocks, which add nothing to the picture until they have learned."""
+    """The same generator with more blocks, which add nothing to the picture until they have learned.
+
+    Doubling a picture takes what lies beyond its edge as zero, a middle grey. So the old blocks' picture is
+    raised by one and lowered again at the end: beyond the edge it is black, and no pale frame appears.
+    """
     config = replace(generator.config, resolution=resolution)
     grown = Generator(config)
     missing, unexpected = grown.load_state_dict(generator.state_dict(), strict=False)
     if unexpected or any(not name.startswith("synthesis.blocks.") for name in missing):
         raise TrainingError(f"cannot grow from {generator.config.resolution}² to {resolution}²")
     old = len(generator.synthesis.blocks)
-    for module in list(grown.synthesis.blocks)[old:]:
-        block: Any = module
-        if block.to_picture is not None:
-            nn.init.zeros_(block.to_picture.weight)
-            nn.init.zeros_(block.to_picture.bias)
+    pictures: list[Any] = [block.to_picture for block in grown.synthesis.blocks]
+    with torch.no_grad():
+        for to_picture in pictures[old:]:
+            to_picture.weight.zero_()
+            to_picture.bias.zero_()
+        pictures[old - 1].bias.add_(1)
+        pictures[-1].bias.sub_(1)
     return grown
 
 
