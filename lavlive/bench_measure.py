@@ -13,6 +13,7 @@ Task = Callable[[], object]
 _WARM_UPS = 2
 _LEAST_ROUNDS = 5
 _REST_SECONDS = 0.005
+_COUNTED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ def interleave(
     processor: Callable[[], float] = time.process_time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Samples]:
-    """Run all tasks in turn for about ``seconds``, and at least five times each.
+    """Run all tasks in turn for about ``seconds``, and at least in five turns.
 
-    Ratios of what ran in turn hold on a busy machine, where figures taken one after the other do not. A rest
-    between two tasks lets the first one's threads, which wait actively for a while, go to sleep.
+    Ratios of what ran in turn hold on a busy machine, where figures taken one after the other do not. At each
+    turn a task runs three times, and the first is not counted: torch's threads wait actively for some
+    milliseconds after their work and would be charged to whoever comes next, as would cold caches.
     """
     for task in tasks.values():
         for _ in range(_WARM_UPS):
@@ -68,10 +70,12 @@ def interleave(
     while rounds < _LEAST_ROUNDS or clock() < end:
         for name, task in tasks.items():
             sleep(_REST_SECONDS)
-            busy, began = processor(), clock()
             task()
-            samples[name].clock.append(clock() - began)
-            samples[name].processor.append(processor() - busy)
+            for _ in range(_COUNTED):
+                busy, began = processor(), clock()
+                task()
+                samples[name].clock.append(clock() - began)
+                samples[name].processor.append(processor() - busy)
         rounds += 1
     return samples
 
