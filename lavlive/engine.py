@@ -179,8 +179,10 @@ def _events_to(stream: IO[str]) -> Callable[..., None]:
     return tell
 
 
-def _commands_from(stream: IO[str]) -> queue.SimpleQueue[dict[str, Any] | None]:
-    """Commands as they come; None once the stage has closed the stream."""
+def commands_from(
+    stream: IO[str], afterwards: Callable[[], None]
+) -> queue.SimpleQueue[dict[str, Any] | None]:
+    """Commands as they come; None once the stage has closed the stream, and then `afterwards` is called."""
     commands: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -189,17 +191,23 @@ def _commands_from(stream: IO[str]) -> queue.SimpleQueue[dict[str, Any] | None]:
             with contextlib.suppress(ValueError):
                 commands.put(json.loads(line))
         commands.put(None)
-        time.sleep(_LAST_RESORT_SECONDS)
-        os._exit(EXIT_HUNG)
+        afterwards()
 
     threading.Thread(target=read, name="commands", daemon=True).start()
     return commands
+
+
+def _end_whatever_hangs() -> None:
+    """A driver that never returns must not keep the device from the next engine."""
+    time.sleep(_LAST_RESORT_SECONDS)
+    os._exit(EXIT_HUNG)
 
 
 def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[..., None]) -> int:
     """Be an engine until the stage closes `commands`; returns the exit status."""
     # A callback that waits for Python's lock waits at most so long.
     sys.setswitchinterval(0.001)
+    inbox = commands_from(commands, _end_whatever_hangs)
     engine = Engine(link, settings, tell)
     try:
         engine.start()
@@ -209,7 +217,6 @@ def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[
     except Exception as error:  # of any library; the stage decides by the text what to do without
         tell("failing", **_account(error))
         return EXIT_WORKER_FAILED
-    inbox = _commands_from(commands)
     try:
         while engine.check():
             try:
