@@ -23,6 +23,8 @@ from lavlive.link import Journey, Link
 from lavlive.mailbox import Mailbox
 
 _POLL_SECONDS = 0.002
+_LONGEST_BACKLOG = 1.0
+"""Seconds of sound that are encoded late; what waited longer is left out and counted as dropped."""
 _HISTOGRAM_EDGES = np.linspace(-4.0, 4.0, 33)
 _WAVEFORM = 256
 
@@ -82,6 +84,8 @@ class LatentWorker:
         self._clock = clock
         self._cutter = HopCutter(path.encoder.hop, path.encoder.sample_rate)
         self._targets, self._revision = np.zeros(0), -1
+        self._most_waiting = round(_LONGEST_BACKLOG * self._cutter.rate / self._cutter.hop)
+        self._skipped = 0
         self._last_deviation: np.ndarray | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="latent worker", daemon=True)
@@ -115,7 +119,7 @@ class LatentWorker:
             return False
         self._link.write_sound(block.samples, block.rate, block.time)
         self._write_waveform(block.samples)
-        hops = self._cutter.step(block)
+        hops = self._newest(self._cutter.step(block))
         for index, hop in enumerate(hops):
             self.backlog = (len(hops) - index) * self._cutter.hop / self._cutter.rate
             self._step(hop)
@@ -123,6 +127,14 @@ class LatentWorker:
         self.backlog = 0.0
         self._write_source_meters()
         return True
+
+    def _newest(self, hops: list[Hop]) -> list[Hop]:
+        """All hops, or after a stall the last ones: pictures far behind the sound help nobody."""
+        late = len(hops) - self._most_waiting
+        if late <= 0:
+            return hops
+        self._skipped += late * self._cutter.hop
+        return hops[late:]
 
     def _step(self, hop: Hop) -> None:
         parameters = self._link.read_parameters()
@@ -163,7 +175,7 @@ class LatentWorker:
         meter("audio.rate")[0] = self._source.rate
         meter("audio.channels")[0] = self._source.channels
         meter("audio.xruns")[0] = self._source.xruns
-        meter("audio.dropped")[0] = self._source.dropped_samples
+        meter("audio.dropped")[0] = self._source.dropped_samples + self._skipped
         meter("audio.level")[0] = lamps.level
         meter("audio.peak")[0] = lamps.peak
         meter("audio.clipped")[0] = lamps.clipped

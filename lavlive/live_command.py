@@ -270,9 +270,16 @@ def run_live(options: argparse.Namespace) -> int:
     return 0
 
 
+def _never() -> bool:
+    """Nothing to do before the next frame."""
+    return False
+
+
 def _run(show: Show, seconds: float | None) -> None:
     """Step until the show is done; `seconds` count from the first picture."""
     pace = Pace(DISPLAY_RATE)
+    # A display has its own times; without one a picture is shown as soon as it is made.
+    early = show.picture_waits if show.output.name == "headless" else _never
     began: float | None = None
     while not show.done:
         now = time.perf_counter()
@@ -281,4 +288,4 @@ def _run(show: Show, seconds: float | None) -> None:
             began = now
         if seconds is not None and began is not None and now - began >= seconds:
             return
-        pace.wait()
+        pace.wait(early)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+_LOOK_SECONDS = 0.002
+
 
 class Pace:
     """Waits so that `wait` returns at even intervals; after a late step it does not hurry to catch up."""
@@ -20,11 +22,15 @@ class Pace:
         self._sleep = sleep
         self._due = clock()
 
-    def wait(self) -> None:
-        """Sleep until the next step is due."""
+    def wait(self, early: Callable[[], bool] = lambda: False) -> None:
+        """Sleep until the next step is due, or until `early` says that there is something to do now."""
         self._due += self._interval
         now = self._clock()
         if now >= self._due:
             self._due = now
             return
-        self._sleep(self._due - now)
+        while (left := self._due - self._clock()) > 0:
+            if early():
+                self._due = self._clock()
+                return
+            self._sleep(min(left, _LOOK_SECONDS))

@@ -107,6 +107,10 @@ class Show:
         self._draw_panel(now)
         self._keep_state(now)
 
+    def picture_waits(self) -> bool:
+        """Whether a picture was made that has not been shown."""
+        return self.link.newest_sequence > self._sequence
+
     def state(self, clean: bool = False) -> ShowState:
         """What a show needs to go on where it is."""
         settings = self.supervisor.settings

@@ -258,6 +258,8 @@ def test_a_short_stall_is_caught_up_and_a_long_one_is_counted(track, clock):
     assert (player.stalls, player.ring.xruns) == (0, 0)
     clock.now += 3600
     player.pace(clock.now)
+    clock.now += 0.005
+    player.pace(clock.now)
     assert player.ring.written == pytest.approx(0.3 * 48_000, abs=1000)
     assert (player.stalls, player.ring.xruns) == (1, 1)
     clock.now += 0.1

@@ -1,5 +1,7 @@
 """The badge, and the pace of a loop without a display."""
 
+import pytest
+
 from lavlive.notices import Notices
 from lavlive.pace import Pace
 
@@ -36,4 +38,17 @@ def test_steps_are_even_and_a_late_one_is_not_caught_up() -> None:
     now[0] += 0.5
     pace.wait()
     pace.wait()
-    assert slept == [0.015, 0.02]
+    assert sum(slept) == pytest.approx(0.035)
+
+
+def test_a_step_begins_early_when_there_is_something_to_do() -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    pace = Pace(50.0, lambda: now[0], sleep)
+    pace.wait(lambda: now[0] >= 0.007)
+    assert 0.007 <= now[0] < 0.01
+    pace.wait()
+    assert now[0] == pytest.approx(0.028, abs=0.003)

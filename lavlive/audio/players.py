@@ -14,7 +14,7 @@ from lavlive.audio.tracks import ReadAhead, ResampledTrack, Track
 from lavlive.errors import SourceError
 
 RETRY_SECONDS = 2.0
-_STEP = 0.01
+_STEP = 0.005
 """Seconds of sound handed over at a time."""
 _CATCH_UP = 0.5
 """A pacer that is later than this goes on from now instead of hurrying after the clock."""
@@ -49,6 +49,7 @@ class SilentPlayer:
         self._ahead = ReadAhead(track, loop)
         self._began = clock()
         self._played = 0
+        self._gap = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -61,10 +62,10 @@ class SilentPlayer:
     def pace(self, now: float) -> None:
         """Hand over all steps that are due at `now`; what the thread does again and again."""
         late = now - self._began - (self._played + self._step) / self.rate
-        gap = late > _CATCH_UP
-        if gap:
+        if late > _CATCH_UP:
             self.stalls += 1
             self._began += late
+            self._gap = True
         while not self._ahead.finished:
             due = self._began + (self._played + self._step) / self.rate
             if due > now:
@@ -73,8 +74,8 @@ class SilentPlayer:
             if not count:
                 return
             self._played += count
-            self.ring.write(self._piece[:count], self._began + self._played / self.rate, gap=gap)
-            gap = False
+            self.ring.write(self._piece[:count], self._began + self._played / self.rate, gap=self._gap)
+            self._gap = False
 
     @property
     def heard(self) -> float:
