@@ -58,12 +58,15 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
 def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
     groups = layer_groups(loaded.generator.layer_resolutions)
 
+    # A number beyond the last class, set for another model, means the last: a swap must not fail for it.
+    last = max(loaded.generator.config.class_count - 1, 0)
+
     @cache
-    def space(class_index: int) -> Space:
-        statistics = w_statistics(loaded.generator, loaded.hash)
+    def of_class(class_index: int) -> Space:
+        statistics = w_statistics(loaded.generator, loaded.hash, class_index=class_index)
         return Space(statistics.mean, statistics.std, groups)
 
-    return space
+    return lambda class_index: of_class(min(class_index, last))
 
 
 def _learned_projection(path: str | None) -> np.ndarray | None:

@@ -19,7 +19,8 @@ from lavlive.generator.readers.window import Window
 
 _SHORT = 4096
 _TEXT_LIMIT = 64 << 20
-_OPERATION_LIMIT = 2_000_000
+# A snapshot of 1024² with G, D and G_ema takes 64 000.
+_OPERATION_LIMIT = 1_000_000
 _INTEGER_BYTES = 64
 _PLAIN_KEYS = (str, int, float, bytes, bool, type(None))
 

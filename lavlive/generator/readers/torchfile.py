@@ -24,7 +24,7 @@ from lavlive.generator.readers.window import Window
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _LEGACY_VERSION = 1001
 _LOCAL_HEADER = 30
-_ENTRIES = 100_000
+_ENTRIES = 20_000
 _PICKLE = 256 << 20
 
 
