@@ -49,7 +49,7 @@ from tests.faults import (
 )
 from tests.jack import Controller, jack_server
 from tests.pulse import MONITOR, pulse_server
-from tests.stage_process import Report, StageProcess, shared_memory, wait_for_end
+from tests.stage_process import Report, StageProcess, memory_exists, wait_for_end
 from tests.xvfb import xvfb
 
 ENGINE_FAULT_SECONDS = 31.0
@@ -215,14 +215,14 @@ class Soak:
         self._fault = "stage killed"
         before = stage.now["state"]
         self._rest(self.rig.chance.uniform(0.0, 1.0))
-        memory = shared_memory()
+        link = stage.now["link"]
         began = time.perf_counter()
         orphans = stage.kill()
         self.result.stage_kills += 1
         left = wait_for_end(orphans, 30.0)
         if left:
             self._violate(f"processes outlive their stage: {left}")
-        if len(shared_memory() & memory) >= len(memory):
+        if memory_exists(link):
             self._violate("shared memory outlives its stage")
         self.result.stage = Resources()
         stage.start()

@@ -154,9 +154,9 @@ class StageProcess:
         return status
 
 
-def shared_memory() -> set[str]:
-    """Names of Python's shared memory blocks on this machine."""
-    return {path.name for path in Path("/dev/shm").glob("psm_*")}
+def memory_exists(name: str) -> bool:
+    """Whether a block of shared memory is there."""
+    return (Path("/dev/shm") / name.lstrip("/")).exists()
 
 
 def wait_for_end(pids: Sequence[int], seconds: float) -> list[int]:

@@ -2,7 +2,7 @@
 
 It runs the show exactly as ``lavlive live`` does. Five times a second it writes what happened since the
 last time to standard output, as a line of JSON; on standard input it takes what a performer would do in the
-panel: another source, another model, a recording.
+panel: another source, another model, a recording, presets and bindings.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import numpy as np
 
 from lavlive.audio.sources import SourceSpec
 from lavlive.cli import _parser
+from lavlive.control.bindings import Binding
+from lavlive.control.events import Source, SourceKind
 from lavlive.live_command import DISPLAY_RATE, _ending_on_signals, open_show
 from lavlive.pace import Pace
 from lavlive.show import Show
@@ -90,6 +92,7 @@ class Watch:
         fresh, self._notices = [text for text in heard if text not in self._notices], heard
         return {
             "time": now,
+            "link": show.link.name,
             "pictures": self._sequence,
             "step_gap": self._steps.take(),
             "picture_gap": self._pictures.take() if self._pictures else 0.0,
@@ -132,10 +135,21 @@ def _obey(show: Show, command: dict[str, Any]) -> None:
                 channels=CHANNELS,
                 **({"free_bytes": lambda _: free} if free is not None else {}),
             )
+        case {"do": "save", "number": int(number)}:
+            _save(show, number)
         case {"do": "stop recording"} if show.recorder is not None:
             show.recorder.stop()
             show.recorder = None
             show.notices.clear("recorder")
+
+
+def _save(show: Show, number: int) -> None:
+    """Write all that a performer can keep: a preset, bindings, and a changed state."""
+    position = number % 1000 / 1000
+    show.control.looks.by_hand("mapper.y", 4 * position)
+    show.control.looks.save(f"kept {number % 3}", f"after {number} changes")
+    control = Source(SourceKind.CC, 1 + number % 16, number % 128)
+    show.control.bind(f"device {number % 3}", Binding(control, "mapper.c", low=0.0, high=position or 1.0))
 
 
 def _read_commands(commands: queue.SimpleQueue[dict[str, Any]]) -> None:
