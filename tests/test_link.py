@@ -1,5 +1,6 @@
 """The shared block, seen from both sides."""
 
+import itertools
 import multiprocessing
 import threading
 from collections.abc import Iterator
@@ -52,25 +53,27 @@ def test_pictures_may_change_size(pair: tuple[Link, Link]) -> None:
 
 def test_no_picture_is_ever_torn(pair: tuple[Link, Link]) -> None:
     stage, engine = pair
-    done = threading.Event()
+    enough = threading.Event()
 
     def write() -> None:
-        for value in range(2000):
+        for value in itertools.count():
             engine.write_picture(picture_of(value % 256), 0, 0, 0)
-        done.set()
+            if enough.is_set():
+                return
 
     writer = threading.Thread(target=write)
     writer.start()
-    seen = last = 0
-    while not done.is_set():
-        picture = stage.read_picture(after=last)
-        if picture is not None:
+    last = 0
+    try:
+        for _ in range(200):
+            while (picture := stage.read_picture(after=last)) is None:
+                pass
             assert picture.pixels.min() == picture.pixels.max()
             assert picture.sequence > last
             last = picture.sequence
-            seen += 1
-    writer.join()
-    assert seen > 10
+    finally:
+        enough.set()
+        writer.join()
 
 
 def test_parameters_arrive_whole_with_their_revision(pair: tuple[Link, Link]) -> None:
