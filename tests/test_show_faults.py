@@ -1,0 +1,175 @@
+"""What the operator reads, and what the show does, when something fails: an engine that is only a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lavlive.audio.sources import SourceSpec
+from lavlive.control.binding_files import BindingFolders
+from lavlive.control.control import Control
+from lavlive.control.state import StateKeeper
+from lavlive.engine_settings import EngineSettings
+from lavlive.link import Link
+from lavlive.notices import Notices
+from lavlive.parameters import Values
+from lavlive.show import Show
+from lavlive.stage.headless import HeadlessOutput
+from lavlive.stage.output import OutputSettings
+from lavlive.supervisor import Event, Supervisor
+
+
+class Engine:
+    """Tells what the test wants, and dies when it wants."""
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+        self.status: int | None = None
+
+    def events(self) -> list[Event]:
+        told, self.told = self.told, []
+        return told
+
+    def send(self, command: dict[str, Any]) -> None:
+        pass
+
+    def exit_status(self) -> int | None:
+        return self.status
+
+    def kill(self) -> None:
+        self.status = -9
+
+    def close(self, timeout: float) -> None:
+        self.status = 0
+
+
+class Stage:
+    """A show with a clock of its own."""
+
+    def __init__(self, link: Link, folder: Path) -> None:
+        self.engines: list[Engine] = []
+        self.settings: list[EngineSettings] = []
+        self.notices = Notices()
+        self.now = 0.0
+        self.control = Control(Values(), BindingFolders(folder / "shipped", folder / "bindings"))
+        self.keeper = StateKeeper(folder / "state.json")
+        settings = EngineSettings(SourceSpec("input", "Mixer"), model="mine.pkl", runner="cuda")
+        supervisor = Supervisor(link, settings, self.start, self.now)
+        output = HeadlessOutput(OutputSettings(canvas=(64, 64)))
+        self.show = Show(link, supervisor, self.control, output, self.notices, keeper=self.keeper)
+
+    def start(self, link_name: str, settings: EngineSettings) -> Engine:
+        self.engines.append(Engine())
+        self.settings.append(settings)
+        return self.engines[-1]
+
+    def step(self, seconds: float = 0.1) -> str:
+        """Let time pass, the engine's heart beating; what the operator reads then."""
+        self.now += seconds
+        self.show.link.meter("engine.heartbeat")[0] = self.now
+        self.show.step(self.now)
+        return self.notices.badge(self.now) or ""
+
+    def tell(self, **event: Any) -> str:
+        """The engine tells something."""
+        self.engines[-1].told.append(event)
+        return self.step()
+
+    def crash(self) -> str:
+        """The engine dies; a second later the operator reads this."""
+        self.engines[-1].status = -11
+        self.step(1.0)
+        return self.step()
+
+    def ready(self) -> str:
+        return self.tell(event="ready", untrained=[], notes=[])
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Link.create() as link:
+        stage = Stage(link, tmp_path)
+        stage.ready()
+        yield stage
+        stage.keeper.close()
+        stage.control.close()
+
+
+def test_a_restart_is_announced_until_pictures_can_come_again(stage: Stage) -> None:
+    assert "again" in stage.crash()
+    stage.step(20.0)
+    assert "again" in stage.step()
+    assert stage.ready() == ""
+
+
+def test_out_of_graphics_memory_the_cpu_goes_on_and_the_operator_knows(stage: Stage) -> None:
+    stage.tell(event="failing", text="OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB.")
+    assert "the CPU makes the pictures" in stage.crash()
+    assert stage.settings[-1].runner == "torch"
+    assert stage.settings[-1].model == "mine.pkl"
+    assert "the CPU makes the pictures" in stage.ready()
+
+
+def test_safe_mode_begins_with_the_default_look_which_undo_takes_back(stage: Stage) -> None:
+    stage.control.values.set("mapper.y", 3.3)
+    for _ in range(3):
+        badge = stage.crash()
+        stage.ready()
+    assert "Safe mode" in badge
+    assert stage.control.values["mapper.y"] == Values()["mapper.y"]
+    assert stage.control.looks.undo()
+    assert stage.control.values["mapper.y"] == 3.3
+    stage.crash()
+    assert stage.control.values["mapper.y"] == 3.3, "a further crash in safe mode leaves the look alone"
+
+
+def test_a_lost_device_is_announced_until_it_is_back(stage: Stage) -> None:
+    assert "unplugged" in stage.tell(event="source", state="lost", text="Mixer: unplugged")
+    assert "unplugged" in stage.tell(event="source", state="notice", text="a notice")
+    assert "unplugged" in stage.tell(event="source", state="refused", text="no", source={"kind": "demo"})
+    assert "unplugged" not in stage.tell(event="source", state="running", text="Mixer is back")
+
+
+def test_a_new_engine_that_finds_the_device_ends_the_announcement_of_the_old_one(stage: Stage) -> None:
+    stage.tell(event="source", state="lost", text="Mixer: unplugged")
+    stage.crash()
+    stage.ready()
+    badge = stage.tell(event="opened", source=SourceSpec("input", "usb-mixer").to_json())
+    assert "unplugged" not in badge
+    assert stage.show.state().source["name"] == "usb-mixer"
+
+
+def test_a_failing_panel_is_closed_and_the_show_goes_on(stage: Stage) -> None:
+    class Panel:
+        should_close = False
+        closed = False
+
+        def poll(self) -> list[object]:
+            return []
+
+        def present(self, now: float) -> None:
+            raise RuntimeError("no texture")
+
+        def close(self) -> None:
+            self.closed = True
+
+    panel = Panel()
+    stage.show.panel = panel  # type: ignore[assignment]
+    assert "no texture" in stage.step()
+    assert panel.closed
+    assert stage.show.panel is None
+    stage.step()
+
+
+def test_a_state_that_cannot_be_written_is_announced(stage: Stage, tmp_path: Path) -> None:
+    stage.step()
+    stage.keeper.close()
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    keeper = StateKeeper(tmp_path / "blocked" / "state.json")
+    stage.show._keeper = keeper
+    stage.step(2.0)
+    keeper.close()
+    assert "cannot be written" in stage.step()

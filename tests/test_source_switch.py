@@ -1,0 +1,104 @@
+"""Sources that are changed in the middle of a show, with real tracks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from lavlive.audio.sources import Source, SourceSpec
+from lavlive.errors import SourceError
+from lavlive.source_switch import SourceSwitch
+
+RATE = 24_000
+
+
+class Listener:
+    """What a latent worker and a stage would get of a switch."""
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.sources: list[Source] = []
+        self.switch = SourceSwitch(
+            spec, lambda event, **details: self.told.append({"event": event, **details})
+        )
+        self.switch.on_change = self.sources.append
+
+    def _tell(self, event: str, **details: Any) -> None:
+        self.told.append({"event": event, **details})
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        deadline = time.perf_counter() + 15.0
+        while not condition():
+            assert time.perf_counter() < deadline, self.told
+            self.switch.step()
+            time.sleep(0.005)
+
+    def states(self) -> list[str]:
+        return [event["state"] for event in self.told if event["event"] == "source"]
+
+    def opened(self) -> list[str]:
+        return [event["source"]["name"] for event in self.told if event["event"] == "opened"]
+
+
+def track(path: Path) -> SourceSpec:
+    soundfile.write(path, np.zeros(RATE, np.float32), RATE)
+    return SourceSpec("track", str(path))
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Listener]:
+    listening = Listener(track(tmp_path / "first.wav"))
+    listening.switch.start(resumed=False)
+    yield listening
+    listening.switch.stop()
+
+
+def test_another_source_takes_over_when_it_is_open(listener: Listener, tmp_path: Path) -> None:
+    first = listener.switch.source
+    second = track(tmp_path / "second.wav")
+    listener.switch.change(second)
+    listener.wait(lambda: len(listener.opened()) == 2)
+    assert listener.sources == [listener.switch.source]
+    assert listener.switch.source.name == "second.wav"
+    listener.wait(lambda: first.state == "idle")
+    assert listener.opened()[-1] == second.name
+
+
+def test_what_cannot_be_opened_is_told_and_the_old_source_goes_on(listener: Listener, tmp_path: Path) -> None:
+    before = listener.switch.source
+    missing = SourceSpec("track", str(tmp_path / "missing.wav"))
+    listener.switch.change(missing)
+    listener.wait(lambda: "refused" in listener.states())
+    assert listener.switch.source is before
+    assert before.state == "running"
+    assert listener.told[-1]["source"] == missing.to_json()
+
+
+def test_of_several_wishes_the_last_one_is_heard(listener: Listener, tmp_path: Path) -> None:
+    for number in range(20):
+        listener.switch.change(track(tmp_path / f"{number}.wav"))
+    listener.wait(lambda: listener.switch.source.name == "19.wav")
+
+
+def test_at_the_beginning_of_a_show_a_missing_track_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError):
+        Listener(SourceSpec("track", str(tmp_path / "missing.wav"))).switch.start(resumed=False)
+
+
+def test_in_the_middle_of_a_show_it_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "later.wav"
+    listener = Listener(SourceSpec("track", str(path)))
+    listener.switch.start(resumed=True)
+    try:
+        listener.wait(lambda: "lost" in listener.states())
+        track(path)
+        listener.wait(lambda: "running" in listener.states())
+        assert listener.opened() == [str(path)]
+    finally:
+        listener.switch.stop()
