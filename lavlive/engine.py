@@ -240,6 +240,9 @@ def main() -> int:
     if not line:  # a spare that was not needed
         return 0
     settings = EngineSettings.from_json(line)
+    if settings.runner == "torch":
+        # Asked for, or stepped down to because the graphics card failed: then nothing may touch it.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with Link.attach(sys.argv[1]) as link:
         return run(link, settings, sys.stdin, _events_to(events))
 
