@@ -458,3 +458,15 @@ def test_a_package_without_the_track_is_a_clear_error(
     monkeypatch.setattr(study_tracks, "TRACKS", (track,))
     with pytest.raises(TrainingError, match=r"package does not hold song\.ogg"):
         study_tracks.fetch(tmp_path / "out", root=tmp_path)
+
+
+def test_the_bundled_encoder_is_trained_and_tells_the_demo_tracks_sections_better_than_chance() -> None:
+    bundled = load_encoder("bundled", runner="torch")
+    assert bundled.trained
+    assert {"data", "recipe", "hours", "licence", "figures", "seeds"} <= bundled.info.card.keys()
+    demo = encoder_evaluate.demo_as_track()
+    clip = np.ascontiguousarray(demo.samples[: len(demo.samples) // 320 * 320])
+    describe = encoder_evaluate.candidates(bundled, 8)["trained"]
+    driving = encoder_evaluate.driving(encoder_evaluate.Mapper(describe, clip)(clip), demo, pairs=4000)
+    assert driving.section > 0.7
+    assert driving.bar > 0.7
