@@ -73,7 +73,7 @@ BUNDLED_HYPERPARAMETERS: dict[str, Any] = {
     "compress": 2,
     "lstm": 2,
 }
-"""What the bundled encoder is built with: EnCodec at 24 kHz with half its channels."""
+"""What an untrained encoder is built with: EnCodec at 24 kHz with half its channels."""
 
 ACTIVATIONS = ("ELU", "ReLU", "LeakyReLU", "Tanh", "Sigmoid", "SiLU", "GELU")
 _FIXED = {"causal": True, "norm": "none", "norm_params": {}, "pad_mode": "constant"}
