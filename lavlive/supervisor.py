@@ -9,9 +9,11 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,6 +35,7 @@ _REST = 1.0
 """Seconds between two starts at least: an engine that ends at once shall not keep the machine busy."""
 _AWAY = 1.0
 """A stage that has not looked for so long was asleep or blocked, and judges nobody for the time."""
+_LAST_WORDS_SECONDS = 0.5
 _REFUSED = 2
 _COMMANDS = 64
 """So many may wait for an engine that does not listen; it is replaced long before."""
@@ -92,6 +95,7 @@ class PythonEngine:
         finally:
             if stderr:
                 stderr.close()
+        self._ended: float | None = None
         self._events: deque[Event] = deque()
         self._lines: queue.Queue[str | None] = queue.Queue(_COMMANDS)
         self._reader = threading.Thread(target=self._read, name="engine events", daemon=True)
@@ -118,8 +122,12 @@ class PythonEngine:
 
     def exit_status(self) -> int | None:
         status = self._process.poll()
-        # Its last words may still be on their way through the pipe.
-        return None if self._reader.is_alive() else status
+        if status is not None and self._ended is None:
+            self._ended = time.perf_counter()
+        if self._ended is None or not self._reader.is_alive():
+            return status
+        # Its last words may still be on their way, but a process that it left behind may hold the pipe open.
+        return status if time.perf_counter() - self._ended > _LAST_WORDS_SECONDS else None
 
     def kill(self) -> None:
         self._end()
@@ -132,7 +140,8 @@ class PythonEngine:
 
     def _end(self) -> threading.Thread:
         """Kill it; one that hangs in a driver may still take long to be gone."""
-        self._process.kill()
+        if self._process.poll() is None:
+            self._kill_group()
         ending = threading.Thread(target=self._let_go, name="engine's end", daemon=True)
         ending.start()
         return ending
@@ -141,9 +150,17 @@ class PythonEngine:
         self._put(None)
         self._process.wait()
         self._writer.join()
-        self._reader.join()
+        self._reader.join(_LAST_WORDS_SECONDS)
         assert self._process.stdout is not None
-        self._process.stdout.close()
+        if not self._reader.is_alive():
+            self._process.stdout.close()
+
+    def _kill_group(self) -> None:
+        """Kill the engine and what it has started, as while it reads a foreign model."""
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     def _put(self, line: str | None) -> None:
         with contextlib.suppress(queue.Full):

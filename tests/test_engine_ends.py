@@ -6,8 +6,15 @@ import io
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import pytest
+
+from lavlive.audio.sources import SourceSpec
 from lavlive.engine import commands_from
+from lavlive.engine_settings import EngineSettings
+from lavlive.supervisor import PythonEngine
+from tests.jack import wait_until
 
 
 def test_half_a_command_of_a_killed_stage_is_left_out() -> None:
@@ -28,3 +35,47 @@ def test_a_spare_that_is_not_needed_ends_with_its_stage() -> None:
     )
     assert spare.returncode == 0, spare.stderr
     assert spare.stdout == ""
+
+
+def script(folder: Path, lines: str) -> str:
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
+def test_an_engine_is_over_although_a_process_that_it_started_holds_its_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = 'sleep 5 &\necho \'{"event": "refused", "text": "no"}\'\nexit 2'
+    monkeypatch.setattr(sys, "executable", script(tmp_path, lines))
+    engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
+    assert wait_until(lambda: engine.exit_status() == 2, 4.0) < 4.0
+    assert [event["text"] for event in engine.events()] == ["no"]
+    engine.close(1.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
+def test_a_stage_never_waits_for_an_engine_that_does_not_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
+    engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
+    for _ in range(200):
+        engine.send({"do": "model", "model": "x" * 2000})
+    engine.kill()
+    wait_until(lambda: engine.exit_status() == -9, 5.0)
+    engine.close(1.0)
+
+
+def test_no_library_reports_that_it_is_used() -> None:
+    look = """
+import os, lavlive, onnxruntime, openvino
+from openvino.tools.ovc import telemetry_utils
+print(telemetry_utils.tm.__name__)
+print([name for fd in os.listdir("/proc/self/fd") if os.path.exists(name := f"/proc/self/fd/{fd}")
+       and "onnxruntime.db" in os.readlink(name)] if os.path.isdir("/proc/self/fd") else [])
+"""
+    told = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60)
+    assert told.stdout.split("\n")[:2] == ["openvino.tools.ovc.telemetry_stub", "[]"], told.stderr
