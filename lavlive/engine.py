@@ -18,6 +18,7 @@ process exits and the stage starts another: nothing here tries to repair a broke
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -26,11 +27,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from lavlive.audio.sources import SourceSpec
 from lavlive.engine_settings import EngineSettings
-from lavlive.errors import LavliveError
+from lavlive.errors import LavliveError, UsageError
 from lavlive.latent_worker import LatentWorker, TimedLatent
 from lavlive.link import Link
 from lavlive.loading import load_model, load_path
@@ -61,7 +62,7 @@ class Engine:
         self._mailbox: Mailbox[TimedLatent] = Mailbox()
         self._loading = threading.Lock()
         self._source = SourceSwitch(settings.source, tell)
-        self._log = open(settings.log, "wb") if settings.log else None  # noqa: SIM115
+        self._log = _log_file(settings.log) if settings.log else None
         self.latents: LatentWorker
         self.pictures: PictureWorker
 
@@ -152,12 +153,29 @@ class Engine:
             self._tell("model", state="refused", text=f"{path}: {error}")
         finally:
             self._loading.release()
+        # By then the old model is closed.
+        time.sleep(fade + 1.0)
+        _return_memory()
+
+
+def _log_file(path: str) -> BinaryIO:
+    try:
+        return open(path, "wb")
+    except OSError as error:
+        raise UsageError(f"--log-w cannot write {path}: {error.strerror or error}.") from error
 
 
 def _account(failure: BaseException) -> dict[str, str]:
     """What the stage is told of a failure."""
     trace = "".join(traceback.format_exception(failure))
     return {"text": f"{type(failure).__name__}: {failure}", "trace": trace}
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system, which glibc would keep for later: shows swap models for hours."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _yield_to_other_threads() -> None:
@@ -208,8 +226,8 @@ def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[
     # A callback that waits for Python's lock waits at most so long.
     sys.setswitchinterval(0.001)
     inbox = commands_from(commands, _end_whatever_hangs)
-    engine = Engine(link, settings, tell)
     try:
+        engine = Engine(link, settings, tell)
         engine.start()
     except LavliveError as error:
         tell("refused", text=str(error))

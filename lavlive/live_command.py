@@ -208,10 +208,15 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         stack.callback(show.close_panel)
         if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
             show.toggle_panel()
-        stack.callback(lambda: keeper.close(show.state(clean=True)))
+        stack.push(lambda failure, *_: _keep_last_state(keeper, show, clean=failure is None))
         if crashed is not None:
             notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())
         yield show
+
+
+def _keep_last_state(keeper: StateKeeper, show: Show, clean: bool) -> None:
+    """End the keeping; a show without a picture leaves the state of the one before."""
+    keeper.close(show.state(clean) if show.pictures_shown else None)
 
 
 def _resumed(typed: EngineSettings, crashed: ShowState, wait: bool) -> EngineSettings:

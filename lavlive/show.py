@@ -185,7 +185,8 @@ class Show:
                 self.notices.tell(f"The panel failed and was closed: {error}", now)
 
     def _keep_state(self, now: float) -> None:
-        if self._keeper is None:
+        # A show that never came about, for want of its device or model, is nothing to go on with.
+        if self._keeper is None or not self.pictures_shown:
             return
         self._keeper.step(self.state(), now)
         if self._keeper.problem is None:

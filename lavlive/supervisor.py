@@ -237,7 +237,7 @@ class Supervisor:
         self._crashes: deque[float] = deque()
         self._ready_once = False
         self._refusal: str | None = None
-        self._out_of_memory = False
+        self._failure: str | None = None
         self._heard = settings.source
         self._engine: EngineProcess = start(link.name, settings)
         self._started = self._ready_at = self._looked = self._patient_until = now
@@ -246,7 +246,8 @@ class Supervisor:
         """Look after the engine once; returns what it told, and an event for each restart.
 
         Raises:
-            LavliveError: the very first engine refused its source, encoder or model.
+            LavliveError: the very first engine refused its source, encoder or model, or none could start,
+                in safe mode neither.
         """
         if now - self._looked > _AWAY:
             self._patient_until = now + HEARTBEAT_LIMIT
@@ -257,6 +258,8 @@ class Supervisor:
         for event in events:
             self._take(event, now)
         reason = self._why_dead(status, now)
+        if reason is not None and self.safe and not self._ready_once:
+            raise LavliveError(f"No engine can start: {self._failure or reason}; more with --debug.")
         if reason is None:
             self._keep_spare(now)
         elif now - self._started >= _REST:
@@ -291,7 +294,7 @@ class Supervisor:
             case {"event": "refused", "text": str(text)}:
                 self._refusal = text
             case {"event": "failing", "text": str(text)}:
-                self._out_of_memory = "memory" in text.lower()
+                self._failure = text
             case {"event": "model", "state": "ready", "path": path}:
                 self.settings = replace(self.settings, model=path)
             case {"event": "opened", "source": dict(source)}:
@@ -339,14 +342,15 @@ class Supervisor:
             self._crashes.popleft()
         self._crashes.append(now)
         self.restarts += 1
-        stepped_down = self._out_of_memory and self.settings.runner != "torch"
+        out_of_memory = self._failure is not None and "memory" in self._failure.lower()
+        stepped_down = out_of_memory and self.settings.runner != "torch"
         if stepped_down:
             self.settings = replace(self.settings, runner="torch")
         # What was refused once, such as a model that is no longer on the disk, will be again.
         if self._refusal is not None or len(self._crashes) >= CRASHES_UNTIL_SAFE:
             self.safe = True
             self.settings = self.settings.safe()
-        self._refusal, self._out_of_memory = None, False
+        self._refusal = self._failure = None
         self.settings = replace(self.settings, resumed=True)
         self._engine = self._next_engine()
         self._started = now

@@ -47,7 +47,8 @@ def kill_at_random_moments(count: int, seed: int, folder: Path) -> Killing:
     found = Killing()
     with StageProcess(ARGUMENTS, folder) as stage:
         for number in range(count):
-            stage.wait(lambda report: True, "report")
+            # A show keeps nothing before its first picture; from the second life on there is a state.
+            stage.wait(lambda report, first=number == 0: report["pictures"] > 0 or not first, "report")
             if number % 2:
                 _save_for(stage, found, chance.uniform(0.0, 2.0))
                 os.kill(stage.now["engine"], signal.SIGKILL)

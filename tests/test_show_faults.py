@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lavlive.audio.sources import SourceSpec
@@ -93,6 +94,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     with Link.create() as link:
         stage = Stage(link, tmp_path)
         stage.ready()
+        link.write_picture(np.zeros((8, 8, 3), np.uint8), captured=0.0, made=0.0, parameter_revision=0)
+        stage.step()
         yield stage
         stage.keeper.close()
         stage.control.close()

@@ -165,6 +165,21 @@ def test_a_first_engine_that_refuses_ends_the_show_with_its_reason(rig: Rig) -> 
         rig.supervisor.step(1.0)
 
 
+def test_a_show_that_no_engine_can_start_for_ends_with_the_reason(rig: Rig) -> None:
+    def fail(now: float) -> None:
+        rig.engines[-1].told.append({"event": "failing", "text": "OSError: no such file: libtorch"})
+        rig.engines[-1].status = 3
+        rig.supervisor.step(now)
+
+    for crash in range(CRASHES_UNTIL_SAFE):
+        fail(2.0 * (crash + 1))
+    assert rig.supervisor.safe
+    with pytest.raises(LavliveError, match="no such file: libtorch"):
+        fail(20.0)
+    assert rig.engines[-1].settings is not None
+    assert rig.engines[-1].settings.model is None
+
+
 def test_an_engine_that_refuses_to_come_back_leads_to_safe_mode_at_once(rig: Rig) -> None:
     rig.ready(1.0)
     rig.engines[0].status = 3
