@@ -27,14 +27,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from lavlive.audio.sources import SourceSpec
 from lavlive.engine_settings import EngineSettings
-from lavlive.errors import LavliveError, UsageError
+from lavlive.errors import LavliveError
 from lavlive.latent_worker import LatentWorker, TimedLatent
 from lavlive.link import Link
-from lavlive.loading import load_model, load_path
+from lavlive.loading import load_model, load_path, open_log
 from lavlive.mailbox import Mailbox
 from lavlive.picture_worker import PictureWorker
 from lavlive.source_switch import SourceSwitch
@@ -62,7 +62,7 @@ class Engine:
         self._mailbox: Mailbox[TimedLatent] = Mailbox()
         self._loading = threading.Lock()
         self._source = SourceSwitch(settings.source, tell)
-        self._log = _log_file(settings.log) if settings.log else None
+        self._log = open_log(settings.log) if settings.log else None
         self.latents: LatentWorker
         self.pictures: PictureWorker
 
@@ -156,13 +156,6 @@ class Engine:
         # By then the old model is closed.
         time.sleep(fade + 1.0)
         _return_memory()
-
-
-def _log_file(path: str) -> BinaryIO:
-    try:
-        return open(path, "wb")
-    except OSError as error:
-        raise UsageError(f"--log-w cannot write {path}: {error.strerror or error}.") from error
 
 
 def _account(failure: BaseException) -> dict[str, str]:
