@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import signal
 import sys
 import time
@@ -262,7 +263,7 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
 
 def run_live(options: argparse.Namespace) -> int:
     """Run the show until it is closed, its time is over, or a signal ends it."""
-    if options.seconds is not None and options.seconds <= 0:
+    if options.seconds is not None and not 0 < options.seconds < math.inf:
         raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
     if not 1 <= options.rate <= 240:
         raise UsageError(f"--rate takes 1 to 240 pictures per second, not {options.rate:g}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError
@@ -12,7 +13,7 @@ from safetensors.numpy import load_file
 
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
-from lavlive.errors import EncoderError
+from lavlive.errors import EncoderError, UsageError
 from lavlive.generator.bring import open_model
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.runner import open_runner, time_pictures
@@ -53,6 +54,18 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
     # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
     spaces(0)
     return Model(name, opened, spaces, trained, time_pictures(opened, 1)), notes
+
+
+def open_log(path: str) -> BinaryIO:
+    """The file of ``--log-w``.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        return open(path, "wb")
+    except OSError as error:
+        raise UsageError(f"--log-w cannot write {path}: {error.strerror or error}.") from error
 
 
 def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:

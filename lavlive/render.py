@@ -19,7 +19,7 @@ from lavlive.errors import UsageError
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent_worker import TimedLatent
 from lavlive.link import Picture
-from lavlive.loading import load_model, load_path
+from lavlive.loading import load_model, load_path, open_log
 from lavlive.look import initial_values
 from lavlive.parameters import Values
 from lavlive.picture_worker import Model
@@ -43,6 +43,8 @@ def run_render(options: argparse.Namespace) -> int:
     """The command ``lavlive render``."""
     if not 1 <= options.fps <= 120:
         raise UsageError(f"--fps takes 1 to 120, not {options.fps:g}.")
+    if options.seconds is not None and not options.seconds > 0:
+        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
     size = parse_size(options.size)
     values = initial_values(options.preset, options.settings)
     target = Path(options.output)
@@ -57,7 +59,7 @@ def run_render(options: argparse.Namespace) -> int:
             print(f"lavlive: {note}", file=sys.stderr)
         latents = latents_of(track, path, values)
         if options.log_w:
-            latents = _logged(latents, stack.enter_context(open(options.log_w, "wb")), model)
+            latents = _logged(latents, stack.enter_context(open_log(options.log_w)), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
         channels = min(track.channels, 2)
         video = stack.enter_context(VideoWriter(target, *size, options.fps, track.rate, channels))
