@@ -77,11 +77,18 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="begin with this value; repeat",
     )
+    look.add_argument("--class", type=int, dest="class_index", metavar="N", help="of a conditional model")
     look.add_argument("--learned", metavar="FILE", help="a learned projection, for projection.kind=learned")
     look.add_argument(
         "--runner", default="auto", help="auto, torch, openvino, cuda (default: %(default)s, which measures)"
     )
     look.add_argument("--log-w", metavar="FILE", help="write w+ of every hop, raw float32")
+
+
+def _put_class(options: argparse.Namespace) -> None:
+    """``--class N`` is short for ``--set generator.class=N``."""
+    if options.class_index is not None:
+        options.settings.append(f"generator.class={options.class_index}")
 
 
 def _add_live(commands: argparse._SubParsersAction) -> None:
@@ -133,6 +140,7 @@ def _add_live(commands: argparse._SubParsersAction) -> None:
 def _live(options: argparse.Namespace) -> int:
     from lavlive.live_command import run_live
 
+    _put_class(options)
     return run_live(options)
 
 
@@ -152,6 +160,7 @@ def _add_render(commands: argparse._SubParsersAction) -> None:
 def _render(options: argparse.Namespace) -> int:
     from lavlive.render import run_render
 
+    _put_class(options)
     return run_render(options)
 
 
