@@ -1,6 +1,7 @@
 """An engine that has loaded its libraries and waits: the stage keeps one, so that a restart is quick.
 
-    python -m lavlive.spare_engine LINK     like lavlive.engine, once settings come on standard input
+    python -m lavlive.spare_engine LINK     tells that it is waiting; then like lavlive.engine, once
+                                            settings come on standard input
 
 Most of an engine's start is the loading of libraries. A spare does it in advance, at a low priority so that
 the running show does not notice, and holds no device, no model and no graphics memory.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import sys
 import threading
@@ -46,6 +48,7 @@ def main() -> int:
     loading = threading.Thread(target=_load, name="libraries")
     loading.start()
     loading.join()
+    print(json.dumps({"event": "waiting"}), flush=True)
     from lavlive.engine import main as run_engine
 
     return run_engine()

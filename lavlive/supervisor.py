@@ -65,6 +65,10 @@ class EngineProcess(Protocol):
 class SpareEngine(EngineProcess, Protocol):
     """An engine that has loaded its libraries and waits until it is needed."""
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it has loaded them; until then another engine is up sooner."""
+
     def begin(self, settings: EngineSettings) -> None:
         """Be an engine now."""
 
@@ -77,6 +81,9 @@ class PythonEngine:
     Args:
         settings: what to begin with; None makes a spare, which only loads its libraries until `begin`.
         log: file that takes what the engine and its libraries print, or None for this process's stderr.
+
+    Attributes:
+        waiting: whether a spare has loaded its libraries.
     """
 
     def __init__(self, link_name: str, settings: EngineSettings | None, log: Path | None) -> None:
@@ -95,6 +102,7 @@ class PythonEngine:
         finally:
             if stderr:
                 stderr.close()
+        self.waiting = False
         self._ended: float | None = None
         self._events: deque[Event] = deque()
         self._lines: queue.Queue[str | None] = queue.Queue(_COMMANDS)
@@ -181,7 +189,9 @@ class PythonEngine:
         with contextlib.suppress(ValueError):
             for line in self._process.stdout:
                 with contextlib.suppress(json.JSONDecodeError):
-                    self._events.append(json.loads(line))
+                    event = json.loads(line)
+                    self.waiting = self.waiting or event == {"event": "waiting"}
+                    self._events.append(event)
 
 
 class _NoEngine:
@@ -315,9 +325,11 @@ class Supervisor:
 
     def _next_engine(self) -> EngineProcess:
         spare, self._spare = self._spare, None
-        if spare is not None and spare.exit_status() is None:
+        if spare is not None and spare.waiting and spare.exit_status() is None:
             spare.begin(self.settings)
             return spare
+        if spare is not None:
+            spare.kill()
         try:
             return self._start(self._link.name, self.settings)
         except OSError:  # no memory or no process to be had now

@@ -23,8 +23,6 @@ from lavlive.supervisor import SPARE_AFTER, PythonEngine, Supervisor
 
 _PATIENCE = 120.0
 _LOOK_SECONDS = 0.005
-_SPARE_LOADS = 6.0
-"""A spare needs this long on two cores until it waits."""
 
 
 class Restarts:
@@ -64,9 +62,7 @@ class Restarts:
         shown = self.link.newest_sequence
         self.wait(lambda: self.link.newest_sequence > shown + 5)
         if self._with_spare:
-            self.wait(lambda: self.supervisor._spare is not None)
-            until = time.perf_counter() + _SPARE_LOADS
-            self.wait(lambda: time.perf_counter() > until)
+            self.wait(lambda: self.supervisor._spare is not None and self.supervisor._spare.waiting)
 
     def restart(self) -> float:
         """Kill the engine; seconds until the next one's first picture."""

@@ -34,7 +34,7 @@ def test_a_spare_that_is_not_needed_ends_with_its_stage() -> None:
         timeout=60,
     )
     assert spare.returncode == 0, spare.stderr
-    assert spare.stdout == ""
+    assert spare.stdout == '{"event": "waiting"}\n'
 
 
 def script(folder: Path, lines: str) -> str:

@@ -27,6 +27,7 @@ class ScriptedEngine:
         self.commands: list[dict[str, Any]] = []
         self.status: int | None = None
         self.killed = False
+        self.waiting = True
 
     def events(self) -> list[Event]:
         told, self.told = self.told, []
@@ -255,6 +256,17 @@ def test_a_spare_that_waited_takes_the_place_of_a_dead_engine(rig: Rig) -> None:
         rig.beat(now)
         rig.supervisor.step(now)
     assert len(rig.spares) == 2
+
+
+def test_a_spare_that_still_loads_gives_way_to_an_engine_that_starts_at_full_speed(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.beat(6.0)
+    rig.supervisor.step(6.0)
+    rig.spares[0].waiting = False
+    rig.engines[0].status = -9
+    rig.supervisor.step(6.1)
+    assert rig.spares[0].killed
+    assert len(rig.engines) == 2
 
 
 def test_a_spare_that_died_is_not_used(rig: Rig) -> None:
