@@ -184,8 +184,8 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     )
     if crashed is not None:
         settings = _resumed(settings, crashed, wait=not _names_source(options))
-    control = _open_control(options, crashed)
     kind, output_settings = _choose_output(options)
+    control = _open_control(options, crashed)
     notices = Notices()
     log = _engine_log(options.debug)
     with contextlib.ExitStack() as stack:
@@ -243,6 +243,7 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
     """The controls with the first values: those of a show that crashed, then what was typed."""
     typed = dict(parse_setting(setting) for setting in options.settings)
     presets = preset_library()
+    preset = presets.find(options.preset) if options.preset is not None else None
     control = Control(
         Values(),
         BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
@@ -251,8 +252,7 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
         osc_settings(options.osc, options.osc_allow, options.osc_send),
         presets,
     )
-    if options.preset is not None:
-        preset = presets.find(options.preset)
+    if preset is not None:
         control.values.update(preset.values)
         control.looks.begin_with(preset)
     elif crashed is not None:
