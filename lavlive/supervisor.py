@@ -29,7 +29,7 @@ HEARTBEAT_LIMIT = 2.0
 START_LIMIT = 90.0
 CRASHES_UNTIL_SAFE = 3
 CRASH_WINDOW = 60.0
-SPARE_AFTER = 5.0
+SPARE_AFTER = 2.0
 """Seconds after an engine is ready before a spare is started: a show that ends soon needs none."""
 _REST = 1.0
 """Seconds between two starts at least: an engine that ends at once shall not keep the machine busy."""
