@@ -62,12 +62,6 @@ METERS: dict[str, int] = {
     "picture.rate": 1,
     "picture.count": 1,
     "picture.limited": 1,
-    "diagnosis.diversity": 3,
-    "diagnosis.jitter": 3,
-    "diagnosis.lag": 3,
-    "diagnosis.picture_change": 1,
-    "diagnosis.picture_lag": 1,
-    "diagnosis.strangeness": 1,
 }
 """Name and length of every meter; seconds, hertz and counts, as the name says."""
 
