@@ -29,6 +29,7 @@ from lavlive.sound_tap import CHANNELS, RATE
 from lavlive.stage.recorder import LiveRecorder
 
 _REPORT_SECONDS = 0.2
+_SLOW_START_SECONDS = 10.0
 _BLOCKED_SECONDS = 2.0
 """A step that takes so long is written to standard error with what every thread does."""
 _THINNED = (slice(None, None, 4), slice(None, None, 4))
@@ -159,6 +160,7 @@ def _read_commands(commands: queue.SimpleQueue[dict[str, Any]]) -> None:
 
 def main(arguments: list[str]) -> int:
     """The stage's process."""
+    faulthandler.dump_traceback_later(_SLOW_START_SECONDS)
     options = _parser().parse_args(["live", *arguments])
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(commands,), daemon=True).start()
