@@ -159,9 +159,6 @@ class PythonEngine:
         self._process.wait()
         self._writer.join()
         self._reader.join(_LAST_WORDS_SECONDS)
-        assert self._process.stdout is not None
-        if not self._reader.is_alive():
-            self._process.stdout.close()
 
     def _kill_group(self) -> None:
         """Kill the engine and what it has started, as while it reads a foreign model."""
@@ -186,8 +183,9 @@ class PythonEngine:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        with contextlib.suppress(ValueError):
-            for line in self._process.stdout:
+        # What the engine started may hold the pipe for longer than we wait, so its reader closes it.
+        with self._process.stdout as told, contextlib.suppress(ValueError):
+            for line in told:
                 with contextlib.suppress(json.JSONDecodeError):
                     event = json.loads(line)
                     self.waiting = self.waiting or event == {"event": "waiting"}
