@@ -323,7 +323,10 @@ def swap_model(rig: Rig) -> str:
         broken.write_bytes(rig.model.read_bytes()[:100_000])
     model = rig.chance.choice([str(rig.model), None, str(broken), str(rig.folder / "missing.pkl")])
     rig.stage.send(do="model", model=model)
-    rig.hold(rig.chance.uniform(0.0, 2.0))
+    if model is None or Path(model) == rig.model:
+        # Loading goes on beside the show, and the state names a model once it is there.
+        rig.stage.wait(lambda report: report["state"]["model"] == model, "other model", 40)
+    rig.hold(rig.chance.uniform(0.5, 1.5))
     return Path(model).name if model else "the bundled one"
 
 
@@ -386,8 +389,7 @@ def move_window(rig: Rig) -> str:
 
 
 def _xdotool(*command: str) -> str:
-    done = subprocess.run(["xdotool", *command], capture_output=True, text=True, timeout=20)
-    return done.stdout
+    return subprocess.run(["xdotool", *command], capture_output=True, text=True, timeout=60).stdout
 
 
 # What a performer does meanwhile

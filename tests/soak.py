@@ -163,8 +163,8 @@ class Soak:
                 if not self.rig.stage.alive:
                     raise AssertionError(f"the stage ended by itself: {self.rig.stage.complaints()}")
             self._rest(3.0)
-        except AssertionError as failure:
-            self._violate(f"{self._fault}: {failure}")
+        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as failure:
+            self._violate(f"{self._fault}: {type(failure).__name__}: {failure}")
         self.result.seconds = round(time.perf_counter() - began, 1)
         self._judge()
         return self.result

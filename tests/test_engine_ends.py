@@ -48,12 +48,12 @@ def script(folder: Path, lines: str) -> str:
 def test_an_engine_is_over_although_a_process_that_it_started_holds_its_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = 'sleep 5 &\necho \'{"event": "refused", "text": "no"}\'\nexit 2'
+    lines = 'sleep 3 &\necho \'{"event": "refused", "text": "no"}\'\nexit 2'
     monkeypatch.setattr(sys, "executable", script(tmp_path, lines))
     engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
-    assert wait_until(lambda: engine.exit_status() == 2, 4.0) < 4.0
+    assert wait_until(lambda: engine.exit_status() == 2) < 2.5
     assert [event["text"] for event in engine.events()] == ["no"]
-    engine.close(1.0)
+    engine.close(5.0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
