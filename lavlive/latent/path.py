@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -72,6 +73,13 @@ class Latent:
         return float(self.numbers[INDEX["generator.truncation"]])
 
 
+class Listener(Protocol):
+    """What tells the path of onset, chroma and silence: a `FeatureExtractor`, or a record of one."""
+
+    def step(self, samples: np.ndarray) -> Features:
+        """Hear one hop, float32 [320]."""
+
+
 class LatentPath:
     """Encoder, projection, mapper, modulation and smoothing with their state. One thread owns it."""
 
@@ -81,13 +89,14 @@ class LatentPath:
         calibration: Calibration,
         learned: np.ndarray | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        listener: Listener | None = None,
     ) -> None:
         self.encoder = encoder
         self.rate = encoder.sample_rate / encoder.hop
         self._clock = clock
         self._mean = calibration.mean
         self._walk = ProjectionWalk(calibration, learned)
-        self._features = FeatureExtractor(encoder.sample_rate, encoder.hop)
+        self._features = listener or FeatureExtractor(encoder.sample_rate, encoder.hop)
         self._mapper = Mapper()
         self._smoother = GroupSmoother(self.rate)
         self._energy = EnergyKeeper(self.rate)
