@@ -58,6 +58,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--augment", type=float, default=Recipe.augment, help="0 to 1; 1 when each picture is seen often"
     )
+    parser.add_argument(
+        "--moments", type=float, default=Recipe.moments, help="weight of moment matching: more, more diverse"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--workers", type=int, help="threads with a share of the batch (CPU)")
@@ -122,6 +125,7 @@ class Run:
             rate_generator=options.rate,
             rate_discriminator=options.rate / 4,
             augment=options.augment,
+            moments=options.moments,
             seed=options.seed,
         )
         features = feature_network(options.features)
@@ -221,7 +225,7 @@ class Run:
             f"--data {options.data.name} --resolution {options.resolution} --shares {options.shares} "
             f"--channel-base {options.channel_base} --channel-max {options.channel_max} "
             f"--mapping-layers {options.mapping_layers} --batch {options.batch} --rate {options.rate} "
-            f"--features {options.features} --augment {options.augment} --seed {options.seed}",
+            f"--features {options.features} --augment {options.augment} --moments {options.moments} --seed {options.seed}",
             "seed": options.seed,
             "trained_resolution": trainer.generator.config.resolution,
             "pictures_seen": trainer.progress.pictures,
