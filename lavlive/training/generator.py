@@ -225,7 +225,8 @@ class Run:
             f"--data {options.data.name} --resolution {options.resolution} --shares {options.shares} "
             f"--channel-base {options.channel_base} --channel-max {options.channel_max} "
             f"--mapping-layers {options.mapping_layers} --batch {options.batch} --rate {options.rate} "
-            f"--features {options.features} --augment {options.augment} --moments {options.moments} --seed {options.seed}",
+            f"--features {options.features} --augment {options.augment} --moments {options.moments} "
+            f"--seed {options.seed}",
             "seed": options.seed,
             "trained_resolution": trainer.generator.config.resolution,
             "pictures_seen": trainer.progress.pictures,
