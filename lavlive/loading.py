@@ -17,9 +17,9 @@ from lavlive.errors import EncoderError, UsageError
 from lavlive.generator.bring import open_model
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.runner import open_runner, time_pictures
-from lavlive.generator.wstats import w_statistics
+from lavlive.generator.wstats import w_statistics, whitening
 from lavlive.latent.path import LatentPath
-from lavlive.latent.space import Space, layer_groups
+from lavlive.latent.space import Familiar, Space, layer_groups
 from lavlive.picture_worker import Model
 from lavlive.resources import shipped
 
@@ -77,7 +77,8 @@ def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
     @cache
     def of_class(class_index: int) -> Space:
         statistics = w_statistics(loaded.generator, loaded.hash, class_index=class_index)
-        return Space(statistics.mean, statistics.std, groups)
+        familiar = Familiar(whitening(statistics.covariance, statistics.std), statistics.own)
+        return Space(statistics.mean, statistics.std, groups, familiar)
 
     return lambda class_index: of_class(min(class_index, last))
 

@@ -11,7 +11,7 @@ import torch
 
 from lavlive.generator import wstats
 from lavlive.generator.network import Generator, GeneratorConfig
-from lavlive.generator.wstats import measure_w, w_statistics
+from lavlive.generator.wstats import measure_w, w_statistics, whitening
 
 torch.set_num_threads(1)
 
@@ -76,3 +76,27 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
         statistics = w_statistics(generator, "d" * 64, tmp_path / "missing")
     assert statistics.mean.shape == (12,)
     assert "cannot keep" in caplog.text
+
+
+def test_a_new_sample_of_w_is_spread_evenly_over_the_known_distances(generator: Generator) -> None:
+    statistics = measure_w(generator)
+    w = generator.mapping(torch.randn(4000, 16, generator=torch.Generator().manual_seed(7))).numpy()
+    away = (w - statistics.mean) / statistics.std @ whitening(statistics.covariance, statistics.std)
+    distances = np.sqrt(np.mean(away**2, axis=1))
+    shares = np.interp(distances, statistics.own, np.linspace(0, 1, len(statistics.own)))
+    assert np.quantile(shares, [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
+
+
+def test_what_the_mapping_never_does_lies_farther_than_what_it_does(generator: Generator) -> None:
+    statistics = measure_w(generator)
+    scale = np.outer(statistics.std, statistics.std)
+    rare, *_, common = np.linalg.eigh(statistics.covariance / scale)[1].T
+    whiten = whitening(statistics.covariance, statistics.std)
+    assert np.linalg.norm(rare @ whiten) > 1.5 * np.linalg.norm(common @ whiten)
+
+
+def test_a_dimension_that_never_varies_is_not_counted_as_infinitely_strange() -> None:
+    covariance = np.diag([1.0, 0.0]).astype(np.float32)
+    whiten = whitening(covariance, np.array([1.0, 0.0], np.float32))
+    assert np.isfinite(whiten).all()
+    assert np.abs(whiten).max() < 10

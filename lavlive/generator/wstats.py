@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +21,39 @@ SEED = 0
 _BATCH = 1000
 _log = logging.getLogger(__name__)
 
+_SHRINKAGE = 0.1
+_SHARES = 501
+
 Vector = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class WStatistics:
-    """Per-dimension mean and standard deviation of W, float32 [w_dim] each, and its covariance."""
+    """What the cloud of a generator's w looks like.
+
+    Attributes:
+        mean, std: per dimension, float32 [w_dim].
+        covariance: float32 [w_dim, w_dim].
+        own: distances of the generator's own w from the mean at evenly spaced shares from 0 to 1, float32
+            [501]: Mahalanobis by `whitening`, divided by √w_dim.
+    """
 
     mean: Vector
     std: Vector
     covariance: Vector
+    own: Vector
+
+
+def whitening(covariance: Vector, std: Vector) -> Vector:
+    """Float32 [w_dim, w_dim]: a deviation in W_std times this, squared and summed, is its distance squared.
+
+    The distance is Mahalanobis' under W's correlations, which are shrunk by a tenth towards none: what the
+    mapping network hardly varies at all would else count without bound (Ledoit and Wolf 2004).
+    """
+    scale = np.where(std > 0, std, 1.0).astype(np.float64)
+    correlation = covariance / np.multiply.outer(scale, scale)
+    shrunk = (1.0 - _SHRINKAGE) * correlation + _SHRINKAGE * np.eye(len(std))
+    return np.linalg.inv(np.linalg.cholesky(shrunk)).T.astype(np.float32)
 
 
 def measure_w(
@@ -54,12 +77,12 @@ def measure_w(
             w = generator.mapping(z.to(parameter), classes.to(parameter.device))
             parts.append(w.double().cpu().numpy())
     w_all = np.concatenate(parts)
-    covariance = np.atleast_2d(np.cov(w_all, rowvar=False))
-    return WStatistics(
-        mean=w_all.mean(0).astype(np.float32),
-        std=w_all.std(0).astype(np.float32),
-        covariance=covariance.astype(np.float32),
-    )
+    mean, std = w_all.mean(0), w_all.std(0).astype(np.float32)
+    covariance = np.atleast_2d(np.cov(w_all, rowvar=False)).astype(np.float32)
+    whitened = (w_all - mean) / np.where(std > 0, std, 1.0) @ whitening(covariance, std)
+    distances = np.sqrt(np.mean(whitened**2, axis=1))
+    own = np.quantile(distances, np.linspace(0.0, 1.0, _SHARES))
+    return WStatistics(mean.astype(np.float32), std, covariance, own.astype(np.float32))
 
 
 def w_statistics(
@@ -77,12 +100,12 @@ def w_statistics(
     if class_index is not None and not 0 <= class_index < classes:
         raise CheckpointError(f"the model has no class {class_index}; its classes are 0 to {classes - 1}")
     of_class = "" if class_index is None else f"-class{class_index}"
-    name = f"w-{model_hash[:32]}-{SAMPLES}-{SEED}{of_class}.npz"
+    name = f"w2-{model_hash[:32]}-{SAMPLES}-{SEED}{of_class}.npz"
     path = (cache_folder() if folder is None else folder) / name
     width = generator.config.w_dim
     try:
         with open(path, "rb") as kept, np.load(kept, allow_pickle=False) as stored:
-            statistics = WStatistics(stored["mean"], stored["std"], stored["covariance"])
+            statistics = WStatistics(stored["mean"], stored["std"], stored["covariance"], stored["own"])
         if statistics.mean.shape == statistics.std.shape == (width,):
             return statistics
     except FileNotFoundError:
@@ -94,7 +117,7 @@ def w_statistics(
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(temporary, "wb") as file:
-            np.savez(file, mean=statistics.mean, std=statistics.std, covariance=statistics.covariance)
+            np.savez(file, **asdict(statistics))
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -7,11 +7,11 @@ of it sees ψ · deviation, that is w+ − W_mean in units of W_std, so the mete
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from lavlive.latent.path import Latent
+from lavlive.latent.space import Familiar
 from lavlive.parameters import GROUPS
 from lavlive.signs import Signs
 
@@ -25,34 +25,6 @@ LONGEST_LAG = 2.0
 _CORRELATION_SECONDS = 10.0
 _CLEAR_CORRELATION = 0.15
 _NOTHING = 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class Familiar:
-    """What w a model knows: the cloud of its own w, for distances from it.
-
-    Attributes:
-        whiten: float32 [512, 512]; a deviation in W_std times this has unit variance over the model's w.
-        quantiles: float [Q], the distances of the model's own w at evenly spaced shares from 0 to 1.
-    """
-
-    whiten: np.ndarray
-    quantiles: np.ndarray
-
-    def distances(self, deviation: np.ndarray) -> np.ndarray:
-        """Mahalanobis distances [N] of deviations [N, 512], divided by √512: about 1 for the model's own."""
-        whitened = deviation @ self.whiten
-        return np.sqrt(np.einsum("nd,nd->n", whitened, whitened) / deviation.shape[1])
-
-    def shares(self, distances: np.ndarray) -> np.ndarray:
-        """Share of the model's own w that are nearer, 0 to 1."""
-        shares: np.ndarray = np.interp(distances, self.quantiles, np.linspace(0, 1, len(self.quantiles)))
-        return shares
-
-    @property
-    def edge(self) -> float:
-        """The distance that 99 of 100 of the model's own w stay within."""
-        return float(np.interp(0.99, np.linspace(0, 1, len(self.quantiles)), self.quantiles))
 
 
 class Diagnosis:

@@ -17,17 +17,47 @@ def layer_groups(resolutions: Sequence[int]) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
+class Familiar:
+    """What w a model knows: the cloud of its own w, for distances from it.
+
+    Attributes:
+        whiten: float32 [512, 512]; a deviation in W_std times this has unit variance over the model's w.
+        quantiles: float [Q], the distances of the model's own w at evenly spaced shares from 0 to 1.
+    """
+
+    whiten: np.ndarray
+    quantiles: np.ndarray
+
+    def distances(self, deviation: np.ndarray) -> np.ndarray:
+        """Mahalanobis distances [N] of deviations [N, 512], divided by √512: about 1 for the model's own."""
+        whitened = deviation @ self.whiten
+        return np.sqrt(np.einsum("nd,nd->n", whitened, whitened) / deviation.shape[1])
+
+    def shares(self, distances: np.ndarray) -> np.ndarray:
+        """Share of the model's own w that are nearer, 0 to 1."""
+        shares: np.ndarray = np.interp(distances, self.quantiles, np.linspace(0, 1, len(self.quantiles)))
+        return shares
+
+    @property
+    def edge(self) -> float:
+        """The distance that 99 of 100 of the model's own w stay within."""
+        return float(np.interp(0.99, np.linspace(0, 1, len(self.quantiles)), self.quantiles))
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """W_mean, W_std and the layers of one model (of one class, if it is conditional).
 
     Attributes:
         mean, std: float32 [512]; the paper's ZMean and ZStd.
         groups: int [L], group of each layer.
+        familiar: the model's own w, to tell what is strange to it.
     """
 
     mean: np.ndarray
     std: np.ndarray
     groups: np.ndarray
+    familiar: Familiar | None = None
 
     def w_plus(self, deviation: np.ndarray, truncation: float) -> np.ndarray:
         """w+ [L, 512], float32, of the groups' deviations [3, 512]: W_mean + ψ · W_std ⊙ deviation."""
