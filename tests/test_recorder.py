@@ -185,12 +185,13 @@ def test_a_slow_disk_costs_pictures_and_never_the_callers_time(tmp_path: Path) -
     assert len(decoded_pictures(recorder.path)) > 0
 
 
-def test_a_killed_recording_can_be_played_up_to_the_last_second(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["killed.mp4", "killed.mov", "killed.mkv"])
+def test_a_killed_recording_can_be_played_up_to_the_last_second(tmp_path: Path, name: str) -> None:
     program = f"""
 import sys, time
 import numpy as np
 from lavlive.stage.recorder import LiveRecorder
-recorder = LiveRecorder({str(tmp_path / "killed.mp4")!r}, 64, 48, 30, 24000, 1)
+recorder = LiveRecorder({str(tmp_path / name)!r}, 64, 48, 30, 24000, 1)
 for tick in range(10_000_000):
     recorder.picture(np.full((48, 64, 3), tick % 250, np.uint8), tick / 30)
     recorder.sound(np.zeros((800, 1), np.float32), tick / 30)
@@ -210,7 +211,7 @@ for tick in range(10_000_000):
     process.wait()
     process.stdout.close()
     process.stdin.close()
-    pictures = decoded_pictures(tmp_path / "killed.mp4")
+    pictures = decoded_pictures(tmp_path / name)
     assert len(pictures) >= 300 - 60
     assert pictures[100].mean() == pytest.approx(100, abs=3)
 

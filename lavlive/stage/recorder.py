@@ -13,7 +13,7 @@ from typing import Self
 import av
 import numpy as np
 
-from lavlive.stage.video import VideoWriter, cut_unfinished_end
+from lavlive.stage.video import VideoWriter
 
 WARN_BYTES = 2_000_000_000
 STOP_BYTES = 50_000_000
@@ -153,9 +153,7 @@ class LiveRecorder:
             finally:
                 self._writer.close()
         except (OSError, av.FFmpegError) as error:
-            cut_unfinished_end(self.path)
             self._end(f"Recording stopped: {error.strerror or error}. {self.path} holds what came before.")
-
         finally:
             while self._queue.qsize():  # whoever waits to put something in need not
                 self._queue.get()

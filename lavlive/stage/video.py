@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -12,9 +11,12 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.codec.codec import UnknownCodecError
+from av.container import OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from lavlive.errors import RecordingError
+from lavlive.stage.fragments import FragmentFile
 
 SUFFIXES = (".mp4", ".mov", ".mkv")
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -22,7 +24,8 @@ _BT709 = 1
 _LIMITED_RANGE = 1
 _QUICK = {"preset": "superfast", "crf": "18", "bf": "0", "rc-lookahead": "0"}
 _THOROUGH = {"preset": "medium", "crf": "17"}
-_SURVIVING = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
+_FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
+_CLUSTERS = {"cluster_time_limit": "1000", "flush_packets": "1"}
 _INTERLEAVE_SECONDS = 2
 
 
@@ -60,10 +63,9 @@ class VideoWriter:
         self.samples = 0
         self._open = False
         _check_target(self.path)
-        options = dict(_SURVIVING) if surviving and self.path.suffix.lower() != ".mkv" else {}
-        options["max_interleave_delta"] = str(_INTERLEAVE_SECONDS * 1_000_000)
+        self._fragments: FragmentFile | None = None
         try:
-            self._container = av.open(str(self.path), "w", options=options)
+            self._container = self._open_container(surviving)
         except OSError as error:
             raise RecordingError(f"{self.path} cannot be written: {error.strerror}.") from error
         self._open = True
@@ -73,6 +75,15 @@ class VideoWriter:
         self._rate, self._channels = sample_rate, channels
         if sample_rate:
             self._add_sound(1 if channels > 2 else channels)
+
+    def _open_container(self, surviving: bool) -> OutputContainer:
+        options = {"max_interleave_delta": str(_INTERLEAVE_SECONDS * 1_000_000)}
+        kind = self.path.suffix.lower().lstrip(".")
+        if surviving and kind != "mkv":
+            self._fragments = FragmentFile(self.path)
+            return av.open(self._fragments, "w", format=kind, options=options | _FRAGMENTS)
+        # Readers of .mkv expect torn ends.
+        return av.open(str(self.path), "w", options=options | (_CLUSTERS if surviving else {}))
 
     def _add_video(self, quick: bool) -> VideoStream:
         try:
@@ -112,7 +123,7 @@ class VideoWriter:
         for _ in range(repeat):
             frame.pts = self.pictures
             self.pictures += 1
-            self._container.mux(self._video.encode(frame))
+            self._mux(self._video.encode(frame))
 
     def _fitted(self, rgb: np.ndarray) -> np.ndarray:
         """With black bars where the picture's shape is not the video's."""
@@ -142,7 +153,7 @@ class VideoWriter:
         frame.time_base = Fraction(1, self._rate)
         self.samples += planes.shape[1]
         for piece in self._resampler.resample(frame):
-            self._container.mux(self._sound.encode(piece))
+            self._mux(self._sound.encode(piece))
 
     def close(self) -> None:
         """Finish the file; a second call does nothing.
@@ -155,40 +166,32 @@ class VideoWriter:
         self._open = False
         try:
             if self.pictures:
-                self._container.mux(self._video.encode(None))
+                self._mux(self._video.encode(None))
             if self._sound is not None and self._resampler is not None and self.samples:
                 for piece in self._resampler.resample(None):
-                    self._container.mux(self._sound.encode(piece))
-                self._container.mux(self._sound.encode(None))
+                    self._mux(self._sound.encode(piece))
+                self._mux(self._sound.encode(None))
         finally:
-            self._container.close()
+            try:
+                self._container.close()
+            finally:
+                if self._fragments is not None:
+                    self._fragments.close()
+        self._raise_failure()
+
+    def _mux(self, packets: list[Packet]) -> None:
+        self._container.mux(packets)
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._fragments is not None and self._fragments.error is not None:
+            raise self._fragments.error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def cut_unfinished_end(path: Path) -> None:
-    """Cut what a full disk left of the last fragment off a surviving ``.mp4`` or ``.mov``.
-
-    Such a file is a row of boxes, each with its length; a ``moof`` tells of the ``mdat`` that follows it.
-    """
-    if path.suffix.lower() == ".mkv":  # its readers expect torn ends
-        return
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        whole = at = 0
-        while at + 8 <= end:
-            file.seek(at)
-            length, kind = struct.unpack(">I4s", file.read(8))
-            if length < 8 or at + length > end:
-                break
-            at += length
-            if kind != b"moof":
-                whole = at
-        file.truncate(whole)
 
 
 def _check_target(path: Path) -> None:
