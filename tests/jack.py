@@ -117,7 +117,11 @@ class Controller:
         if self._process.poll() is None:
             assert self._process.stdin is not None
             self._process.stdin.close()
-            self._process.wait(timeout=10)
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:  # JACK hangs for as long as a killed client is missed
+                self._process.kill()
+                self._process.wait()
             self._reader.join()
             assert self._process.stdout is not None
             self._process.stdout.close()

@@ -379,7 +379,10 @@ def soak(
         run = Soak(rig, seed, limit, names or list(FAULTS), pause)
         result = run.run(seconds, stage_kills)
         result.with_ = used
-        children = [child.pid for child in psutil.Process(rig.stage.process.pid).children(recursive=True)]
+        children: list[int] = []
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has crashed, which is a violation already
+            stage = psutil.Process(rig.stage.process.pid)
+            children = [child.pid for child in stage.children(recursive=True)]
         status = rig.stage.end()
         if status != 0:
             result.violations.append(f"the stage ended with status {status}: {rig.stage.complaints()}")

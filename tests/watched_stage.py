@@ -7,12 +7,12 @@ panel: another source, another model, a recording, presets and bindings.
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import queue
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from lavlive.stage.recorder import LiveRecorder
 
 _REPORT_SECONDS = 0.2
 _SLOW_START_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
 _BLOCKED_SECONDS = 2.0
 """A step that takes so long is written to standard error with what every thread does."""
 _THINNED = (slice(None, None, 4), slice(None, None, 4))
@@ -119,6 +120,35 @@ class Watch:
         }
 
 
+class Stillness:
+    """Writes to standard error what every thread does while the stage makes no step.
+
+    A thread of Python's, since faulthandler reads other threads' frames while these run on: after a sleep of
+    the computer, when its limit had passed although nothing was blocked, it brought the stage down.
+    """
+
+    def __init__(self) -> None:
+        self._steps = 0
+        self._limit = _SLOW_START_SECONDS
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def step(self) -> None:
+        """The stage goes on."""
+        self._steps += 1
+        self._limit = _BLOCKED_SECONDS
+
+    def _run(self) -> None:
+        seen, still = -1, 0.0
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            still = still + _LOOK_SECONDS if self._steps == seen else 0.0
+            seen = self._steps
+            if still == self._limit:
+                for thread, frame in sys._current_frames().items():
+                    print(f"no step for {still:g} s, thread {thread}:", file=sys.stderr)
+                    traceback.print_stack(frame)
+
+
 def _obey(show: Show, command: dict[str, Any]) -> None:
     match command:
         case {"do": "source", "source": dict(source)}:
@@ -160,7 +190,7 @@ def _read_commands(commands: queue.SimpleQueue[dict[str, Any]]) -> None:
 
 def main(arguments: list[str]) -> int:
     """The stage's process."""
-    faulthandler.dump_traceback_later(_SLOW_START_SECONDS)
+    stillness = Stillness()
     options = _parser().parse_args(["live", *arguments])
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(commands,), daemon=True).start()
@@ -168,7 +198,7 @@ def main(arguments: list[str]) -> int:
         watch, pace = Watch(show, time.perf_counter()), Pace(DISPLAY_RATE)
         while not show.done:
             now = time.perf_counter()
-            faulthandler.dump_traceback_later(_BLOCKED_SECONDS)
+            stillness.step()
             while not commands.empty():
                 _obey(show, commands.get())
             show.step(now)
