@@ -76,7 +76,9 @@ class Engine:
         model, notes = load_model(self._settings.model, self._settings.runner)
         path = load_path(self._settings.encoder, self._settings.learned)
         log = (self._log, model.space(0)) if self._log else None
-        self.latents = LatentWorker(self._link, path, self._source.source, self._mailbox, log)
+        self.latents = LatentWorker(
+            self._link, path, self._source.source, self._mailbox, log, lambda: self.pictures.space
+        )
         self._source.on_change = self.latents.listen_to
         self.pictures = PictureWorker(
             self._link, model, self._mailbox, lambda: self.latents.backlog, self._tell, self._settings.rate

@@ -17,6 +17,7 @@ import numpy as np
 
 from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.sources import Source
+from lavlive.latent.diagnosis import Diagnosis
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent.space import Space
 from lavlive.link import Journey, Link
@@ -61,6 +62,7 @@ class LatentWorker:
         source: may be replaced by `listen_to`.
         mailbox: where the newest latent is left.
         log: if given, w+ of every hop in this model's space is appended to it, as raw float32.
+        space: gives the W of the model that is shown, for the meter of strangeness.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class LatentWorker:
         source: Source,
         mailbox: Mailbox[TimedLatent],
         log: tuple[BinaryIO, Space] | None = None,
+        space: Callable[[], Space | None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.tick = clock()
@@ -82,6 +85,8 @@ class LatentWorker:
         self._mailbox = mailbox
         self._log = log
         self._clock = clock
+        self._space = space
+        self._diagnosis = Diagnosis(path.rate)
         self._cutter = HopCutter(path.encoder.hop, path.encoder.sample_rate)
         self._targets, self._revision = np.zeros(0), -1
         self._most_waiting = round(_LONGEST_BACKLOG * self._cutter.rate / self._cutter.hop)
@@ -146,6 +151,10 @@ class LatentWorker:
             file, space = self._log
             file.write(space.w_plus(latent.deviation, latent.truncation).tobytes())
         self._write_latent_meters(latent)
+        shown = self._space()
+        self._diagnosis.familiar = shown.familiar if shown is not None else None
+        change = self._link.number("picture.change")
+        self._link.write_signs(self._diagnosis.step(latent, change))
 
     def _write_latent_meters(self, latent: Latent) -> None:
         meter = self._link.meter

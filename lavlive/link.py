@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lavlive.parameters import TABLE
+from lavlive.signs import LENGTHS, Signs
 
 MAX_RESOLUTION = 1024
 SLOTS = 4
@@ -62,6 +63,8 @@ METERS: dict[str, int] = {
     "picture.rate": 1,
     "picture.count": 1,
     "picture.limited": 1,
+    "picture.change": 1,
+    **{f"diagnosis.{name}": length for name, length in LENGTHS.items()},
 }
 """Name and length of every meter; seconds, hertz and counts, as the name says."""
 
@@ -326,3 +329,12 @@ class Link:
     def number(self, name: str) -> float:
         """The present value of a meter of length one."""
         return float(self._meters[name][0])
+
+    def write_signs(self, signs: Signs) -> None:
+        """Publish the meters of the failure signatures."""
+        for name, values in signs.numbers().items():
+            self._meters[f"diagnosis.{name}"][:] = values
+
+    def read_signs(self) -> Signs:
+        """The newest meters of the failure signatures; `heard` is 0 before the first."""
+        return Signs.of({name: self._meters[f"diagnosis.{name}"] for name in LENGTHS})

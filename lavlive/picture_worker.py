@@ -20,6 +20,7 @@ from lavlive.latent_worker import TimedLatent
 from lavlive.link import Link
 from lavlive.mailbox import Mailbox
 from lavlive.parameters import INDEX
+from lavlive.picture_change import PictureChange
 
 _NOISE = INDEX["generator.noise"]
 _CLASS = INDEX["generator.class"]
@@ -81,6 +82,9 @@ class PictureWorker:
         self.tick = clock()
         self.failure: BaseException | None = None
         self.model = model
+        self.space: Space | None = None
+        """The W of the picture shown last."""
+        self._change = PictureChange()
         self._link = link
         self._mailbox = mailbox
         self._backlog = backlog
@@ -147,9 +151,11 @@ class PictureWorker:
         pixels = self.model.picture(timed)
         if self._next_model is not None:
             pixels = self._faded(pixels, timed)
+        self.space = self.model.space(int(timed.latent.numbers[_CLASS]))
         made = self._clock()
         journey = timed.journey._replace(generate_began=started)
         self._link.write_picture(pixels, timed.captured, made, timed.parameter_revision, journey)
+        self._link.meter("picture.change")[0] = self._change.step(pixels)
         self._write_meters(started, made)
 
     def _begin_fade(self) -> None:

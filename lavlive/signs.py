@@ -6,9 +6,23 @@ stage shows and names; this module is what both share. Pure numbers: no torch, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
 
 import numpy as np
+
+from lavlive.parameters import GROUPS, INDEX
+
+STATIC_BELOW = 0.12
+JITTER_ABOVE = 0.10
+JITTER_SHARE_ABOVE = 0.08
+LAG_ABOVE = 0.30
+GLITCH_ABOVE = 1.75
+"""Where the failures begin, in the meters' units; docs/diagnosis.md says how each was measured."""
+
+SETTLED_SECONDS = 10.0
+_AUDIBLE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +38,10 @@ class Signs:
         onset_lag: measured delay from onsets to the group's motion, in seconds; NaN where the motion does
             not follow onsets clearly enough to tell.
         onset_correlation: the correlation at that delay, -1 to 1.
-        strangeness: share of the model's own w that lie nearer to W_mean (Mahalanobis), 0 to 1; NaN while
-            no model is known.
-        distance: the same distance as a multiple of the one that 99 of 100 of the model's own w stay
-            within; NaN while no model is known.
+        strangeness: share of the model's own w that lie nearer to W_mean (Mahalanobis) than w+ did over the
+            last 2 s (root mean square), 0 to 1; NaN while no model is known.
+        distance: the same distance as a multiple of the median of the model's own w; NaN while no model is
+            known. The share saturates at 1 long before pictures look wrong; this does not.
         picture_change: mean change of a pixel from one picture to the next, in L* (0 to 100), one number.
         picture_lag, picture_correlation: like `onset_lag` and `onset_correlation` for the pictures, with the
             time that it takes to make them; one number each.
@@ -50,3 +64,96 @@ class Signs:
     sounding: float
     onset: float
     heard: float
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Every meter by its name, float64 [3] or [1]."""
+        return {
+            each.name: np.atleast_1d(np.asarray(getattr(self, each.name), np.float64))
+            for each in fields(self)
+        }
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, np.ndarray]) -> Signs:
+        """The inverse of `numbers`."""
+        return cls(
+            diversity=numbers["diversity"].copy(),
+            jitter=numbers["jitter"].copy(),
+            jitter_share=numbers["jitter_share"].copy(),
+            lag=numbers["lag"].copy(),
+            onset_lag=numbers["onset_lag"].copy(),
+            onset_correlation=numbers["onset_correlation"].copy(),
+            strangeness=numbers["strangeness"].copy(),
+            distance=numbers["distance"].copy(),
+            picture_change=float(numbers["picture_change"][0]),
+            picture_lag=float(numbers["picture_lag"][0]),
+            picture_correlation=float(numbers["picture_correlation"][0]),
+            sounding=float(numbers["sounding"][0]),
+            onset=float(numbers["onset"][0]),
+            heard=float(numbers["heard"][0]),
+        )
+
+
+LENGTHS: dict[str, int] = {each.name: 3 if each.type == "np.ndarray" else 1 for each in fields(Signs)}
+"""How many numbers each meter has, by its name."""
+
+
+class Signature(Enum):
+    """A failure of the picture, in the paper's words."""
+
+    STATIC = "static"
+    JITTER = "jitter"
+    LAG = "lag"
+    GLITCH = "glitch"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One failure that the meters name.
+
+    Attributes:
+        signature: which.
+        excess: how far beyond its threshold, as a ratio above 1.
+        group: 0 coarse, 1 middle, 2 fine: the group whose meter says so.
+    """
+
+    signature: Signature
+    excess: float
+    group: int
+
+
+def verdict(signs: Signs) -> list[Finding]:
+    """The failures that the meters name now, the worst first; none in silence or before they have settled.
+
+    Static if no group moves enough; jitter if any group has too much motion above 8 Hz, both in W_std and
+    as a share; lag if no group follows soon enough; glitch if any group is too far from the model's own w.
+    """
+    if signs.heard < SETTLED_SECONDS or signs.sounding < _AUDIBLE:
+        return []
+    shaking = np.minimum(signs.jitter / JITTER_ABOVE, signs.jitter_share / JITTER_SHARE_ABOVE)
+    far = np.nan_to_num(signs.distance) / GLITCH_ABOVE
+    livest, soonest = int(signs.diversity.argmax()), int(signs.lag.argmin())
+    findings = [
+        Finding(Signature.STATIC, STATIC_BELOW / max(float(signs.diversity[livest]), 1e-6), livest),
+        Finding(Signature.JITTER, float(shaking.max()), int(shaking.argmax())),
+        Finding(Signature.LAG, float(signs.lag[soonest]) / LAG_ABOVE, soonest),
+        Finding(Signature.GLITCH, float(far.max()), int(far.argmax())),
+    ]
+    return sorted((f for f in findings if f.excess > 1.0), key=lambda f: -f.excess)
+
+
+def remedy(finding: Finding, numbers: np.ndarray) -> str:
+    """What mends a failure under the parameters' present values [len(TABLE)]: a knob and where to turn it."""
+    window = f"smoothing.{GROUPS[finding.group]}"
+    match finding.signature:
+        case Signature.STATIC:
+            if numbers[INDEX["generator.truncation"]] < 0.5:
+                return "raise generator.truncation"
+            return "raise mapper.y" if numbers[INDEX["mapper.y"]] < 1.0 else f"shorten {window}"
+        case Signature.JITTER:
+            return f"lengthen {window}"
+        case Signature.LAG:
+            return f"shorten {window}"
+        case Signature.GLITCH:
+            if numbers[INDEX["generator.truncation"]] > 1.0:
+                return "lower generator.truncation"
+            return "lower mapper.c" if numbers[INDEX["mapper.c"]] > 0.2 else "lower mapper.y"

@@ -19,11 +19,14 @@ __all__ = ["Diagnosis", "Familiar", "Signs"]
 
 SPREAD_SECONDS = 10.0
 JITTER_SECONDS = 2.0
+STRANGE_SECONDS = 2.0
 JITTER_HERTZ = 8.0
 """Where motion turns into flicker: the eye is most sensitive there (de Lange 1958; Kelly 1961)."""
-LONGEST_LAG = 2.0
-_CORRELATION_SECONDS = 10.0
-_CLEAR_CORRELATION = 0.15
+LONGEST_LAG = 0.6
+"""Seconds; a longer one could be mistaken for the next beat's."""
+_CORRELATION_SECONDS = 20.0
+_CLEAR_CORRELATION = 0.35
+"""What onsets of one place and motion of another reach in one case of twenty, over 20 s of six tracks."""
 _NOTHING = 1e-12
 
 
@@ -42,6 +45,7 @@ class Diagnosis:
         self._flicker = HighPass(JITTER_HERTZ, rate)
         self._long = _Mean(round(SPREAD_SECONDS * rate), 2 * len(GROUPS))
         self._short = _Mean(round(JITTER_SECONDS * rate), len(GROUPS))
+        self._far = _Mean(round(STRANGE_SECONDS * rate), len(GROUPS))
         self._following = _Following(rate, len(GROUPS) + 1)
         self._last: np.ndarray | None = None
 
@@ -63,8 +67,9 @@ class Diagnosis:
         strangeness = distance = np.full(len(GROUPS), np.nan)
         familiar = self.familiar
         if familiar is not None:
-            distances = familiar.distances(deviation.astype(np.float32))
-            strangeness, distance = familiar.shares(distances), distances / familiar.edge
+            squares = familiar.distances(deviation.astype(np.float32)).astype(np.float64) ** 2
+            distances = np.sqrt(self._far.step(squares))
+            strangeness, distance = familiar.shares(distances), distances / familiar.usual
         return Signs(
             diversity=diversity,
             jitter=np.sqrt(self._short.step(power)),

@@ -39,9 +39,9 @@ class Familiar:
         return shares
 
     @property
-    def edge(self) -> float:
-        """The distance that 99 of 100 of the model's own w stay within."""
-        return float(np.interp(0.99, np.linspace(0, 1, len(self.quantiles)), self.quantiles))
+    def usual(self) -> float:
+        """The median distance of the model's own w."""
+        return float(np.interp(0.5, np.linspace(0, 1, len(self.quantiles)), self.quantiles))
 
 
 @dataclass(frozen=True, slots=True)
