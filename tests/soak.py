@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,8 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, without the samples."""
-        values = asdict(self)
+        values = asdict(replace(self, faults=Counter()))  # of a counter, asdict makes something else
+        values["faults"] = dict(self.faults)
         values["stage"] = self.stage.summary()
         values["engines"] = [engine.summary() for engine in self.engines if len(engine.times) > 10]
         return values
@@ -164,7 +165,7 @@ class Soak:
                     raise AssertionError(f"the stage ended by itself: {self.rig.stage.complaints()}")
             self._rest(3.0)
         except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as failure:
-            self._violate(f"{self._fault}: {type(failure).__name__}: {failure}")
+            self._violate(f"{self._fault}: {type(failure).__name__}: {failure}; {self._engine_now()}")
         self.result.seconds = round(time.perf_counter() - began, 1)
         self._judge()
         return self.result
@@ -271,6 +272,17 @@ class Soak:
     def _violate(self, text: str) -> None:
         self.result.violations.append(text)
         print(f"VIOLATION  {text}", file=sys.stderr)
+
+    def _engine_now(self) -> str:
+        """Whether an engine that is missed works, waits or starves."""
+        try:
+            engine = psutil.Process(self.rig.stage.now["engine"])
+            age = time.time() - engine.create_time()
+            busy = sum(engine.cpu_times()[:2])
+            load = psutil.getloadavg()[0]
+            return f"the engine, {engine.status()}, ran {busy:.1f} s of its {age:.1f} s; load {load:.1f}"
+        except (psutil.Error, IndexError) as error:
+            return f"no engine: {error}"
 
     def _judge(self) -> None:
         result = self.result
