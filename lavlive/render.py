@@ -12,30 +12,39 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from lavlive.audio.hops import HopCutter
+from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.tracks import Track, read_track
 from lavlive.cli import parse_size
+from lavlive.encoder.base import Encoder
 from lavlive.errors import UsageError
+from lavlive.latent.diagnosis import Diagnosis
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent_worker import TimedLatent
 from lavlive.link import Picture
 from lavlive.loading import load_model, load_path, open_log
 from lavlive.look import initial_values
-from lavlive.parameters import Values
+from lavlive.parameters import INDEX, Values
+from lavlive.picture_change import PictureChange
 from lavlive.picture_worker import Model
+from lavlive.report import Report
 from lavlive.stage.output import OutputSettings, open_output
 from lavlive.stage.video import VideoWriter
 
 _BLOCK_SECONDS = 0.02
+_CLASS = INDEX["generator.class"]
+
+
+def hops_of(track: Track, encoder: Encoder) -> Iterator[Hop]:
+    """A track in the steps of an encoder."""
+    cutter = HopCutter(encoder.hop, encoder.sample_rate)
+    for block in track.blocks(max(1, round(track.rate * _BLOCK_SECONDS))):
+        yield from cutter.step(block)
+    yield from cutter.flush()
 
 
 def latents_of(track: Track, path: LatentPath, values: Values) -> Iterator[tuple[float, Latent]]:
     """Every hop's latent with the time, in seconds from the track's start, of its newest sample."""
-    cutter = HopCutter(path.encoder.hop, path.encoder.sample_rate)
-    for block in track.blocks(max(1, round(track.rate * _BLOCK_SECONDS))):
-        for hop in cutter.step(block):
-            yield hop.time, path.step(hop.samples, values.numbers)
-    for hop in cutter.flush():
+    for hop in hops_of(track, path.encoder):
         yield hop.time, path.step(hop.samples, values.numbers)
 
 
@@ -45,10 +54,12 @@ def run_render(options: argparse.Namespace) -> int:
         raise UsageError(f"--fps takes 1 to 120, not {options.fps:g}.")
     if options.seconds is not None and not options.seconds > 0:
         raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
-    size = parse_size(options.size)
+    parse_size(options.size)
     values = initial_values(options.preset, options.settings)
-    target = Path(options.output)
-    if target.suffix.lower() != ".mp4":
+    if not options.output and not options.report:
+        raise UsageError("render wants -o VIDEO.mp4, --report FILE.json, or both.")
+    target = Path(options.output) if options.output else None
+    if target and target.suffix.lower() != ".mp4":
         raise UsageError(f"The video is an mp4 file: write -o {target.with_suffix('.mp4')}.")
     with contextlib.ExitStack() as stack:
         track = stack.enter_context(read_track(options.track))
@@ -61,7 +72,58 @@ def run_render(options: argparse.Namespace) -> int:
         if options.log_w:
             latents = _logged(latents, stack.enter_context(open_log(options.log_w)), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
-        channels = min(track.channels, 2)
+        meters = _Meters(path.rate, model) if options.report else None
+        if meters is not None:
+            latents = meters.over(latents, seconds)
+        if target is not None:
+            _make_video(options, track, seconds, latents, model, values, target, meters)
+        else:
+            for time, _ in latents:
+                if time >= seconds:
+                    break
+        if meters is not None:
+            meters.report.write(Path(options.report), options.track, model.name)
+            print(f"{options.report}: {meters.report.summary()}")
+    return 0
+
+
+class _Meters:
+    """The failure signatures of the latents that pass through, as the engine measures them."""
+
+    def __init__(self, rate: float, model: Model) -> None:
+        self.report = Report()
+        self._diagnosis = Diagnosis(rate)
+        self._model = model
+        self._change = PictureChange()
+        self._newest_change = 0.0
+
+    def over(self, latents: Iterator[tuple[float, Latent]], until: float) -> Iterator[tuple[float, Latent]]:
+        """The same latents, each measured; the report ends at `until` seconds."""
+        for time, latent in latents:
+            self._diagnosis.familiar = self._model.space(int(latent.numbers[_CLASS])).familiar
+            signs = self._diagnosis.step(latent, self._newest_change)
+            if time < until:
+                self.report.add(time, signs, latent.numbers)
+            yield time, latent
+
+    def picture(self, pixels: np.ndarray) -> None:
+        """Take a picture of the generator, uint8 [H, W, 3]."""
+        self._newest_change = self._change.step(pixels)
+
+
+def _make_video(
+    options: argparse.Namespace,
+    track: Track,
+    seconds: float,
+    latents: Iterator[tuple[float, Latent]],
+    model: Model,
+    values: Values,
+    target: Path,
+    meters: _Meters | None,
+) -> None:
+    size = parse_size(options.size)
+    channels = min(track.channels, 2)
+    with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(target, *size, options.fps, track.rate, channels))
         output = stack.enter_context(open_output("headless", OutputSettings(canvas=size)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video, channels)
@@ -71,12 +133,14 @@ def run_render(options: argparse.Namespace) -> int:
             now = index / options.fps
             # A picture follows the sound up to the middle of its time on the screen.
             timed = TimedLatent(clip.newest(now + 0.5 / options.fps), now, now, 0)
-            output.present(Picture(model.picture(timed).copy(), index + 1, now, now, 0), values, now)
+            pixels = model.picture(timed).copy()
+            if meters is not None:
+                meters.picture(pixels)
+            output.present(Picture(pixels, index + 1, now, now, 0), values, now)
             video.picture(output.read_canvas())
             sound.copy_until(min(now + 1 / options.fps, seconds))
         clip.finish()
     print(f"{target}: {pictures} pictures, {seconds:.1f} s")
-    return 0
 
 
 def untrained_notice(model: Model, path: LatentPath) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lavlive.control.actions import Action
+from lavlive.control.assist import Assist
 from lavlive.control.control import Control
 from lavlive.control.presets import Preset
 from lavlive.control.state import ShowState, StateKeeper
@@ -66,6 +67,7 @@ class Show:
         self.link = link
         self.supervisor = supervisor
         self.control = control
+        self.assist = Assist()
         self.output = output
         self.notices = notices
         self.latency = Latency()
@@ -195,9 +197,11 @@ class Show:
             self.notices.raise_condition("state", self._keeper.problem, now)
 
     def _publish(self, now: float) -> None:
-        numbers = self.control.numbers(now)
-        if self.control.revision != self._published:
-            self._published = self.control.revision
+        values = self.control.values.numbers
+        numbers = self.assist.step(self.control.numbers(now), values, self.link.read_signs(), now)
+        revision = self.control.revision + self.assist.revision
+        if revision != self._published:
+            self._published = revision
             self.link.write_parameters(numbers, self._published)
 
     def _take_output_event(self, event: object, now: float) -> None:

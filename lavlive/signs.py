@@ -121,24 +121,34 @@ class Finding:
     group: int
 
 
+def excesses(signs: Signs) -> dict[Signature, np.ndarray]:
+    """How near each group is to each failure, float64 [3]: above 1 it is beyond the threshold."""
+    return {
+        Signature.STATIC: STATIC_BELOW / np.maximum(signs.diversity, 1e-6),
+        Signature.JITTER: np.minimum(signs.jitter / JITTER_ABOVE, signs.jitter_share / JITTER_SHARE_ABOVE),
+        Signature.LAG: signs.lag / LAG_ABOVE,
+        Signature.GLITCH: np.nan_to_num(signs.distance) / GLITCH_ABOVE,
+    }
+
+
+_ONE_GROUP_IS_ENOUGH = (Signature.JITTER, Signature.GLITCH)
+
+
 def verdict(signs: Signs) -> list[Finding]:
     """The failures that the meters name now, the worst first; none in silence or before they have settled.
 
-    Static if no group moves enough; jitter if any group has too much motion above 8 Hz, both in W_std and
-    as a share; lag if no group follows soon enough; glitch if any group is too far from the model's own w.
+    Static if no group moves enough, lag if no group follows soon enough: the form may rest while the surface
+    lives. Jitter if any group has too much motion above 8 Hz, both in W_std and as a share; glitch if any
+    group is too far from the model's own w.
     """
     if signs.heard < SETTLED_SECONDS or signs.sounding < _AUDIBLE:
         return []
-    shaking = np.minimum(signs.jitter / JITTER_ABOVE, signs.jitter_share / JITTER_SHARE_ABOVE)
-    far = np.nan_to_num(signs.distance) / GLITCH_ABOVE
-    livest, soonest = int(signs.diversity.argmax()), int(signs.lag.argmin())
-    findings = [
-        Finding(Signature.STATIC, STATIC_BELOW / max(float(signs.diversity[livest]), 1e-6), livest),
-        Finding(Signature.JITTER, float(shaking.max()), int(shaking.argmax())),
-        Finding(Signature.LAG, float(signs.lag[soonest]) / LAG_ABOVE, soonest),
-        Finding(Signature.GLITCH, float(far.max()), int(far.argmax())),
-    ]
-    return sorted((f for f in findings if f.excess > 1.0), key=lambda f: -f.excess)
+    findings = []
+    for signature, excess in excesses(signs).items():
+        group = int(excess.argmax() if signature in _ONE_GROUP_IS_ENOUGH else excess.argmin())
+        if excess[group] > 1.0:
+            findings.append(Finding(signature, float(excess[group]), group))
+    return sorted(findings, key=lambda finding: -finding.excess)
 
 
 def remedy(finding: Finding, numbers: np.ndarray) -> str:

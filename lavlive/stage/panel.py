@@ -19,6 +19,7 @@ from lavlive.notices import Notices
 from lavlive.parameters import GROUPS, TABLE, Kind, Parameter
 from lavlive.resources import cache_folder
 from lavlive.stage.panel_beat import draw_beat_button
+from lavlive.stage.panel_signs import draw_signs
 from lavlive.stage.thumbnails import SIZE, Thumbnails
 
 _DIM = ImVec4(0.50, 0.52, 0.55, 1.0)
@@ -81,6 +82,7 @@ class Panel:
         imgui.begin_child("state", ImVec2(0, 0), imgui.ChildFlags_.nav_flattened.value)
         self._draw_sound()
         self._draw_motion()
+        draw_signs(self._subject.link.read_signs(), self._subject.control.values.numbers)
         self._draw_presets()
         self._draw_activity()
         imgui.end_child()

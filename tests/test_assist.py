@@ -1,0 +1,187 @@
+"""The assist with a real latent path in the loop: real sound, and a clock that counts hops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from lavlive.audio.tracks import read_track
+from lavlive.control.assist import HANDS_OFF_SECONDS, SPEED, Assist
+from lavlive.encoder.calibration import calibrate
+from lavlive.encoder.weights import load_encoder
+from lavlive.latent.diagnosis import Diagnosis
+from lavlive.latent.features import FeatureExtractor, Features
+from lavlive.latent.path import LatentPath
+from lavlive.latent.projection import Calibration
+from lavlive.latent.space import Familiar
+from lavlive.parameters import INDEX, TABLE, Values
+from lavlive.render import hops_of
+from lavlive.resources import shipped
+from lavlive.signs import Signature, Signs, verdict
+
+RATE = 75.0
+ONE_HOP = 320 / 24_000
+
+
+@dataclass
+class Recording:
+    """A stretch of the demo as the encoder and the ear hear it, played round and round."""
+
+    embeddings: np.ndarray
+    features: list[Features]
+    calibration: Calibration
+
+
+class Replay:
+    """Stands in for encoder and ear, so that minutes take seconds."""
+
+    sample_rate, hop, dimension = 24_000, 320, 128
+    name, trained, hash = "replay", True, ""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._hop = 0
+        self.ear = Ear(recording)
+
+    def step(self, samples: np.ndarray) -> np.ndarray:
+        self._hop += 1
+        newest: np.ndarray = self._recording.embeddings[(self._hop - 1) % len(self._recording.embeddings)]
+        return newest[None]
+
+    def reset(self) -> None:
+        self._hop = 0
+
+
+class Ear:
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._hop = 0
+
+    def step(self, samples: np.ndarray) -> Features:
+        self._hop += 1
+        return self._recording.features[(self._hop - 1) % len(self._recording.features)]
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    encoder = load_encoder("bundled")
+    ear = FeatureExtractor()
+    embeddings, features = [], []
+    with read_track(str(shipped("data") / "demo.ogg")) as track:
+        for hop in hops_of(track, encoder):
+            embeddings.append(encoder.step(hop.samples)[-1].copy())
+            features.append(ear.step(hop.samples))
+            if len(embeddings) == 1500:
+                break
+    return Recording(np.array(embeddings), features, calibrate(encoder))
+
+
+class Stage:
+    """Knobs, assist, path and meters joined as in a show; `play` lets its clock run."""
+
+    def __init__(self, recording: Recording, settings: dict[str, object]) -> None:
+        replay = Replay(recording)
+        self.values = Values({"assist.on": True, **settings})
+        self.assist = Assist()
+        self.path = LatentPath(replay, recording.calibration, listener=replay.ear)
+        own = np.linalg.norm(np.random.default_rng(1).standard_normal((4000, 512)), axis=1) / np.sqrt(512)
+        self.meters = Diagnosis(
+            RATE, Familiar(np.eye(512, dtype=np.float32), np.quantile(own, np.linspace(0, 1, 501)))
+        )
+        self.signs: Signs
+        self.numbers = self.values.numbers.copy()
+        self.hops = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        latent = self.path.step(np.zeros(320, np.float32), self.values.numbers)
+        self.signs = self.meters.step(latent)
+
+    def play(self, seconds: float) -> Iterator[np.ndarray]:
+        for _ in range(round(seconds * RATE)):
+            self.hops += 1
+            numbers = self.assist.step(self.values.numbers, self.values.numbers, self.signs, self.hops / RATE)
+            self.numbers = numbers
+            self.signs = self.meters.step(self.path.step(np.zeros(320, np.float32), numbers))
+            yield numbers
+
+    def run(self, seconds: float) -> set[Signature]:
+        for _ in self.play(seconds):
+            pass
+        return {finding.signature for finding in verdict(self.signs)}
+
+
+STATIC = {"mapper.y": 0.1}
+JITTER = {f"smoothing.{group}": ONE_HOP for group in ("coarse", "middle", "fine")}
+LAG = {"mapper.y": 2.0} | {f"smoothing.{group}": 2.0 for group in ("coarse", "middle", "fine")}
+GLITCH = {"mapper.y": 4.0, "mapper.c": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("provocation", "signature", "patience"),
+    [
+        (STATIC, Signature.STATIC, 60.0),
+        (JITTER, Signature.JITTER, 60.0),
+        (LAG, Signature.LAG, 60.0),
+        (GLITCH, Signature.GLITCH, 90.0),
+    ],
+)
+def test_each_failure_is_named_alone_and_then_cured(
+    recording: Recording, provocation: dict[str, object], signature: Signature, patience: float
+) -> None:
+    unhelped = Stage(recording, {**provocation, "assist.on": False})
+    assert unhelped.run(15.0) == {signature}
+    helped = Stage(recording, provocation)
+    helped.run(patience)
+    for _ in range(4):
+        assert helped.run(5.0) == set()
+
+
+def test_a_look_that_is_well_is_left_alone(recording: Recording) -> None:
+    stage = Stage(recording, {})
+    assert all(np.array_equal(numbers, stage.values.numbers) for numbers in stage.play(30.0))
+    assert stage.assist.revision == 0
+
+
+def test_it_moves_too_slowly_to_be_seen(recording: Recording) -> None:
+    stage = Stage(recording, JITTER)
+    window = TABLE[INDEX["smoothing.fine"]]
+    positions = [window.to_unit(float(numbers[INDEX["smoothing.fine"]])) for numbers in stage.play(25.0)]
+    steps = np.abs(np.diff(positions))
+    assert 0 < steps.max() <= SPEED / RATE * 1.01
+
+
+def test_a_knob_that_is_turned_belongs_to_the_hand(recording: Recording) -> None:
+    stage = Stage(recording, STATIC)
+    stage.run(30.0)
+    assert stage.numbers[INDEX["mapper.y"]] > 0.2
+    stage.values.set("mapper.y", 0.05)
+    stage.run(HANDS_OFF_SECONDS - 1.0)
+    assert stage.numbers[INDEX["mapper.y"]] == 0.05
+    stage.run(5.0)
+    assert stage.numbers[INDEX["mapper.y"]] > 0.05
+
+
+def test_the_knobs_own_values_are_never_moved(recording: Recording) -> None:
+    stage = Stage(recording, STATIC)
+    before = stage.values.numbers.copy()
+    stage.run(30.0)
+    assert np.array_equal(stage.values.numbers, before)
+    assert stage.assist.revision > 0
+
+
+def test_switched_off_it_lets_go_without_a_jump(recording: Recording) -> None:
+    stage = Stage(recording, STATIC)
+    stage.run(40.0)
+    stage.values.set("assist.on", False)
+    y = TABLE[INDEX["mapper.y"]]
+    positions = [y.to_unit(float(numbers[INDEX["mapper.y"]])) for numbers in stage.play(15.0)]
+    assert np.abs(np.diff(positions)).max() < 0.001
+    assert np.array_equal(stage.numbers, stage.values.numbers)
+
+
+def test_it_is_off_unless_asked_for() -> None:
+    assert Values()["assist.on"] is False
