@@ -147,7 +147,10 @@ def _live(options: argparse.Namespace) -> int:
 def _add_render(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "render", "a track to a video, through the same path as the show")
     parser.add_argument("track", metavar="TRACK", help="wav, flac, ogg or mp3")
-    parser.add_argument("-o", "--output", required=True, metavar="VIDEO", help="an mp4 file")
+    parser.add_argument("-o", "--output", metavar="VIDEO", help="an mp4 file")
+    parser.add_argument(
+        "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
+    )
     parser.add_argument("--fps", type=float, default=30.0, help="pictures per second (default: 30)")
     parser.add_argument(
         "--size", default="720x720", metavar="WxH", help="of the video (default: %(default)s)"
