@@ -56,6 +56,19 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
     return Model(name, opened, spaces, trained, time_pictures(opened, 1)), notes
 
 
+def load_familiar(path: str | None) -> Familiar:
+    """What w a model knows, without a runner for its pictures.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or of another kind.
+    """
+    familiar = _spaces(open_model(Path(path) if path else shipped("data") / "generator.safetensors"))(
+        0
+    ).familiar
+    assert familiar is not None
+    return familiar
+
+
 def open_log(path: str) -> BinaryIO:
     """The file of ``--log-w``.
 

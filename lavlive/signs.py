@@ -14,7 +14,7 @@ import numpy as np
 
 from lavlive.parameters import GROUPS, INDEX
 
-STATIC_BELOW = 0.12
+STATIC_BELOW = 0.07
 JITTER_ABOVE = 0.10
 JITTER_SHARE_ABOVE = 0.08
 LAG_ABOVE = 0.30
@@ -134,6 +134,12 @@ def excesses(signs: Signs) -> dict[Signature, np.ndarray]:
 _ONE_GROUP_IS_ENOUGH = (Signature.JITTER, Signature.GLITCH)
 
 
+def worst(signature: Signature, excess: np.ndarray) -> tuple[float, int]:
+    """Of a signature's excesses [3] the one that decides, and its group."""
+    group = int(excess.argmax() if signature in _ONE_GROUP_IS_ENOUGH else excess.argmin())
+    return float(excess[group]), group
+
+
 def verdict(signs: Signs) -> list[Finding]:
     """The failures that the meters name now, the worst first; none in silence or before they have settled.
 
@@ -145,9 +151,9 @@ def verdict(signs: Signs) -> list[Finding]:
         return []
     findings = []
     for signature, excess in excesses(signs).items():
-        group = int(excess.argmax() if signature in _ONE_GROUP_IS_ENOUGH else excess.argmin())
-        if excess[group] > 1.0:
-            findings.append(Finding(signature, float(excess[group]), group))
+        decides, group = worst(signature, excess)
+        if decides > 1.0:
+            findings.append(Finding(signature, decides, group))
     return sorted(findings, key=lambda finding: -finding.excess)
 
 

@@ -1,5 +1,6 @@
 """The engine as it really runs: a process of its own, on the demo track, over a real link."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -133,3 +134,23 @@ def test_live_and_offline_make_the_same_w_plus(show: RealShow, tmp_path: Path) -
     count = min(len(live), len(offline))
     assert count > 300 * 14 * 512
     assert np.abs(live[:count] - offline[:count]).max() <= 1e-5
+
+
+def test_a_report_names_what_was_provoked_and_when(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    arguments = ["render", str(DEMO), "--report", str(report), "--seconds", "13", "--runner", "torch"]
+    assert main([*arguments, "--set", "mapper.y=0.05"]) == 0
+    told = json.loads(report.read_text())
+    assert told["shares"] == {"static": 1.0}
+    assert [span["signature"] for span in told["spans"]] == ["static"]
+    assert told["spans"][0]["begin"] >= 10.0
+    assert told["spans"][0]["end"] <= 13.0
+    assert "raise mapper.y" in capsys.readouterr().out
+    assert len(told["times"]) == len(told["meters"]["diversity"])
+
+
+def test_render_wants_something_to_make(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", str(DEMO)]) == 2
+    assert "--report" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lavlive.parameters import GROUPS, INDEX, TABLE
-from lavlive.signs import SETTLED_SECONDS, Signature, Signs, excesses, verdict
+from lavlive.signs import SETTLED_SECONDS, Signature, Signs, excesses, verdict, worst
 
 SPEED = 0.01
 """Share of a parameter's range, along its curve, per second."""
@@ -92,9 +92,7 @@ class Assist:
                     wanted[_WINDOWS[finding.group]] = -1.0
                 case Signature.GLITCH:
                     wanted |= {_Y: -1.0, _ENERGY: -1.0}
-        # A group may rest or be late while another is neither; of the rest one is enough to matter.
-        worst = {name: each.max() if name in _ANY else each.min() for name, each in near.items()}
-        comfortable = max(worst.values()) < _COMFORT
+        comfortable = max(worst(name, excess)[0] for name, excess in near.items()) < _COMFORT
         for index in _MOVED:
             if now - self._touched[index] < HANDS_OFF_SECONDS:
                 continue
@@ -107,9 +105,6 @@ class Assist:
     def _relax(self, step: float) -> None:
         for index, offset in self.offsets.items():
             self.offsets[index] = _towards_zero(offset, step)
-
-
-_ANY = (Signature.JITTER, Signature.GLITCH)
 
 
 def _towards_zero(offset: float, step: float) -> float:

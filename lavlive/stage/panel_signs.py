@@ -6,7 +6,7 @@ import numpy as np
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from lavlive.parameters import GROUPS
-from lavlive.signs import SETTLED_SECONDS, Signature, Signs, excesses, remedy, verdict
+from lavlive.signs import SETTLED_SECONDS, Signature, Signs, excesses, remedy, verdict, worst
 
 _DIM = ImVec4(0.50, 0.52, 0.55, 1.0)
 _CALM = ImVec4(0.24, 0.44, 0.36, 1.0)
@@ -40,17 +40,15 @@ def draw_signs(signs: Signs, numbers: np.ndarray) -> None:
     near = excesses(signs)
     width = (imgui.get_content_region_avail().x - _NAME_WIDTH - 24) / len(GROUPS)
     for signature, (numbers_now, text) in values.items():
+        imgui.align_text_to_frame_padding()
         imgui.text_colored(_WARN if signature in named else _DIM, signature.value)
         if imgui.is_item_hovered():
             imgui.set_tooltip(_MEANING[signature])
+        decides, _ = worst(signature, near[signature])
         for group, name in enumerate(GROUPS):
             imgui.same_line(_NAME_WIDTH + 8 + group * (width + 6))
-            _bar(
-                f"{signature.value}{group}",
-                float(near[signature][group]),
-                width,
-                text.format(numbers_now[group]),
-            )
+            excess = float(near[signature][group])
+            _bar(f"{signature.value}{group}", excess, decides, width, text.format(numbers_now[group]))
             if imgui.is_item_hovered():
                 imgui.set_tooltip(f"{name} layers: {_MEANING[signature]}")
     if findings:
@@ -62,8 +60,10 @@ def draw_signs(signs: Signs, numbers: np.ndarray) -> None:
         imgui.text_colored(_DIM, f"looks well   {signs.picture_change:.1f} L* a picture")
 
 
-def _bar(name: str, excess: float, width: float, text: str) -> None:
-    colour = _BEYOND if excess > 1.0 else _NEAR if excess > 0.7 else _CALM
+def _bar(name: str, excess: float, decides: float, width: float, text: str) -> None:
+    """Coloured by what decides: a form may rest or be late while the surface is neither."""
+    nearest = min(excess, decides)
+    colour = _BEYOND if nearest > 1.0 else _NEAR if nearest > 0.7 else _CALM
     imgui.push_id(name)
     imgui.push_style_color(imgui.Col_.plot_histogram.value, colour)
     imgui.progress_bar(min(excess, 1.0), ImVec2(width, 0), text)
