@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_devices(commands)
     _add_model(commands)
     _add_bench(commands)
+    _add_study(commands)
     return parser
 
 
@@ -233,6 +234,17 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
 
     bench.add_arguments(parser)
     parser.set_defaults(run=bench.main)
+
+
+def _add_study(commands: argparse._SubParsersAction) -> None:
+    parser = _command(
+        commands, "study", "does it follow the music? The method tested on tracks, with a report"
+    )
+    # As with the bench: nothing heavy at the top of its file.
+    from lavlive.study import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.main)
 
 
 def parse_size(text: str) -> tuple[int, int]:
