@@ -85,36 +85,27 @@ def look_into(model: str | None) -> Generator:
 
 
 class Workers:
-    """Processes that share a setup; with one job, this process itself.
+    """Processes that share a study's work.
 
     Args:
-        jobs: how many processes.
+        jobs: how many. One is a process of its own too, whose linear algebra keeps to one thread.
     """
 
     def __init__(self, jobs: int) -> None:
-        # Threads of linear algebra in every process would wait for each other on the same cores.
+        # Threads of linear algebra in every process would wait for each other on the same cores, spinning.
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
-        self._pool = (
-            ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread)
-            if jobs > 1
-            else None
-        )
+        self._pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread)
 
     def each(self, work: Any, tasks: list[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """Tasks with what `work(*task)` gave, or the LavliveError that it raised, as they are done."""
-        if self._pool is None:
-            for task in tasks:
-                yield task, _attempt(work, *task)
-            return
         waiting = {self._pool.submit(_attempt, work, *task): task for task in tasks}
         for done in as_completed(waiting):
             yield waiting[done], done.result()
 
     def close(self) -> None:
         """End the processes; what has not begun is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
 
 def _attempt(work: Any, *task: Any) -> Any:
