@@ -18,7 +18,7 @@ STATIC_BELOW = 0.07
 JITTER_ABOVE = 0.10
 JITTER_SHARE_ABOVE = 0.08
 LAG_ABOVE = 0.30
-GLITCH_ABOVE = 1.75
+GLITCH_ABOVE = 2.0
 """Where the failures begin, in the meters' units; docs/diagnosis.md says how each was measured."""
 
 SETTLED_SECONDS = 10.0

@@ -116,7 +116,7 @@ class Stage:
 
 STATIC = {"mapper.y": 0.05}
 JITTER = {f"smoothing.{group}": ONE_HOP for group in ("coarse", "middle", "fine")}
-LAG = {"mapper.y": 2.0} | {f"smoothing.{group}": 2.0 for group in ("coarse", "middle", "fine")}
+LAG = {"mapper.y": 1.5} | {f"smoothing.{group}": 1.2 for group in ("coarse", "middle", "fine")}
 GLITCH = {"mapper.y": 4.0, "mapper.c": 1.0}
 
 

@@ -20,6 +20,8 @@ __all__ = ["Diagnosis", "Familiar", "Signs"]
 SPREAD_SECONDS = 10.0
 JITTER_SECONDS = 2.0
 STRANGE_SECONDS = 2.0
+STRANGE_EVERY = 5
+"""Hops; the distance costs more than all the rest, and no glitch is shorter than a few pictures."""
 JITTER_HERTZ = 8.0
 """Where motion turns into flicker: the eye is most sensitive there (de Lange 1958; Kelly 1961)."""
 LONGEST_LAG = 0.6
@@ -45,7 +47,9 @@ class Diagnosis:
         self._flicker = HighPass(JITTER_HERTZ, rate)
         self._long = _Mean(round(SPREAD_SECONDS * rate), 2 * len(GROUPS))
         self._short = _Mean(round(JITTER_SECONDS * rate), len(GROUPS))
-        self._far = _Mean(round(STRANGE_SECONDS * rate), len(GROUPS))
+        self._far = _Mean(round(STRANGE_SECONDS * rate / STRANGE_EVERY), len(GROUPS))
+        self._strangeness = self._distance = np.full(len(GROUPS), np.nan)
+        self._hop = 0
         self._following = _Following(rate, len(GROUPS) + 1)
         self._last: np.ndarray | None = None
 
@@ -64,12 +68,9 @@ class Diagnosis:
         lags, correlations = self._following.step(
             latent.features.onset, np.append(self._speed(deviation), picture_change)
         )
-        strangeness = distance = np.full(len(GROUPS), np.nan)
-        familiar = self.familiar
-        if familiar is not None:
-            squares = familiar.distances(deviation.astype(np.float32)).astype(np.float64) ** 2
-            distances = np.sqrt(self._far.step(squares))
-            strangeness, distance = familiar.shares(distances), distances / familiar.usual
+        if self._hop % STRANGE_EVERY == 0:
+            self._look_from_afar(deviation)
+        self._hop += 1
         return Signs(
             diversity=diversity,
             jitter=np.sqrt(self._short.step(power)),
@@ -77,8 +78,8 @@ class Diagnosis:
             lag=latent.smoothing_delay,
             onset_lag=lags[:3],
             onset_correlation=correlations[:3],
-            strangeness=strangeness,
-            distance=distance,
+            strangeness=self._strangeness,
+            distance=self._distance,
             picture_change=picture_change,
             picture_lag=float(lags[3]),
             picture_correlation=float(correlations[3]),
@@ -86,6 +87,15 @@ class Diagnosis:
             onset=float(long[4]),
             heard=self._spread.count / self._rate,
         )
+
+    def _look_from_afar(self, deviation: np.ndarray) -> None:
+        familiar = self.familiar
+        if familiar is None:
+            self._strangeness = self._distance = np.full(len(GROUPS), np.nan)
+            return
+        squares = familiar.distances(deviation.astype(np.float32)).astype(np.float64) ** 2
+        distances = np.sqrt(self._far.step(squares))
+        self._strangeness, self._distance = familiar.shares(distances), distances / familiar.usual
 
     def _speed(self, deviation: np.ndarray) -> np.ndarray:
         """Of each group, in W_std per second."""

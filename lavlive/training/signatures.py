@@ -50,7 +50,7 @@ _SHOWN = ("diversity", "jitter", "jitter_share", "lag", "strangeness", "distance
 PROVOCATIONS: dict[str, dict[str, Value]] = {
     "static": {"mapper.y": 0.05},
     "jitter": _windows(ONE_HOP),
-    "lag": {**_windows(2.0), "mapper.y": 2.0},
+    "lag": {**_windows(1.2), "mapper.y": 1.5},
     "glitch": {"mapper.y": 4.0, "mapper.c": 1.0},
 }
 """What provokes each signature, and by the table in docs/diagnosis.md nothing else."""
@@ -139,10 +139,10 @@ def measure(
     return report
 
 
-def looks() -> dict[str, Mapping[str, object]]:
+def looks(presets: bool) -> dict[str, Mapping[str, object]]:
     """The defaults, the provocations, and the shipped presets as they are before the beat moves them."""
-    presets = {f"preset {preset.name}": dict(preset.values) for preset in preset_library().all()}
-    return {"defaults": {}, **PROVOCATIONS, **presets}
+    shipped = preset_library().all() if presets else []
+    return {"defaults": {}, **PROVOCATIONS, **{f"preset {each.name}": dict(each.values) for each in shipped}}
 
 
 def main(argv: list[str]) -> int:
@@ -151,6 +151,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models", nargs="*", default=["bundled", "random"])
     parser.add_argument("--tracks", nargs="*", default=["techno", "ambient", "folk"])
+    parser.add_argument("--no-presets", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -162,7 +163,7 @@ def main(argv: list[str]) -> int:
         familiar = (
             random_model() if model == "random" else load_familiar(None if model == "bundled" else model)
         )
-        for look, settings in looks().items():
+        for look, settings in looks(not options.no_presets).items():
             for name, track in heard.items():
                 report = measure(track, settings, familiar, calibration)
                 shares, deciding = report.shares(), _deciding(report)
