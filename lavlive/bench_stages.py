@@ -22,9 +22,11 @@ from lavlive.generator.bring import open_model
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.runner import Runner, available_runners, open_runner, spare_threads
 from lavlive.generator.wstats import w_statistics
+from lavlive.latent.diagnosis import Diagnosis
 from lavlive.latent.path import LatentPath
 from lavlive.latent.space import Space, layer_groups
 from lavlive.link import Link
+from lavlive.loading import load_familiar
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 
@@ -147,6 +149,8 @@ def _measure_rest(encoder: Any, pictures: np.ndarray, seconds: float) -> dict[st
     cutter = HopCutter(encoder.hop, encoder.sample_rate)
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, (640, 2)).astype(np.float32)
     rest: list[float] = []
+    latents = [path.step(hop, values) for hop in music(encoder, 64)]
+    diagnosis = Diagnosis(path.rate, load_familiar(None))
     with Link.create() as link:
 
         def hand_over(pixels: np.ndarray) -> None:
@@ -156,6 +160,7 @@ def _measure_rest(encoder: Any, pictures: np.ndarray, seconds: float) -> dict[st
         tasks = {
             "condition, resample and cut one hop": lambda: cutter.step(Block(noise, 48_000, 0.0)),
             "map": cycle(music(encoder, 64), lambda hop: rest.append(path.step(hop, values).times[1])),
+            "diagnose one hop and publish": cycle(latents, lambda it: link.write_signs(diagnosis.step(it))),
             "hand over": cycle(pictures, hand_over),
         }
         samples = interleave(tasks, seconds)
