@@ -13,6 +13,8 @@ from lavlive.study.laboratory import Finding
 from lavlive.study.statistics import Estimate, estimate
 from lavlive.study.trial import Result
 
+NOT_TRIED = "not tried"
+
 Measure = Callable[[Result], float]
 
 
@@ -141,7 +143,7 @@ class Claim:
         sentence: what is claimed.
         test: what was measured.
         result: the figures.
-        verdict: ``supported``, ``contradicted``, ``partly`` or ``not decided``.
+        verdict: ``supported``, ``contradicted``, ``partly``, ``not decided`` or `NOT_TRIED`.
     """
 
     sentence: str
@@ -150,20 +152,23 @@ class Claim:
     verdict: str
 
 
-def above(value: Estimate, floor: float = 0.0) -> bool:
-    """Whether all of the interval lies above."""
-    return value.known and value.low > floor
+def above(value: Estimate, floor: float = 0.0) -> bool | None:
+    """Whether all of the interval lies above; None where nothing was measured."""
+    return value.low > floor if value.known else None
 
 
-def below(value: Estimate, ceiling: float = 0.0) -> bool:
-    """Whether all of the interval lies below."""
-    return value.known and value.high < ceiling
+def below(value: Estimate, ceiling: float = 0.0) -> bool | None:
+    """Whether all of the interval lies below; None where nothing was measured."""
+    return value.high < ceiling if value.known else None
 
 
-def verdict(expected: Sequence[bool], refuted: Sequence[bool]) -> str:
-    """From what was expected and seen, and what was seen against it."""
+def verdict(expected: Sequence[bool | None], refuted: Sequence[bool | None]) -> str:
+    """From what was expected and seen, and what was seen against it; what was not measured says nothing."""
+    asked = [one for one in expected if one is not None]
+    if not asked:
+        return NOT_TRIED
     if any(refuted):
-        return "partly" if any(expected) else "contradicted"
-    if all(expected):
+        return "partly" if any(asked) else "contradicted"
+    if all(asked):
         return "supported"
-    return "partly" if any(expected) else "not decided"
+    return "partly" if any(asked) else "not decided"

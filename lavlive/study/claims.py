@@ -6,7 +6,7 @@ import itertools
 
 from lavlive.parameters import GROUPS
 from lavlive.study import analysis
-from lavlive.study.analysis import Claim, Findings, above, below, verdict
+from lavlive.study.analysis import NOT_TRIED, Claim, Findings, above, below, verdict
 from lavlive.study.conditions import DEFAULT, REHEARSED
 from lavlive.study.drivers import HAND_CRAFTED, LOG_MEL, UNTRAINED
 
@@ -54,12 +54,13 @@ def _projection_needs_no_training(findings: Findings) -> Claim:
         for name in names
     )
     better = [above(d) for d in differences.values()]
+    better_in_w = [above(d) for d in in_w.values()]
     return Claim(
         "No training of the projection is needed for that.",
         "Similarity of sound and pictures with other projections, less that with the random one, paired by "
         "track. The learned one was fitted on other tracks.",
         said + ".",
-        verdict([not one for one in better], better),
+        verdict([None if one is None else not one for one in better], [*better, *better_in_w]),
     )
 
 
@@ -157,7 +158,8 @@ def _strange_w_glitches(findings: Findings) -> Claim:
         "Only the leaving is measured here, not the ugliness: distance from W_mean in the fine layers as a "
         "multiple of the one that 99 % of the generator's own w stay within.",
         "; ".join(f"{name} {value.text()}" for name, value in far.items()) + ".",
-        verdict([above(grown), False], []),
+        # That what is strange is also ugly, no meter here can tell.
+        verdict([above(grown), False if grown.known else None], []),
     )
 
 
@@ -173,7 +175,7 @@ def _y_spreads(findings: Findings) -> Claim:
         "the default's.",
         f"{' → '.join(f'{one.mean:.2f}' for one in known)} W_std; similarity at y 0.5 "
         f"{narrow.text(sign=True)}, at y 4 {wide.text(sign=True)}.",
-        verdict([rises and above(step)], [below(step)]),
+        verdict([above(step) and rises], [below(step)]),
     )
 
 
@@ -201,24 +203,29 @@ DEFAULTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def default_rows(findings: Findings) -> list[list[str]]:
-    """A row per default: its name, what was better in similarity or in answering onsets, what was worse."""
+    """A row per default: its name, a verdict, what did better than it and what worse, in three measures."""
     rows = []
     for name, others in DEFAULTS:
         better, worse, same = [], [], []
         for other in others:
-            if other not in findings.names:
-                continue
-            in_w = findings.difference(other, W_PLUS)
-            following = findings.difference(other, PICTURE)
-            answering = findings.difference(other, analysis.above_strangers("picture"))
-            for measure, value in (("w+", in_w), ("pictures", following), ("onsets", answering)):
+            differences = (
+                ("w+", findings.difference(other, W_PLUS)),
+                ("pictures", findings.difference(other, PICTURE)),
+                ("onsets", findings.difference(other, analysis.above_strangers("picture"))),
+            )
+            for measure, value in differences:
                 if above(value):
                     better.append(f"{other}: {measure} {value.text(sign=True)}")
                 elif below(value):
                     worse.append(f"{other}: {measure} {value.text(sign=True)}")
                 elif value.known:
                     same.append(f"{other} ({measure})")
-        said = "confirmed" if not better else "in question"
+        if not (better or worse or same):
+            said = NOT_TRIED
+        elif better:
+            said = "a trade" if worse else "in question"
+        else:
+            said = "confirmed" if worse else "no difference"
         rows.append(
             [name, said, "<br>".join(better) or "–", "<br>".join(worse) or "–", ", ".join(same) or "–"]
         )

@@ -25,7 +25,7 @@ PROJECTIONS = (
 KNOBS = (
     "Similarity with the sound of w+ and pictures; onsets: correlation with the own track's less that "
     "with other tracks'; delay: of the fine layers' motion behind onsets. The failure signatures "
-    "(medians over the last 10 s; coarse / middle / fine): diversity, static output when low; jitter "
+    "(medians over the last 4 s; coarse / middle / fine): diversity, static output when low; jitter "
     "above 8 Hz; lag of the windows; strangeness, as a share of the distance that 99 % of the "
     "generator's own w stay within, glitches when above 1. Change and spread are of pictures; "
     "smoothness is the cosine of successive moves of 0.2 s of the middle layers (1 straight on, −0.5 "
@@ -34,8 +34,9 @@ KNOBS = (
 
 DEFAULTS = (
     "Each default against what differs from it in that alone: w+'s and pictures' similarity with the "
-    "sound, and the pictures' answer to onsets, less the default's. *In question* means that something "
-    "did better; what it costs stands in the table of the knobs."
+    "sound, and the pictures' answer to onsets, less the default's. *In question*: something did better at "
+    "no cost in these three; *a trade*: it gained here and lost there; *confirmed*: all that differed did "
+    "worse. Jitter, lag and strangeness, which the table of the knobs has, count as well."
 )
 
 METHOD = (

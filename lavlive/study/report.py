@@ -131,7 +131,7 @@ def _short(findings: Findings) -> list[list[str]]:
     share = estimate(DEFAULT, analysis.paired("neighbours", "picture"))
     no_share = estimate(DEFAULT, analysis.paired("neighbours", "picture", control=True))
     found = estimate(DEFAULT, analysis.found("picture"))
-    rows = [
+    rows: list[tuple[str, str, str, bool | None]] = [
         (
             "Do moments that sound alike lie near each other in w+? (rank correlation)",
             estimate(DEFAULT, w_plus).text(),
