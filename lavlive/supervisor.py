@@ -318,6 +318,8 @@ class Supervisor:
             return
         if self._spare is None or self._spare.exit_status() is not None:
             self._ready_at = now  # if it fails, the next try is not in the next frame
+            if self._spare is not None:
+                self._spare.kill()  # it is dead, but its threads and pipes are ours
             with contextlib.suppress(OSError):
                 self._spare = self._make_spare(self._link.name)
 

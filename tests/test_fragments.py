@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from lavlive.stage import fragments
@@ -155,9 +157,30 @@ def test_fragments_and_an_ordinary_file_hold_the_same_bytes(
 
 
 class _OrdinaryFile:
-    error: OSError | None = None
+    failure: tuple[int, str] | None = None
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
         self.write, self.seek, self.tell = self._file.write, self._file.seek, self._file.tell
         self.close = self._file.close
+
+
+def test_a_recording_that_a_full_disk_ended_leaves_no_threads_behind(small_disk: Path) -> None:
+    fill(small_disk, but=100_000)
+    gc.disable()
+    try:
+        threads = []
+        for number in range(4):
+            with LiveRecorder(
+                small_disk / f"{number}.mp4", WIDTH, HEIGHT, FPS, RATE, 2, free_bytes=lambda _: 10**12
+            ) as recorder:
+                for tick in range(60):
+                    recorder.picture(noise(np.random.default_rng(tick)), tick / FPS)
+                    while recorder.running and recorder.waiting:
+                        pass
+            assert recorder.error is not None
+            del recorder
+            threads.append(psutil.Process().num_threads())
+        assert threads[-1] == threads[0]
+    finally:
+        gc.enable()

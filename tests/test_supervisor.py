@@ -279,6 +279,18 @@ def test_a_spare_that_died_is_not_used(rig: Rig) -> None:
     assert len(rig.engines) == 2
 
 
+def test_a_spare_that_died_is_let_go_of_before_the_next(rig: Rig) -> None:
+    """Its process is gone, but the stage's threads and pipes to it are not."""
+    rig.ready(1.0)
+    rig.beat(6.0)
+    rig.supervisor.step(6.0)
+    rig.spares[0].status = -9
+    rig.beat(9.0)
+    rig.supervisor.step(9.0)
+    assert len(rig.spares) == 2
+    assert rig.spares[0].killed
+
+
 def test_engines_that_end_at_once_are_not_started_faster_than_once_a_second(rig: Rig) -> None:
     rig.ready(1.0)
     rig.engines[0].status = 3

@@ -20,15 +20,16 @@ class FragmentFile:
     the file's end. A write that fails leaves the fragments before it and nothing else.
 
     Attributes:
-        error: why a write failed, or None; nothing is written after it. Whoever has had something written
-            has to look here: libavformat does not tell of failures while it writes a file's end.
+        failure: number and reason of the error of a write that failed, or None; nothing is written after
+            it. Whoever has had something written has to look here: libavformat does not tell of failures
+            while it writes a file's end.
 
     Raises:
         OSError: the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
-        self.error: OSError | None = None
+        self.failure: tuple[int, str] | None = None
         self.name = str(path)
         self._descriptor = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666
@@ -37,8 +38,8 @@ class FragmentFile:
         self._waiting = bytearray()
 
     def write(self, data: bytes) -> int:
-        """Take bytes; what is complete with them is in the file afterwards, unless there is an `error`."""
-        if self.error is None:
+        """Take bytes; what is complete with them is in the file afterwards, unless there was a `failure`."""
+        if self.failure is None:
             self._waiting += data
             whole = _whole_bytes(self._waiting)
             if whole:
@@ -52,7 +53,7 @@ class FragmentFile:
             self._write_at(begin + _HEAD, data[_HEAD:])
             self._write_at(begin, data[:_HEAD])
         except OSError as error:
-            self.error = error
+            self.failure = error.errno or 0, error.strerror or str(error)
             with contextlib.suppress(OSError):  # a disk that is gone; the fragment has no head
                 os.ftruncate(self._descriptor, begin)
         else:

@@ -177,6 +177,8 @@ class VideoWriter:
             finally:
                 if self._fragments is not None:
                     self._fragments.close()
+                # Encoders keep threads and many megabytes for as long as anything refers to them.
+                del self._container, self._video, self._sound, self._resampler
         self._raise_failure()
 
     def _mux(self, packets: list[Packet]) -> None:
@@ -184,8 +186,9 @@ class VideoWriter:
         self._raise_failure()
 
     def _raise_failure(self) -> None:
-        if self._fragments is not None and self._fragments.error is not None:
-            raise self._fragments.error
+        if self._fragments is not None and self._fragments.failure is not None:
+            number, reason = self._fragments.failure
+            raise OSError(number, reason, str(self.path))
 
     def __enter__(self) -> Self:
         return self
