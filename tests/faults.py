@@ -7,6 +7,7 @@ must do about it is judged by `tests.soak`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -32,6 +33,7 @@ from tests.stage_process import StageProcess
 
 OWN_PRESET = "soaked"
 _GOOD_PRESET = f'schema = 1\nname = "{OWN_PRESET}"\n[values]\nmapper.y = 1.3\n'
+_MODEL_REQUESTS = 4
 DISK_BYTES = 56 << 20
 """A little more than the recorder wants to see free."""
 
@@ -323,7 +325,13 @@ def swap_model(rig: Rig) -> str:
     model = rig.chance.choice([str(rig.model), None, str(broken), str(rig.folder / "missing.pkl")])
     rig.stage.send(do="model", model=model)
     if model is None or Path(model) == rig.model:
-        # Loading goes on beside the show, and the state names a model once it is there.
+        # Loading goes on beside the show, and the state names a model once it is there. While another still
+        # loads, which a busy machine may take long for, a model is refused and has to be asked for again.
+        for _ in range(_MODEL_REQUESTS):
+            with contextlib.suppress(AssertionError):
+                rig.stage.wait(lambda report: report["state"]["model"] == model, "other model", 15)
+                break
+            rig.stage.send(do="model", model=model)
         rig.stage.wait(lambda report: report["state"]["model"] == model, "other model", 40)
     rig.hold(rig.chance.uniform(0.5, 1.5))
     return Path(model).name if model else "the bundled one"
