@@ -99,7 +99,9 @@ class CudaEncoder(Described):
                     hop()
             self._stream.synchronize()
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, stream=self._stream):
+            # In the mode "global" an allocation by another thread, as of a generator, ends the capture.
+            mode = "thread_local"
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
                 hop()
         self.reset()
 
