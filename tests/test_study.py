@@ -101,10 +101,9 @@ def test_a_quick_study_writes_a_report_and_goes_on_where_it_stopped(
     assert load_file(folder / "learned.safetensors")["projection"].shape == (512, 128)
     check_trials(data)
 
-    # Everything is kept: a second run makes no trial, and the same report.
-    kept = (folder / "kept" / "trials.jsonl").stat()
-    assert study(*tracks, *how) == 0
-    assert (folder / "kept" / "trials.jsonl").stat().st_size == kept.st_size
+    # Everything is kept: what is done is found again, and makes the same report.
+    assert study(*tracks, *how, "--so-far") == 0
+    assert "16 of 16 trials" in capsys.readouterr().err
     assert (folder / "report.md").read_text(encoding="utf-8") == report
 
 
@@ -132,6 +131,15 @@ def test_a_folder_of_tracks_is_taken_whole_and_equal_names_are_told_apart(tmp_pa
     (tmp_path / "one" / "cover.jpg").write_bytes(b"no sound")
     found = find_tracks([str(tmp_path / "one"), str(tmp_path / "two")], 30.0)
     assert [track.name for track in found] == ["song", "song-2"]
+
+
+def test_a_study_that_has_done_nothing_has_nothing_to_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track = write_synthetic(tmp_path / "synthetic.wav")
+    options = ["--quick", "--so-far", "--jobs", "1", "--seconds", "20", "--seeds", "1"]
+    told = refusal(["study", str(track), "-o", str(tmp_path / "study"), *options], capsys)
+    assert "Nothing is done" in told
 
 
 def test_a_track_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

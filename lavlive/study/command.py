@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a few conditions, two seeds: to see that it works"
     )
+    parser.add_argument(
+        "--so-far", action="store_true", help="run nothing more: the report of what is done on every track"
+    )
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="random projections (default: 20)")
     parser.add_argument(
         "--seconds", type=float, default=45.0, metavar="N", help="heard of each track (default: 45)"
@@ -67,9 +70,11 @@ def main(options: argparse.Namespace) -> int:
             raise UsageError("None of the tracks can be studied.")
         files, learned = make_projections(usable, conditions, generator, options.seconds, kept)
         setup = Setup(kept, tuple(usable), options.seconds, options.model, options.runner, files)
-        findings = run_all(workers, setup, conditions, generator)
+        findings = run_all(workers, setup, conditions, generator, options.so_far)
     finally:
         workers.close()
+    if not findings:
+        raise UsageError(f"Nothing is done on every track yet; go on without --so-far into {folder}.")
     if learned is not None:
         _save_learned(folder / "learned.safetensors", learned)
     about = About(
@@ -86,7 +91,8 @@ def main(options: argparse.Namespace) -> int:
     for path in write_report(folder, about, findings):
         print(path)
     minutes = (time.monotonic() - began) / 60
-    print(f"{len(usable)} tracks, {len(conditions)} conditions, {minutes:.1f} minutes", file=sys.stderr)
+    trials = f"{len(usable)} tracks, {len(findings)} of {len(usable) * len(conditions)} trials"
+    print(f"{trials}, {minutes:.1f} minutes", file=sys.stderr)
     return 0
 
 

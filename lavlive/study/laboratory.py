@@ -197,14 +197,31 @@ def _learn(
 
 
 def run_all(
-    workers: Workers, setup: Setup, conditions: list[Condition], generator: Generator
+    workers: Workers, setup: Setup, conditions: list[Condition], generator: Generator, so_far: bool = False
 ) -> list[Finding]:
     """Every condition on every track; those done before are read, not run.
+
+    Args:
+        so_far: run nothing; find only the conditions that are done on every track.
 
     Raises:
         LavliveError: a trial met what a user can mend; what was done so far is kept.
     """
     journal = _Journal(setup, generator)
+    if so_far:
+        conditions = [c for c in conditions if all(journal.find(track, c) for track in setup.tracks)]
+    else:
+        _run_missing(workers, setup, conditions, journal)
+    findings = []
+    for track in setup.tracks:
+        for condition in conditions:
+            found = journal.find(track, condition)
+            assert found is not None
+            findings.append(Finding(track.name, condition, found))
+    return findings
+
+
+def _run_missing(workers: Workers, setup: Setup, conditions: list[Condition], journal: _Journal) -> None:
     open_tasks: list[tuple[Any, ...]] = []
     for at in range(0, len(conditions), _AT_ONCE):
         for track in setup.tracks:
@@ -221,13 +238,6 @@ def run_all(
             journal.keep(task[1], condition, result)
         progress.update(len(outcome))
     progress.close()
-    findings = []
-    for track in setup.tracks:
-        for condition in conditions:
-            found = journal.find(track, condition)
-            assert found is not None
-            findings.append(Finding(track.name, condition, found))
-    return findings
 
 
 _opened: dict[tuple[str | None, str], Model] = {}

@@ -93,6 +93,8 @@ def _report(about: About, findings: Findings) -> str:
         "![Every track](study-tracks.png)",
         "## How it was measured, and what that cannot show",
         prose.METHOD.format(motion=f"{MOTION_SECONDS:g}"),
+        "## Again",
+        prose.AGAIN,
     ]
     return "\n\n".join(parts) + "\n"
 
