@@ -33,7 +33,7 @@ from tests.stage_process import StageProcess
 
 OWN_PRESET = "soaked"
 _GOOD_PRESET = f'schema = 1\nname = "{OWN_PRESET}"\n[values]\nmapper.y = 1.3\n'
-_MODEL_REQUESTS = 4
+_MODEL_REQUESTS = 20
 DISK_BYTES = 56 << 20
 """A little more than the recorder wants to see free."""
 

@@ -22,6 +22,10 @@ from lavlive.resources import cache_folder, shipped
 from lavlive.supervisor import PythonEngine, Supervisor
 
 
+SETTLED = 4.0
+"""Seconds after a fade by which the old model is closed and its memory given back."""
+
+
 class SwapRun:
     """An engine on the demo track without a stage, and the times at which its pictures were made."""
 
@@ -82,14 +86,17 @@ def main() -> None:
         print(f"normal picture time {normal * 1000:.1f} ms, engine {before / 1e6:.0f} MB")
         for swap in range(options.count):
             first = len(run.made) - 1
+            asked = time.perf_counter()
             run.supervisor.send({"do": "model", "model": str(options.model), "fade": 2.0})
-            run.run(60, until="shown")
-            run.run(3)
+            run.run(300, until="shown")
+            taken = time.perf_counter() - asked
+            run.run(SETTLED)
             longest, xruns = max(run.gaps(first)), run.link.number("audio.xruns")
             memory = run.memory() / before - 1
             print(
-                f"swap {swap + 1}: longest gap {longest / normal:.1f} picture times, {xruns:.0f} xruns, "
-                f"memory {memory:+.1%}"
+                f"swap {swap + 1}: shown after {taken:.1f} s, longest gap {longest / normal:.1f} picture times, "
+                f"{xruns:.0f} xruns, memory {memory:+.1%}",
+                flush=True,
             )
     finally:
         run.close()
