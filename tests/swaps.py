@@ -21,7 +21,6 @@ from lavlive.parameters import Values
 from lavlive.resources import cache_folder, shipped
 from lavlive.supervisor import PythonEngine, Supervisor
 
-
 SETTLED = 4.0
 """Seconds after a fade by which the old model is closed and its memory given back."""
 
@@ -94,8 +93,8 @@ def main() -> None:
             longest, xruns = max(run.gaps(first)), run.link.number("audio.xruns")
             memory = run.memory() / before - 1
             print(
-                f"swap {swap + 1}: shown after {taken:.1f} s, longest gap {longest / normal:.1f} picture times, "
-                f"{xruns:.0f} xruns, memory {memory:+.1%}",
+                f"swap {swap + 1}: shown after {taken:.1f} s, longest gap {longest / normal:.1f} "
+                f"picture times, {xruns:.0f} xruns, memory {memory:+.1%}",
                 flush=True,
             )
     finally:
