@@ -56,7 +56,7 @@ def _projection_needs_no_training(findings: Findings) -> Claim:
     better = [above(d) for d in differences.values()]
     better_in_w = [above(d) for d in in_w.values()]
     return Claim(
-        "No training of the projection is needed for that.",
+        "The projection needs no training.",
         "Similarity of sound and pictures with other projections, less that with the random one, paired by "
         "track. The learned one was fitted on other tracks.",
         said + ".",

@@ -87,11 +87,12 @@ def main(options: argparse.Namespace) -> int:
         seconds=options.seconds,
         notes=tuple(notes),
         quick=options.quick,
+        planned=len(usable) * len(conditions),
     )
     for path in write_report(folder, about, findings):
         print(path)
     minutes = (time.monotonic() - began) / 60
-    trials = f"{len(usable)} tracks, {len(findings)} of {len(usable) * len(conditions)} trials"
+    trials = f"{len(usable)} tracks, {len(findings)} of {about.planned} trials"
     print(f"{trials}, {minutes:.1f} minutes", file=sys.stderr)
     return 0
 

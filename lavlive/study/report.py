@@ -33,6 +33,7 @@ class About:
         seconds: heard of each.
         notes: a line for each track left out.
         quick: only a few conditions.
+        planned: how many trials there would be.
     """
 
     command: str
@@ -44,6 +45,7 @@ class About:
     seconds: float
     notes: tuple[str, ...]
     quick: bool
+    planned: int
 
 
 def write_report(folder: Path, about: About, found: Sequence[Finding]) -> list[Path]:
@@ -51,7 +53,7 @@ def write_report(folder: Path, about: About, found: Sequence[Finding]) -> list[P
     findings = Findings(found)
     figures = draw_all(folder, findings)
     report, section, data = folder / "report.md", folder / "readme.md", folder / "study.json"
-    report.write_text(_report(about, findings), encoding="utf-8")
+    report.write_text(_report(about, findings, len(found)), encoding="utf-8")
     section.write_text(_section(about, findings), encoding="utf-8")
     trials = [{"track": f.track, "condition": f.condition.as_dict(), **f.result} for f in found]
     stated = [asdict(claim) for claim in claims(findings)]
@@ -59,9 +61,9 @@ def write_report(folder: Path, about: About, found: Sequence[Finding]) -> list[P
     return [report, section, data, *figures]
 
 
-def _report(about: About, findings: Findings) -> str:
+def _report(about: About, findings: Findings, trials: int) -> str:
     parts = [
-        _opening(about),
+        _opening(about, trials),
         "![The study in one figure](study.png)",
         _caption(),
         "## In short",
@@ -99,9 +101,11 @@ def _report(about: About, findings: Findings) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _opening(about: About) -> str:
+def _opening(about: About, trials: int) -> str:
     trained = "" if about.trained else ", an untrained placeholder"
-    quick = " A quick run: a few conditions only, to see that all works." if about.quick else ""
+    quick = " A quick run: a few conditions only." if about.quick else ""
+    if trials < about.planned:
+        quick += f" Stopped after {trials} of {about.planned} trials."
     left_out = "".join(f"\n- {note}" for note in about.notes)
     tracks = ", ".join(about.tracks)
     return (
@@ -323,13 +327,15 @@ def _section(about: About, findings: Findings) -> str:
     rows = _short(findings)
     stated = claims(findings)
     against = [claim for claim in stated if claim.verdict in ("contradicted", "partly", "not decided")]
+    kind = " (a quick run: a few conditions)" if about.quick else ""
     missing = "\n".join(
         f"- {claim.sentence} **{claim.verdict.capitalize()}**: {claim.result}" for claim in against
     )
     return (
         "## Does it follow the music?\n\n"
-        f"`lavlive study` asks {len(about.tracks)} real tracks ({about.seconds:g} s each, 95 % intervals "
-        f"over tracks and seeds; [the whole report](docs/study.md), [the tracks](docs/study-tracks.md)).\n\n"
+        f"`lavlive study` asks {len(about.tracks)} real tracks, {about.seconds:g} s of each{kind}, with the "
+        f"generator {about.generator}\nand the encoder {about.encoder}: means with 95 % intervals over tracks "
+        "and seeds. [The whole report](docs/study.md),\n[the tracks](docs/study-tracks.md).\n\n"
         "![What is left of the music along the path](docs/study.png)\n\n"
         + _table(("at the default parameters", "its own music", "control", ""), rows)
         + "\n\nControl: other tracks' sound with the same pictures, or chance. What does not work, or only "
