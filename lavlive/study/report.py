@@ -334,8 +334,8 @@ def _section(about: About, findings: Findings) -> str:
     return (
         "## Does it follow the music?\n\n"
         f"`lavlive study` asks {len(about.tracks)} real tracks, {about.seconds:g} s of each{kind}, with the "
-        f"generator {about.generator}\nand the encoder {about.encoder}: means with 95 % intervals over tracks "
-        "and seeds. [The whole report](docs/study.md),\n[the tracks](docs/study-tracks.md).\n\n"
+        f"generator {about.generator}\nand the encoder {about.encoder}: means with 95 % intervals over "
+        "tracks and seeds. [The whole report](docs/study.md),\n[the tracks](docs/study-tracks.md).\n\n"
         "![What is left of the music along the path](docs/study.png)\n\n"
         + _table(("at the default parameters", "its own music", "control", ""), rows)
         + "\n\nControl: other tracks' sound with the same pictures, or chance. What does not work, or only "
