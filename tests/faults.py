@@ -345,7 +345,8 @@ def fill_disk(rig: Rig) -> str:
     else:
         rig.stage.send(do="record", path=str(path))
     rig.stage.wait(lambda report: report["recording"] or report["recorder_error"], "recording", 20)
-    rig.hold(1.5)
+    # The first fragment holds a second and waits for half a second of missing sound.
+    rig.hold(3.0)
     filler = path.with_suffix(".filler")
     if rig.disk is not None:
         _fill(filler)

@@ -153,19 +153,22 @@ class Soak:
         """Inject faults for so long; returns what was found."""
         began = time.perf_counter()
         kill_at = [began + seconds * (n + 0.5) / stage_kills for n in range(stage_kills)]
-        try:
-            while time.perf_counter() - began < seconds:
+        while time.perf_counter() - began < seconds:
+            try:
                 self._rest(self.rig.chance.uniform(*self._pause))
                 if kill_at and time.perf_counter() >= kill_at[0]:
                     kill_at.pop(0)
                     self._kill_stage()
                 else:
                     self._inject(self._choose())
-                if not self.rig.stage.alive:
-                    raise AssertionError(f"the stage ended by itself: {self.rig.stage.complaints()}")
+            except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as failure:
+                what = f"{self._fault}: {type(failure).__name__}: {failure}"
+                self._violate(f"{what}; {self._engine_now()}")
+            if not self.rig.stage.alive:
+                self._violate(f"{self._fault}: the stage ended by itself: {self.rig.stage.complaints()}")
+                break
+        if self.rig.stage.alive:
             self._rest(3.0)
-        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as failure:
-            self._violate(f"{self._fault}: {type(failure).__name__}: {failure}; {self._engine_now()}")
         self.result.seconds = round(time.perf_counter() - began, 1)
         self._judge()
         return self.result
