@@ -149,6 +149,20 @@ def test_a_fall_that_goes_on_after_a_small_rise_counts_again() -> None:
     assert max(int(((dates > t - 0.999) & (dates <= t)).sum()) for t in dates) <= ALLOWED
 
 
+def test_a_picture_that_swells_with_the_beat_passes_although_it_is_never_at_rest() -> None:
+    """Twice a second from dark to light and back, as music does it, each cell trembling a little."""
+    random = np.random.default_rng(0)
+    trembling = random.normal(0, 0.02, (400, ROWS, COLUMNS, 1))
+
+    def pattern(time: float) -> np.ndarray:
+        swell = 0.25 - 0.2 * np.cos(2 * np.pi * 2.0 * time)
+        return np.clip(plain((swell,) * 3) + trembling[round(time * 60)], 0.0, 1.0).astype(np.float32)
+
+    limited, _ = run(pattern, 60, seconds=5.0)
+    free, _ = run(pattern, 60, seconds=5.0, limit=False)
+    np.testing.assert_array_equal(limited, free)
+
+
 def test_a_flash_in_a_corner_is_left_alone() -> None:
     def pattern(time: float) -> np.ndarray:
         picture = np.full((ROWS, COLUMNS, 3), 0.2, np.float32)

@@ -48,8 +48,7 @@ class _Signal:
 class _Swings:
     """Remembers, per place, the last extremes of one measure and when its last changes ended.
 
-    A change is a swing from the last extreme against the last change. A fall that follows a fall after
-    a small rise counts once more, and so for rises: stricter than the definition, as some analysers are.
+    A change is a swing from the last extreme against the last change.
 
     Args:
         count: number of places.
@@ -57,15 +56,25 @@ class _Swings:
         darker_below: the lower end of a change that counts lies below this.
         area: share of the places that may change too often.
         lasting_marks: whether a mark at the beginning of a change is enough, else it must be at its end.
+        strict: a fall that follows a fall after a small rise counts once more, and so for rises: more than
+            the definition asks for, as some analysers count the mean of the picture. Single places are not
+            counted so: of a real picture they are never at rest, and what is no flash would be held back.
     """
 
     def __init__(
-        self, count: int, step: float, darker_below: float, area: float, lasting_marks: bool = True
+        self,
+        count: int,
+        step: float,
+        darker_below: float,
+        area: float,
+        lasting_marks: bool = True,
+        strict: bool = False,
     ) -> None:
         self._step = step
         self._darker_below = darker_below
         self._area = area
         self._lasting_marks = lasting_marks
+        self._strict = strict
         self._direction = np.zeros(count, np.int8)
         self._high = np.zeros(count, np.float32)
         self._low = np.zeros(count, np.float32)
@@ -87,16 +96,21 @@ class _Swings:
         x, marked = signal.values, signal.marked
         down = (self._direction >= 0) & (self._high - x >= self._step) & (x < self._darker_below)
         up = (self._direction <= 0) & (x - self._low >= self._step) & (self._low < self._darker_below)
-        turned, start = self._run(x)
-        again = (turned | ~self._run_counted) & (np.abs(x - start) >= self._step)
-        down |= again & (x < start) & (self._direction < 0) & (x < self._darker_below)
-        up |= again & (x > start) & (self._direction > 0) & (start < self._darker_below)
+        if self._strict:
+            turned, start = self._run(x)
+            again = (turned | ~self._run_counted) & (np.abs(x - start) >= self._step)
+            down |= again & (x < start) & (self._direction < 0) & (x < self._darker_below)
+            up |= again & (x > start) & (self._direction > 0) & (start < self._darker_below)
         return down & (marked | self._high_marked), up & (marked | self._low_marked)
 
     def _run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where showing `x` turns a rise into a fall or back, and where the rise or fall then began."""
         turned = (x - self._last) * (self._last - self._run_from) < 0
         return turned, np.where(turned, self._last, self._run_from)
+
+    def turns(self, signal: _Signal) -> bool:
+        """Whether showing these values turns any place's rise into a fall or back."""
+        return bool(self._run(signal.values)[0].any())
 
     def within_budget(self, signal: _Signal, clock: float) -> bool:
         """Whether these values may be shown at `clock`."""
@@ -136,25 +150,30 @@ class _Measure:
     """Luminance or redness of every cell, and of the picture as a whole.
 
     The whole matters where parts flash in turn, each seldom enough by itself. It counts as changed only
-    where a good part of the cells did.
+    where a good part of the cells did. It is watched twice: from extreme to extreme, and strictly, from one
+    reversal of its course to the next, however small.
     """
 
     def __init__(self, cells: int, step: float, darker_below: float) -> None:
         self._step = step
         self._cells = _Swings(cells, step, darker_below, AREA)
         self._whole = _Swings(1, step, darker_below, 0.0, lasting_marks=False)
-        self._at_extreme = np.zeros(cells, np.float32)
+        self._runs = _Swings(1, step, darker_below, 0.0, lasting_marks=False, strict=True)
+        self._at_extreme = self._at_reversal = self._before = np.zeros(cells, np.float32)
 
     def begin(self, signal: _Signal) -> None:
         """Start from the first values."""
         self._cells.begin(signal)
-        self._at_extreme = self._marked_values(signal)
+        self._at_extreme = self._at_reversal = self._before = self._marked_values(signal)
         self._whole.begin(self._whole_of(signal))
+        self._runs.begin(self._run_of(signal))
 
     def within_budget(self, signal: _Signal, clock: float) -> bool:
         """Whether these values may be shown at `clock`."""
-        return self._cells.within_budget(signal, clock) and self._whole.within_budget(
-            self._whole_of(signal), clock
+        return (
+            self._cells.within_budget(signal, clock)
+            and self._whole.within_budget(self._whole_of(signal), clock)
+            and self._runs.within_budget(self._run_of(signal), clock)
         )
 
     def show(self, signal: _Signal, clock: float) -> None:
@@ -162,14 +181,26 @@ class _Measure:
         self._cells.show(signal, clock)
         if self._whole.show(self._whole_of(signal), clock)[0]:
             self._at_extreme = self._marked_values(signal)
+        run = self._run_of(signal)
+        if self._runs.turns(run):
+            self._at_reversal = self._before
+        self._before = self._marked_values(signal)
+        self._runs.show(run, clock)
 
     @staticmethod
     def _marked_values(signal: _Signal) -> np.ndarray:
         return signal.values * signal.marked
 
     def _whole_of(self, signal: _Signal) -> _Signal:
+        return self._mean_of(self._marked_values(signal), self._at_extreme)
+
+    def _run_of(self, signal: _Signal) -> _Signal:
         values = self._marked_values(signal)
-        changed = np.abs(values - self._at_extreme) >= self._step / 4
+        run = self._mean_of(values, self._at_reversal)
+        return self._mean_of(values, self._before) if self._runs.turns(run) else run
+
+    def _mean_of(self, values: np.ndarray, begin: np.ndarray) -> _Signal:
+        changed = np.abs(values - begin) >= self._step / 4
         return _Signal(np.array([values.mean()]), np.array([changed.mean() >= AREA]))
 
 
