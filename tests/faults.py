@@ -206,8 +206,11 @@ def play_bad_sound(rig: Rig) -> str:
 
 @_fault("source that is not there")
 def ask_for_missing_source(rig: Rig) -> str:
+    before = rig.stage.now["state"]["source"]
     rig.stage.send(do="source", source=SourceSpec("input", "no such device").to_json())
     rig.hold(0.5)
+    # A busy machine may take long to find out that it is not there; until then it is what was asked for.
+    rig.stage.wait(lambda report: report["state"]["source"] == before, "refusal of the source", 60)
     return "the one before goes on"
 
 
