@@ -9,7 +9,6 @@ time and goes on with ``--resume``. ``generator.safetensors`` in the output fold
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from lavlive.generator.network import GeneratorConfig
 from lavlive.training.generator_data import PictureSet, batches, load_pictures
 from lavlive.training.generator_features import SOURCES, feature_network
 from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
-from lavlive.training.generator_trainer import Recipe, Trainer, grow
+from lavlive.training.generator_trainer import Recipe, Trainer, finish, grow
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -50,20 +49,27 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--channel-base", type=int, default=2048)
     parser.add_argument("--channel-max", type=int, default=256)
-    parser.add_argument("--mapping-layers", type=int, default=2)
     parser.add_argument("--w-dim", type=int, default=512)
+    parser.add_argument("--code", type=int, default=64, help="numbers in a code; at most --w-dim")
     parser.add_argument("--features", choices=sorted(SOURCES), default="nudenet")
     parser.add_argument("--batch", type=int, default=Recipe.batch)
     parser.add_argument("--rate", type=float, default=Recipe.rate_generator, help="Adam's learning rate")
     parser.add_argument(
-        "--augment", type=float, default=Recipe.augment, help="0 to 1; 1 when each picture is seen often"
+        "--adversarial", type=float, default=Recipe.adversarial, help="the discriminator's weight"
     )
+    parser.add_argument("--warm-up", type=int, default=Recipe.warm_up, help="pictures until it counts fully")
     parser.add_argument(
-        "--moments", type=float, default=Recipe.moments, help="weight of moment matching: more, more diverse"
+        "--nats", type=float, default=Recipe.nats, help="what a code may cost: more copy better, mix worse"
     )
+    parser.add_argument("--moments", type=float, default=Recipe.moments, help="weight of moment matching")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
-    parser.add_argument("--workers", type=int, help="threads with a share of the batch (CPU)")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of the convolutions"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="twice as fast; needs a C++ compiler and a minute to begin"
+    )
     parser.add_argument("--sheet-minutes", type=float, default=4.0, help="between sheets and checkpoints")
     return parser.parse_args(argv)
 
@@ -90,6 +96,13 @@ def stage_ends(first: int, resolution: int, shares: str) -> list[tuple[int, floa
     return [(r, float(end)) for r, end in zip(resolutions, ends, strict=True)]
 
 
+def fast_half(device: str) -> bool:
+    """Whether bfloat16 is faster than float32 there."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
 class Run:
     """One training run: it ends when its budget is used up, or when it is told to stop."""
 
@@ -109,28 +122,28 @@ class Run:
         device = options.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        workers = options.workers or (1 if device != "cpu" else min(os.cpu_count() or 1, 2))
-        if device == "cpu":
-            torch.set_num_threads(1 if workers > 1 else os.cpu_count() or 1)
+        half = options.precision == "bfloat16" or (options.precision == "auto" and fast_half(device))
         config = GeneratorConfig(
             resolution,
-            z_dim=options.w_dim,
-            w_dim=options.w_dim,
-            mapping_layers=options.mapping_layers,
+            z_dim=options.code,
+            w_dim=options.code,
+            mapping_layers=1,
             channel_base=options.channel_base,
             channel_max=options.channel_max,
         )
         recipe = Recipe(
             batch=options.batch,
             rate_generator=options.rate,
-            rate_discriminator=options.rate / 4,
-            augment=options.augment,
+            adversarial=options.adversarial,
+            warm_up=options.warm_up,
+            nats=options.nats,
             moments=options.moments,
             seed=options.seed,
         )
         features = feature_network(options.features)
         some = next(batches(self._pictures(resolution).train, 256, np.random.default_rng(options.seed)))
-        self.trainer = Trainer(config, recipe, features, some.mean((0, 2, 3)), torch.device(device), workers)
+        colour = some.mean((0, 2, 3))
+        self.trainer = Trainer(config, recipe, features, colour, torch.device(device), half, options.compile)
         if options.resume:
             self.trainer.load(self.checkpoint)
 
@@ -197,10 +210,12 @@ class Run:
         trainer = self.trainer
         trainer.save(self.checkpoint)
         average = trainer.average
-        final = self.options.resolution
-        shown = grow(average, final) if average.config.resolution < final else average
-        save_generator(self.out / "generator.safetensors", shown.cpu(), self.card())
-        average.to(trainer.device)
+        options = self.options
+        final = options.resolution
+        grown = grow(average, final) if average.config.resolution < final else average
+        shown = finish(grown, trainer.cloud, options.w_dim)
+        save_generator(self.out / "generator.safetensors", shown, self.card())
+        average = finish(average, trainer.cloud, options.w_dim).freeze()
         name = f"{trainer.progress.pictures:08d}"
         rows = 6
         write_sheet(render(average, random_w(average, 8 * rows, 0)), self.out / f"random-{name}.jpg")
@@ -216,17 +231,19 @@ class Run:
             "licence": options.licence,
             "data": f"{options.data.name}, dim pictures brightened, each under its eight symmetries",
             "recipe": (
-                "StyleGAN2 generator, projected discriminator (hinge loss) on fixed features of "
-                f"{options.features}, moments of these features matched, averaged weights, grown from "
-                f"{self.stages[0][0]}² to {options.resolution}²; half of the pictures from "
-                "W_mean + s W_std N(0, I) per layer group, as sound drives it"
+                "StyleGAN2 generator, trained as the decoder of a variational autoencoder with a code for "
+                "each layer group and, at once, against a projected discriminator (hinge loss, moments "
+                f"matched) on fixed features of {options.features}; averaged weights, grown from "
+                f"{self.stages[0][0]}² to {options.resolution}²; w is normal, as sound draws it"
             ),
             "command": "python -m lavlive.training generator "
             f"--data {options.data.name} --resolution {options.resolution} --shares {options.shares} "
             f"--channel-base {options.channel_base} --channel-max {options.channel_max} "
-            f"--mapping-layers {options.mapping_layers} --batch {options.batch} --rate {options.rate} "
-            f"--features {options.features} --augment {options.augment} --moments {options.moments} "
-            f"--seed {options.seed}",
+            f"--code {options.code} --batch {options.batch} --rate {options.rate} "
+            f"--adversarial {options.adversarial} "
+            f"--warm-up {options.warm_up} --nats {options.nats} --moments {options.moments} "
+            f"--features {options.features} --precision {options.precision} --seed {options.seed} "
+            f"--pictures {trainer.progress.pictures}",
             "seed": options.seed,
             "trained_resolution": trainer.generator.config.resolution,
             "pictures_seen": trainer.progress.pictures,

@@ -94,7 +94,11 @@ class ProjectedDiscriminator(nn.Module):
 
     def project(self, pictures: Tensor) -> list[Tensor]:
         """Pictures [N, 3, H, W] in −1..1 → what the heads see; no training of the heads changes it."""
-        mixed: list[Tensor] = self.mixing(self._features[0](pictures))
+        return self.project_taps(self._features[0](pictures), pictures)
+
+    def project_taps(self, taps: list[Tensor], pictures: Tensor) -> list[Tensor]:
+        """The same, with the features of the pictures already computed."""
+        mixed: list[Tensor] = self.mixing(taps)
         return [*mixed, F.avg_pool2d(pictures, _SHRINK)]
 
     def forward(self, mixed: list[Tensor]) -> list[Tensor]:
@@ -111,42 +115,3 @@ def discriminator_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
 def generator_loss(fake: list[Tensor]) -> Tensor:
     """The generator's side of the hinge loss, summed over scales."""
     return -torch.stack([logits.mean() for logits in fake]).sum()
-
-
-def augment(pictures: Tensor, strength: float = 1.0) -> Tensor:
-    """Differentiable augmentation (Zhao et al. 2020): brightness, saturation, contrast, shift, cutout.
-
-    The discriminator sees real and made pictures only through it, so few pictures last longer. ``strength``
-    from 0 (pictures as they are) to 1; a short training needs little, since nothing is seen often.
-    """
-    if strength <= 0:
-        return pictures
-    n, _, height, width = pictures.shape
-    device = pictures.device
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, device=device)
-
-    x = pictures + (uniform(n, 1, 1, 1) - 0.5) * 0.5 * strength
-    grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * (1 + (uniform(n, 1, 1, 1) - 0.5) * strength)
-    level = x.mean((1, 2, 3), keepdim=True)
-    x = level + (x - level) * (1 + (uniform(n, 1, 1, 1) - 0.5) * 0.5 * strength)
-    # One shift for the batch would be seen through; one per picture by an index, since it is a copy only.
-    reach = round(height * strength / 8)
-    rows = torch.arange(height, device=device)
-    dy = torch.randint(-reach, reach + 1, (n, 1), device=device)
-    dx = torch.randint(-reach, reach + 1, (n, 1), device=device)
-    padded = F.pad(x, (1, 1, 1, 1), value=-1.0)
-    ys = (rows + dy + 1).clamp(0, height + 1)
-    xs = (rows + dx + 1).clamp(0, width + 1)
-    picture = torch.arange(n, device=device)
-    x = padded.permute(0, 2, 3, 1)[picture[:, None, None], ys[:, :, None], xs[:, None, :]].permute(0, 3, 1, 2)
-    size = height // 2
-    top = torch.randint(-size // 2, height - size // 2, (n, 1), device=device)
-    left = torch.randint(-size // 2, width - size // 2, (n, 1), device=device)
-    in_rows = (rows >= top) & (rows < top + size)
-    in_columns = (rows >= left) & (rows < left + size)
-    hole = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-    cut = uniform(n, 1, 1, 1) < 0.5 * strength
-    return torch.where(hole & cut, 0.0, x)

@@ -1,33 +1,46 @@
-"""One generator in training: its networks, its optimisers, one step, and its checkpoint."""
+"""One generator in training: its networks, its optimisers, one step, and its checkpoint.
+
+    real picture ─► encoder ─► code ─┐
+                        N(0, I) ─────┴─► synthesis ─► pictures ─► likeness (of a code's to its original)
+                                                          └─────► discriminator and moments (of all)
+
+An autoencoder and a GAN at once (Larsen et al., "Autoencoding beyond pixels", 2016): likeness gives every
+real picture a place in W, the discriminator makes what lies between them look real, too.
+"""
 
 from __future__ import annotations
 
 import copy
 import io
 import math
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lavlive.errors import CheckpointError, TrainingError
 from lavlive.generator.checkpoint import write_atomically
-from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.network import Generator, GeneratorConfig, Linear
 from lavlive.training.generator_discriminator import (
     ProjectedDiscriminator,
-    augment,
     discriminator_loss,
     generator_loss,
 )
+from lavlive.training.generator_encoder import SIDE, Cloud, PictureEncoder, RateControl, divergence, draw
 from lavlive.training.generator_features import FeatureNetwork
+from lavlive.training.generator_likeness import Likeness
 from lavlive.training.generator_moments import RunningMoments, moment_loss, pool
 
 _FAINT = 0.25
+_GENTLE = 0.3
+_LIFT = 4.0
+"""In deviations: the mapping's bias. So far above the leaky activation's bend it is linear."""
+_MOST_SEEN = 128
+_KEEP = 0.98
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -35,22 +48,27 @@ M = TypeVar("M", bound=nn.Module)
 class Recipe:
     """What the training may choose. Rates are Adam's; half-lives and periods count pictures.
 
-    ``sound_share`` of the pictures come from W_mean + s·W_std ⊙ N(0, I), the way sound drives the
-    generator, with s even in ``sound_spread``; the others from the mapping network. In ``mixing_share`` of
-    the pictures the coarse, middle and fine layers have each their own w. ``moments`` weighs the moment
-    matching.
+    Attributes:
+        adversarial: size of the discriminator's gradient at the pictures, relative to that of likeness.
+        warm_up: pictures until it has that size; 0 before half of them. Until then likeness turns from
+            colours and layout to details.
+        nats: what a code costs, on average; see `RateControl`.
+        moments: weight of moment matching beside the discriminator.
+        spread: the codes that no picture has are normal with a deviation evenly drawn between these two.
+        mixing_share: of them so many have a code of their own for each layer group, the others one for all.
     """
 
-    batch: int = 8
-    rate_generator: float = 0.002
-    rate_discriminator: float = 0.0005
+    batch: int = 16
+    rate_generator: float = 0.005
+    rate_encoder: float = 0.001
+    rate_discriminator: float = 0.0002
     average_half_life: float = 5000.0
-    sound_share: float = 0.5
-    sound_spread: tuple[float, float] = (0.4, 1.2)
+    adversarial: float = 0.5
+    warm_up: int = 40_000
+    nats: float = 100.0
+    moments: float = 0.5
+    spread: tuple[float, float] = (0.6, 1.1)
     mixing_share: float = 0.5
-    feature_resolution: int = 64
-    augment: float = 0.0
-    moments: float = 3.0
     seed: int = 0
 
 
@@ -60,9 +78,15 @@ def layer_groups(config: GeneratorConfig) -> list[int]:
 
 
 def begin(config: GeneratorConfig, mean_colour: Tensor) -> Generator:
-    """A generator whose first pictures are faint shapes on the data's mean colour [3] in −1..1."""
+    """A generator whose first pictures are faint shapes on the data's mean colour [3] in −1..1.
+
+    In training w is a code: normal with mean 0 and deviation 1, of fewer numbers than w has in the show, and
+    the mapping network is left out.
+    """
     generator = Generator(config)
     with torch.no_grad():
+        for affine in affines(generator):
+            affine.weight.mul_(_GENTLE)
         for index, module in enumerate(generator.synthesis.blocks):
             block: Any = module
             if block.to_picture is not None:
@@ -70,6 +94,11 @@ def begin(config: GeneratorConfig, mean_colour: Tensor) -> Generator:
                 if index == 0:
                     block.to_picture.bias.copy_(mean_colour)
     return generator
+
+
+def affines(generator: Generator) -> list[Linear]:
+    """The layers that make styles of w."""
+    return [m for n, m in generator.named_modules() if n.endswith("affine") and isinstance(m, Linear)]
 
 
 def grow(generator: Generator, resolution: int) -> Generator:
@@ -94,6 +123,51 @@ def grow(generator: Generator, resolution: int) -> Generator:
     return grown
 
 
+def affine_groups(generator: Generator) -> list[int]:
+    """The layer group of each of `affines`: a picture layer takes the w of the layer after its block."""
+    groups, found, index = layer_groups(generator.config), [], 0
+    for module in generator.synthesis.blocks:
+        block: Any = module
+        found += [groups[index + offset] for offset in range(block.convolutions + 1)]
+        index += block.convolutions
+    return found
+
+
+@torch.no_grad()
+def finish(generator: Generator, cloud: Cloud, w_dim: int, seed: int = 0) -> Generator:
+    """For the show: a copy whose w has ``w_dim`` numbers, with a mapping network that makes them normal.
+
+    A code is w's part along as many fixed random directions, orthogonal to one another, placed in the
+    ``cloud`` of codes; what lies across them changes nothing. So a w whose numbers are independent and of
+    deviation 1 has just such a code, and the sound's random projection meets all of it. The one layer of
+    the mapping maps z to w = √2 (z + lift), linear but for deviations beyond the lift; the affine layers
+    are given w's mean and spread.
+    """
+    config = replace(generator.config, z_dim=w_dim, w_dim=w_dim)
+    finished = Generator(config)
+    kept = {k: v.cpu() for k, v in generator.synthesis.state_dict().items() if "affine.weight" not in k}
+    finished.synthesis.load_state_dict(kept, strict=False)
+    layer: Any = finished.mapping.layers[0]
+    nn.init.eye_(layer.weight).div_(layer.weight_gain)
+    layer.bias.fill_(_LIFT / layer.bias_gain)
+    deviation = math.sqrt(2)
+    mean = deviation * _LIFT
+    finished.mapping.w_mean.fill_(mean)
+    random = torch.Generator().manual_seed(seed)
+    directions = torch.linalg.qr(torch.randn(w_dim, generator.config.w_dim, generator=random))[0]
+    roots, means = cloud.root.cpu(), cloud.mean.cpu()
+    for trained, module, group in zip(
+        affines(generator), affines(finished), affine_groups(generator), strict=True
+    ):
+        weight = trained.weight.cpu() * trained.weight_gain
+        bias = trained.bias.cpu() + weight @ means[group]
+        weight = weight @ roots[group] @ directions.T / (module.weight_gain * deviation)
+        # Rounded as the file will be, so that the two changes cancel to its last bit.
+        module.weight.copy_(weight.half().float())
+        module.bias.copy_(bias - module.weight_gain * mean * module.weight.sum(1))
+    return finished
+
+
 @dataclass
 class Progress:
     """How far a training has come."""
@@ -103,11 +177,12 @@ class Progress:
 
 
 class Trainer:
-    """Generator, averaged generator and discriminator with one training step.
+    """Generator, averaged generator, encoder and discriminator with one training step.
 
-    Several ``workers`` train in threads of their own on replicas that share the weights, without waiting
-    for one another (Recht et al., "Hogwild!", 2011); torch's own threads would wait at every layer, which
-    costs much where other programs want the cores too. So a run on one CPU is not repeatable to the bit.
+    Args:
+        half: convolutions in bfloat16, about twice as fast where the processor has instructions for it.
+        compiled: the generator's step through torch's compiler, twice as fast again; it needs a C++
+            compiler and, at each resolution, a minute.
     """
 
     def __init__(
@@ -117,156 +192,176 @@ class Trainer:
         features: FeatureNetwork,
         mean_colour: Tensor,
         device: torch.device,
-        workers: int = 1,
+        half: bool = False,
+        compiled: bool = False,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.device = device
-        self.workers = workers
+        self.half = half
+        self.compiled = compiled
         self.progress = Progress()
         self.history: list[dict[str, Any]] = []
         self.generator = _placed(begin(config, mean_colour), device)
+        self.encoder = _placed(PictureEncoder(config.w_dim), device)
         discriminator = ProjectedDiscriminator(features.to_device(torch.device("cpu")), recipe.seed)
         features.to_device(device)
+        self.features = features
         self.discriminator = _placed(discriminator, device)
-        self._pool = ThreadPoolExecutor(workers)
-        self._lock = threading.Lock()
+        self.cloud = Cloud(config.w_dim, device)
+        self.likeness = Likeness()
+        self.rate_control = RateControl(recipe.nats)
         self._prepare()
 
     def _prepare(self) -> None:
-        """Optimisers, average and replicas for the present networks."""
+        """Optimisers and average for the present networks."""
         recipe = self.recipe
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.optimizer_g = torch.optim.Adam(
-            self.generator.parameters(), lr=recipe.rate_generator, betas=(0.0, 0.99)
+            self.generator.synthesis.parameters(), lr=recipe.rate_generator, betas=(0.5, 0.99)
+        )
+        self.optimizer_e = torch.optim.Adam(
+            self.encoder.parameters(), lr=recipe.rate_encoder, betas=(0.9, 0.99)
         )
         self.optimizer_d = torch.optim.Adam(
             self.discriminator.heads.parameters(), lr=recipe.rate_discriminator, betas=(0.0, 0.99)
         )
         self.moments_real, self.moments_made = RunningMoments(), RunningMoments()
-        self.w_std = torch.ones(self.generator.config.w_dim, device=self.device)
-        self._make_replicas()
-        self.measure_w()
-
-    def _make_replicas(self) -> None:
-        original = (self.generator, self.discriminator)
-        self.replicas = [original]
-        if self.workers > 1:
-            # A copy for every worker: autograd forbids writing to what another thread still differentiates.
-            self.replicas = []
-            for _ in range(self.workers):
-                pair = (copy.deepcopy(self.generator), _copy_discriminator(self.discriminator))
-                for module, theirs in zip(pair, original, strict=True):
-                    _share_weights(module, theirs)
-                self.replicas.append(pair)
+        self._sizes: dict[str, float] = {}
+        self._groups = torch.tensor(layer_groups(self.generator.config), device=self.device)
+        synthesis: Callable[..., Tensor] = self.generator.synthesis
+        self._synthesis = torch.compile(synthesis, dynamic=False) if self.compiled else synthesis
 
     def grow(self, resolution: int) -> None:
-        """Go on at a higher resolution with what was learned; the averages grow too."""
+        """Go on at a higher resolution with what was learned; the average grows too."""
         average = _placed(grow(self.average, resolution), self.device)
         self.generator = _placed(grow(self.generator, resolution), self.device)
         self._prepare()
         self.average = average.eval().requires_grad_(False)
 
-    @torch.no_grad()
-    def measure_w(self) -> None:
-        """Take W's mean and spread anew from 1000 z."""
-        config = self.generator.config
-        z = torch.randn(1000, config.z_dim, device=self.device)
-        w = self.generator.mapping(z)
-        self.generator.mapping.w_mean.copy_(w.mean(0))
-        self.w_std.copy_(w.std(0))
+    def draw_codes(self, count: int) -> Tensor:
+        """Codes [count, 3 groups, w_dim] that no picture has, as the recipe says."""
+        recipe = self.recipe
+        low, high = recipe.spread
+        spread = low + (high - low) * torch.rand(count, 1, 1, device=self.device)
+        codes = torch.randn(count, 3, self.generator.config.w_dim, device=self.device) * spread
+        apart = torch.rand(count, 1, 1, device=self.device) < recipe.mixing_share
+        return self.cloud.place(torch.where(apart, codes, codes[:, :1]))
 
-    def draw_w(self, generator: Generator, count: int) -> Tensor:
-        """w+ [count, L, w_dim] as the recipe says."""
-        recipe, config = self.recipe, generator.config
-        groups = torch.tensor(layer_groups(config), device=self.device)
-        mapped = generator.mapping(torch.randn(3 * count, config.z_dim, device=self.device))
-        low, high = recipe.sound_spread
-        spread = low + (high - low) * torch.rand(count, 1, device=self.device)
-        deviation = torch.randn(3, count, config.w_dim, device=self.device) * spread * self.w_std
-        sound = generator.mapping.w_mean + deviation
-        is_sound = torch.rand(count, 1, device=self.device) < recipe.sound_share
-        w = torch.where(is_sound, sound, mapped.view(3, count, -1))
-        apart = torch.rand(3, count, 1, device=self.device) < recipe.mixing_share
-        w = torch.where(apart, w, w[:1])
-        return w[groups].transpose(0, 1)
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half)
 
-    def _view(self, pictures: Tensor) -> Tensor:
-        """What the discriminator sees: augmented, at least at the features' resolution."""
-        pictures = augment(pictures, self.recipe.augment)
-        size = self.recipe.feature_resolution
-        if pictures.shape[-1] < size:
-            pictures = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear")
-        return pictures.contiguous(memory_format=torch.channels_last)
+    def _taps(self, pictures: Tensor) -> list[Tensor]:
+        with self._autocast():
+            return self.features(pictures.contiguous(memory_format=torch.channels_last))
 
-    def step(self, source: Iterator[Tensor], noise: float = 1.0, rounds: int = 4) -> dict[str, float]:
-        """Train every worker on ``rounds`` batches [N, 3, R, R] in −1..1; the mean losses.
+    def _project(self, taps: list[Tensor], pictures: Tensor) -> list[Tensor]:
+        with self._autocast():
+            return [x.float() for x in self.discriminator.project_taps(taps, pictures)]
 
-        ``spread`` in the result is the made pictures' deviation in features, relative to that of real ones.
+    def _view(self) -> Callable[[Tensor], Tensor]:
+        """What features look at in this step: all of a picture, or of a large one a part or a smaller one."""
+        resolution = self.generator.config.resolution
+        if resolution < SIDE:
+            return lambda x: F.interpolate(x, size=(SIDE, SIDE), mode="bilinear")
+        if resolution <= _MOST_SEEN:
+            return lambda x: x
+        if torch.rand(()) < 0.4:
+            return lambda x: F.interpolate(x, size=(_MOST_SEEN, _MOST_SEEN), mode="area")
+        top, left = (int(torch.randint(resolution - _MOST_SEEN + 1, ())) for _ in range(2))
+        return lambda x: x[:, :, top : top + _MOST_SEEN, left : left + _MOST_SEEN]
+
+    def step(self, source: Iterator[Tensor], noise: float = 1.0) -> dict[str, float]:
+        """Train on one batch [N, 3, R, R] in −1..1 of ``source``; what was lost by the way.
 
         ``noise`` scales the noise inputs. Raises TrainingError when a loss is no longer finite.
         """
-
-        def work(replica: tuple[Generator, ProjectedDiscriminator]) -> list[tuple[float, float]]:
-            losses = []
-            for _ in range(rounds):
-                with self._lock:
-                    real = next(source)
-                losses.append(self._train(*replica, real.to(self.device), noise))
-            return losses
-
-        losses = [pair for pairs in self._pool.map(work, self.replicas) for pair in pairs]
-        loss_d, loss_g = (sum(column) / len(losses) for column in zip(*losses, strict=True))
-        if not math.isfinite(loss_d + loss_g):
-            raise TrainingError("the losses are no longer finite; resume from the last checkpoint")
-        self.measure_w()
-        made, real = self.moments_made, self.moments_real
-        spread = float((made.deviation / real.deviation).mean())
-        return {"loss_d": loss_d, "loss_g": loss_g, "spread": spread}
-
-    def _train(
-        self, generator: Generator, discriminator: ProjectedDiscriminator, real: Tensor, noise: float
-    ) -> tuple[float, float]:
-        """One step of both networks; the pictures are made once and serve both."""
+        real = next(source).to(self.device)
         count = len(real)
-        made = generator.synthesis(self.draw_w(generator, count), noise, random_noise=noise > 0)
-        discriminator.heads.requires_grad_(True)
-        discriminator.zero_grad(set_to_none=True)
+        with self._autocast():
+            mean, log_variance = self.encoder(_shrink(real))
+        share = self._adversarial_share()
+        codes = draw(mean, log_variance)
+        self.cloud.follow(codes)
+        if share > 0:
+            codes = torch.cat([codes, self.draw_codes(count)])
+        with self._autocast():
+            made = self._synthesis(codes[:, self._groups], noise, random_noise=noise > 0)
+        made = made.float()
+        view = self._view()
+        seen = view(real)
         with torch.no_grad():
-            seen_real = discriminator.project(self._view(real))
-            seen_made = discriminator.project(self._view(made.detach()))
-        loss_d = discriminator_loss(discriminator(seen_real), discriminator(seen_made))
-        loss_d.backward()
-        with self._lock:
-            _lend_gradients(discriminator, self.discriminator)
-            self.optimizer_d.step()
+            real_taps = self._taps(seen)
+            projected = self._project(real_taps, seen)
+        self.likeness.measure(real_taps)
+        leaf = made.detach().requires_grad_()
+        looked = view(leaf)
+        made_taps = self._taps(looked)
+        self.likeness.detail = min(self.progress.pictures / max(self.recipe.warm_up, 1), 1.0)
+        unlike = self.likeness(leaf[:count], real, [tap[:count] for tap in made_taps], real_taps)
+        (pull,) = torch.autograd.grad(unlike, leaf, retain_graph=share > 0)
+        losses = {"unlike": unlike.item()}
+        if share > 0:
+            push, found = self._adversary(leaf, looked, made_taps, projected, count)
+            losses |= found
+            pull = pull + push * (share * self._ratio(pull[:count], push))
+        cost = divergence(mean, log_variance)
+        losses["nats"] = cost.item()
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise TrainingError("the losses are no longer finite; resume from the last checkpoint")
+        for optimizer in (self.optimizer_g, self.optimizer_e):
+            optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward([made, self.rate_control.weight * cost], [pull, None])
+        nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        self.optimizer_g.step()
+        self.optimizer_e.step()
+        self.rate_control.follow(losses["nats"])
+        self.progress.pictures += count
+        self._follow(count)
+        return losses
 
+    def _adversary(
+        self, leaf: Tensor, looked: Tensor, taps: list[Tensor], real: list[Tensor], count: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        """A step of the discriminator, then its gradient at the pictures ``leaf``, and losses."""
+        discriminator = self.discriminator
+        projected = self._project(taps, looked)
+        discriminator.heads.requires_grad_(True)
+        self.optimizer_d.zero_grad(set_to_none=True)
+        loss_d = discriminator_loss(discriminator(real), discriminator([x.detach() for x in projected]))
+        loss_d.backward()
+        self.optimizer_d.step()
         discriminator.heads.requires_grad_(False)
-        generator.zero_grad(set_to_none=True)
-        seen_made = discriminator.project(self._view(made))
-        loss_g = generator_loss(discriminator(seen_made))
-        pooled = pool(seen_made)
-        with self._lock:
-            self.moments_made.update(pooled.detach())
-            self.moments_real.update(pool(seen_real))
+        loss_g = generator_loss(discriminator(projected))
+        pooled = pool([x[count:] for x in projected])
+        self.moments_made.update(pooled.detach())
+        self.moments_real.update(pool(real))
         matched = moment_loss(pooled, self.moments_made, self.moments_real)
-        (loss_g + self.recipe.moments * matched).backward()
-        with self._lock:
-            _lend_gradients(generator, self.generator)
-            self.optimizer_g.step()
-            self.progress.pictures += count
-            self._follow(count)
-        return loss_d.item(), loss_g.item()
+        (push,) = torch.autograd.grad(loss_g + self.recipe.moments * matched, leaf)
+        spread = float((self.moments_made.deviation / self.moments_real.deviation).mean())
+        return push, {"loss_d": loss_d.item(), "loss_g": loss_g.item(), "spread": spread}
+
+    def _adversarial_share(self) -> float:
+        recipe = self.recipe
+        if recipe.warm_up <= 0:
+            return recipe.adversarial
+        return recipe.adversarial * min(max(2 * self.progress.pictures / recipe.warm_up - 1, 0.0), 1.0)
+
+    def _ratio(self, pull: Tensor, push: Tensor) -> float:
+        """How many times larger likeness's gradient is than the discriminator's, lately."""
+        for name, gradient in (("pull", pull), ("push", push)):
+            size = float(gradient.square().mean().sqrt())
+            before = self._sizes.get(name, size)
+            self._sizes[name] = _KEEP * before + (1 - _KEEP) * size
+        return self._sizes["pull"] / max(self._sizes["push"], 1e-12)
 
     @torch.no_grad()
     def _follow(self, count: int) -> None:
         """Move the averaged weights; early in training they follow faster."""
         half_life = min(self.recipe.average_half_life, 0.05 * self.progress.pictures)
         keep = 0.5 ** (count / max(half_life, 1e-8))
-        for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            kept.lerp_(new, 1 - keep)
-        for buffer, newer in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            buffer.copy_(newer)
+        averaged: list[Tensor] = list(self.average.parameters())
+        torch._foreach_lerp_(averaged, list[Tensor](self.generator.parameters()), 1 - keep)
 
     def save(self, path: Path) -> None:
         """Write everything a resumed run needs. Raises TrainingError; the older file stays."""
@@ -274,11 +369,8 @@ class Trainer:
             "config": asdict(self.generator.config),
             "progress": asdict(self.progress),
             "history": self.history,
-            "generator": self.generator.state_dict(),
-            "average": self.average.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "optimizer_g": self.optimizer_g.state_dict(),
-            "optimizer_d": self.optimizer_d.state_dict(),
+            "rate_weight": self.rate_control.weight,
+            **{name: getattr(self, name).state_dict() for name in _KEPT},
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -305,28 +397,40 @@ class Trainer:
             self.generator = _placed(Generator(found), self.device)
             self._prepare()
         try:
-            self.generator.load_state_dict(state["generator"])
-            self.average.load_state_dict(state["average"])
-            self.discriminator.load_state_dict(state["discriminator"])
-            self.optimizer_g.load_state_dict(state["optimizer_g"])
-            self.optimizer_d.load_state_dict(state["optimizer_d"])
+            for name in _KEPT:
+                getattr(self, name).load_state_dict(state[name])
             self.progress = Progress(**state["progress"])
             self.history = list(state["history"])
+            self.rate_control.weight = float(state["rate_weight"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{path} does not fit this lavlive's training: {error}") from error
-        for group in self.optimizer_g.param_groups:
-            group["lr"] = self.recipe.rate_generator
-        for group in self.optimizer_d.param_groups:
-            group["lr"] = self.recipe.rate_discriminator
-        self._make_replicas()
-        self.measure_w()
+        rates = (self.recipe.rate_generator, self.recipe.rate_encoder, self.recipe.rate_discriminator)
+        for optimizer, rate in zip(
+            (self.optimizer_g, self.optimizer_e, self.optimizer_d), rates, strict=True
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
 
 
-def _copy_discriminator(discriminator: ProjectedDiscriminator) -> ProjectedDiscriminator:
-    """A copy that shares the feature network, which nobody changes."""
-    shared = discriminator.shared_features
-    memo = {id(shared): shared}
-    return copy.deepcopy(discriminator, memo)
+_KEPT = (
+    "generator",
+    "average",
+    "encoder",
+    "discriminator",
+    "optimizer_g",
+    "optimizer_e",
+    "optimizer_d",
+    "cloud",
+)
+"""Parts of a trainer with a state of their own."""
+
+
+def _shrink(pictures: Tensor) -> Tensor:
+    """At the size that the encoder looks at."""
+    if pictures.shape[-1] == SIDE:
+        return pictures
+    mode = "area" if pictures.shape[-1] > SIDE else "bilinear"
+    return F.interpolate(pictures, size=(SIDE, SIDE), mode=mode)
 
 
 def _placed(module: M, device: torch.device) -> M:
@@ -336,16 +440,3 @@ def _placed(module: M, device: torch.device) -> M:
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return module
-
-
-def _share_weights(module: nn.Module, original: nn.Module) -> None:
-    for mine, theirs in zip(module.parameters(), original.parameters(), strict=True):
-        mine.data = theirs.data
-    for held, shared in zip(module.buffers(), original.buffers(), strict=True):
-        held.data = shared.data
-
-
-def _lend_gradients(module: nn.Module, original: nn.Module) -> None:
-    """Let the original, whose optimiser steps, see a replica's gradients."""
-    for mine, theirs in zip(module.parameters(), original.parameters(), strict=True):
-        theirs.grad = mine.grad
