@@ -28,6 +28,7 @@ from lavlive.training.generator_metrics import diversity, frechet_distance
 from lavlive.training.generator_moments import RunningMoments, moment_loss
 from lavlive.training.generator_sheets import random_w, walk_w
 from lavlive.training.generator_trainer import begin, finish, grow, layer_groups
+from lavlive.training.generator_variety import shared_details
 
 torch.set_num_threads(1)
 SMALL = GeneratorConfig(16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=128, channel_max=8)
@@ -87,7 +88,7 @@ def test_training_changes_every_weight_that_makes_the_picture(folder: Path, out:
     before = [{name: p.clone() for name, p in module.named_parameters()} for module in trained]
     source = batches(run.data[8].train, 4, np.random.default_rng(0))
     losses = trainer.step(source)
-    assert set(losses) == {"unlike", "nats", "loss_d", "loss_g", "spread"}
+    assert set(losses) == {"unlike", "shared", "nats", "loss_d", "loss_g", "spread"}
     for module, old in zip(trained, before, strict=True):
         still = [n for n, p in module.named_parameters() if torch.equal(p, old[n])]
         # A hinge loss moves real and made logits apart: what moves both alike may stand still.
@@ -148,6 +149,16 @@ def test_codes_that_cost_too_much_get_dearer() -> None:
     for _ in range(10):
         control.follow(10.0)
     assert control.weight < 0.01 < dear
+
+
+def test_details_that_all_pictures_share_are_told_from_details_of_their_own() -> None:
+    torch.manual_seed(0)
+    lights = torch.rand(6, 1, 4, 4)
+    lights = torch.nn.functional.interpolate(lights, size=64, mode="bilinear")
+    common = lights * torch.rand(1, 3, 64, 64)
+    own = lights * torch.rand(6, 3, 64, 64)
+    assert shared_details(common) > 0.4
+    assert shared_details(own) < 0.05
 
 
 def test_a_blurred_picture_is_less_alike_than_one_with_as_much_texture() -> None:

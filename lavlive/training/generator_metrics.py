@@ -30,11 +30,13 @@ from lavlive.generator.network import Generator
 from lavlive.generator.wstats import measure_w
 from lavlive.training.generator_data import level, load_pictures, to_tensor
 from lavlive.training.generator_features import SOURCES, FeatureNetwork, feature_network
-from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
+from lavlive.training.generator_sheets import music_pictures, random_w, render, walk_w, write_sheet
 from lavlive.training.generator_trainer import layer_groups
+from lavlive.training.generator_variety import shared_details
 
 Features = npt.NDArray[np.float64]
 _BATCH = 16
+_SHARED = 128
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Figures:
     """Fréchet distances (lower is better; between floor and ceiling) and diversity relative to the data.
 
     ``of_z`` is measured on pictures of random z, ``of_sound`` on w+ drawn as sound draws them: normal
-    deviations from W's mean, apart for coarse, middle and fine layers.
+    deviations from W's mean, apart for coarse, middle and fine layers. ``shared`` is `shared_details`: how
+    much the details of different pictures correlate, 0 to 1.
     """
 
     distance_of_z: float
@@ -52,6 +55,8 @@ class Figures:
     diversity_of_z: float
     diversity_of_sound: float
     diversity_untrained: float
+    shared_of_sound: float
+    shared_real: float
     samples: int
     features: str
 
@@ -129,7 +134,8 @@ def measure(
     torch.manual_seed(0)
     untrained = described(_made(*_untrained(generator, count)))
     of_z = described(_made(generator, random_w(generator, count, 1)))
-    of_sound = described(_made(generator, sound_w(generator, count, 1)))
+    sounds = sound_w(generator, count, 1)
+    of_sound = described(_made(generator, sounds))
     return Figures(
         distance_of_z=round(frechet_distance(of_z, reference), 4),
         distance_of_sound=round(frechet_distance(of_sound, reference), 4),
@@ -138,9 +144,17 @@ def measure(
         diversity_of_z=round(diversity(of_z) / diversity(held), 3),
         diversity_of_sound=round(diversity(of_sound) / diversity(held), 3),
         diversity_untrained=round(diversity(untrained) / diversity(held), 3),
+        shared_of_sound=round(mean_shared(_made(generator, sounds[:_SHARED])), 3),
+        shared_real=round(mean_shared(_real(held_out[:_SHARED])), 3),
         samples=count,
         features=features,
     )
+
+
+@torch.inference_mode()
+def mean_shared(pictures: Iterator[Tensor]) -> float:
+    """`shared_details`, averaged over batches."""
+    return float(np.mean([float(shared_details(batch)) for batch in pictures if len(batch) > 1]))
 
 
 def _untrained(generator: Generator, count: int) -> tuple[Generator, Tensor]:
@@ -158,6 +172,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--features", choices=sorted(SOURCES), default="rapidocr")
     parser.add_argument("--samples", type=int, default=500, help="at most so many pictures of each kind")
     parser.add_argument("--sheets", type=Path, help="also write generator-random.jpg and -walk.jpg here")
+    parser.add_argument("--track", type=Path, help="with --sheets: also music.jpg, of a minute of this track")
     parser.add_argument("--keep", action="store_true", help="write the figures into the model's card")
     options = parser.parse_args(argv)
     loaded = load_generator(options.model)
@@ -169,6 +184,8 @@ def main(argv: list[str]) -> int:
     print(json.dumps(figures, indent=2))
     if options.sheets:
         write_sheets(generator, options.sheets)
+        if options.track:
+            write_sheet(music_pictures(options.track, options.model), options.sheets / "music.jpg", side=160)
     if options.keep:
         card: dict[str, Any] = {**loaded.card, "figures": figures}
         save_generator(options.model, generator, card)

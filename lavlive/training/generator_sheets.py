@@ -10,8 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lavlive.audio.tracks import read_track
 from lavlive.generator.network import Generator
 from lavlive.generator.wstats import WStatistics, measure_w
+from lavlive.latent_worker import TimedLatent
+from lavlive.loading import load_model, load_path
+from lavlive.parameters import Values
+from lavlive.render import latents_of
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -53,6 +58,21 @@ def walk_w(generator: Generator, count: int, seed: int, stops: int = 8, spread: 
     deviation = points[index] * angle.cos() + points[(index + 1) % stops] * angle.sin()
     w = torch.from_numpy(statistics.mean) + spread * torch.from_numpy(statistics.std) * deviation
     return w[:, None].expand(-1, generator.num_ws, -1).to(generator.mapping.w_mean.device)
+
+
+def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float = 60.0) -> Pictures:
+    """What a show makes of a track at the default parameters: uint8 [count, H, W, 3], evenly apart."""
+    values = Values()
+    model, _ = load_model(str(generator))
+    pictures: list[Pictures] = []
+    with read_track(str(track)) as sound:
+        for time, latent in latents_of(sound, load_path("bundled"), values):
+            if time >= len(pictures) * seconds / count:
+                pictures.append(model.picture(TimedLatent(latent, time, time, 0)).copy())
+            if len(pictures) == count:
+                break
+    model.close()
+    return np.stack(pictures)
 
 
 def write_sheet(pictures: Pictures, path: Path, columns: int = 8, side: int | None = None) -> None:

@@ -34,6 +34,7 @@ from lavlive.training.generator_encoder import SIDE, Cloud, PictureEncoder, Rate
 from lavlive.training.generator_features import FeatureNetwork
 from lavlive.training.generator_likeness import Likeness
 from lavlive.training.generator_moments import RunningMoments, moment_loss, pool
+from lavlive.training.generator_variety import shared_details
 
 _FAINT = 0.25
 _GENTLE = 0.3
@@ -54,6 +55,7 @@ class Recipe:
             colours and layout to details.
         nats: what a code costs, on average; see `RateControl`.
         moments: weight of moment matching beside the discriminator.
+        variety: weight of `shared_details` beside likeness.
         spread: the codes that no picture has are normal with a deviation evenly drawn between these two.
         mixing_share: of them so many have a code of their own for each layer group, the others one for all.
     """
@@ -67,6 +69,7 @@ class Recipe:
     warm_up: int = 40_000
     nats: float = 100.0
     moments: float = 0.5
+    variety: float = 2.0
     spread: tuple[float, float] = (0.6, 1.1)
     mixing_share: float = 0.5
     seed: int = 0
@@ -299,8 +302,9 @@ class Trainer:
         made_taps = self._taps(looked)
         self.likeness.detail = min(self.progress.pictures / max(self.recipe.warm_up, 1), 1.0)
         unlike = self.likeness(leaf[:count], real, [tap[:count] for tap in made_taps], real_taps)
-        (pull,) = torch.autograd.grad(unlike, leaf, retain_graph=share > 0)
-        losses = {"unlike": unlike.item()}
+        shared = shared_details(leaf)
+        (pull,) = torch.autograd.grad(unlike + self.recipe.variety * shared, leaf, retain_graph=share > 0)
+        losses = {"unlike": unlike.item(), "shared": shared.item()}
         if share > 0:
             push, found = self._adversary(leaf, looked, made_taps, projected, count)
             losses |= found
