@@ -16,6 +16,7 @@ from lavlive.generator import runner as runner_module
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
 from lavlive.generator.runner import open_runner
+from lavlive.generator.runners import openvino_runner
 from lavlive.generator.runners.base import Runner, picture
 from lavlive.generator.runners.cuda_runner import (
     CudaRunner,
@@ -92,6 +93,22 @@ def test_every_runner_makes_the_networks_pictures(
         gap = difference(picture(opened, w_plus, noise), reference(made, w_plus, noise))
         assert gap.max() <= 2
         assert gap.mean() <= 0.25
+    opened.close()
+
+
+@pytest.mark.parametrize("lanes", [1, 8, 16])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_cells_of_pixels_make_the_same_pictures(
+    architecture: Architecture, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 128² of 2 to 24 channels, where layers work on one to eight pixels, pictures on four."""
+    monkeypatch.setattr(openvino_runner, "vector_lanes", lambda: lanes)
+    made = generator(architecture, clamp=0.5, resolution=128)
+    opened = OpenvinoRunner(make_plan(made.synthesis), threads=1)
+    w_plus = some_w_plus(made)
+    gap = difference(picture(opened, w_plus, 1.7), reference(made, w_plus, 1.7))
+    assert gap.max() <= 2
+    assert gap.mean() <= 0.25
     opened.close()
 
 

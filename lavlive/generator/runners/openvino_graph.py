@@ -9,6 +9,14 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
+from lavlive.generator.runners.cells import (
+    cells_for,
+    doubling_to_pairs,
+    noise_in_cells,
+    picture_across,
+    repeated,
+    to_cells,
+)
 from lavlive.generator.runners.plan import (
     LEAK,
     Array,
@@ -21,6 +29,8 @@ from lavlive.generator.runners.styles import Styles
 
 Node = Any
 _NO_PADDING = [0, 0]
+_PICTURE_CELLS_FROM = 128
+"""From this resolution on a picture is large enough for its cells to pay."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +47,14 @@ class Graph:
     inputs: list[Array]
 
 
-def build_graph(plan: Plan, styles: Styles) -> Graph:
-    """The whole synthesis but the styles, from [1] · noise and each layer's numbers to bytes."""
-    return _Builder(plan, styles).graph()
+def build_graph(plan: Plan, styles: Styles, lanes: int = 1) -> Graph:
+    """The whole synthesis but the styles, from [1] · noise and each layer's numbers to bytes.
+
+    Args:
+        lanes: float32 numbers in a vector of the processor. Layers of fewer channels work on cells of several
+            pixels; 1 for a graph without cells.
+    """
+    return _Builder(plan, styles, lanes).graph()
 
 
 def _constant(values: Any) -> Node:
@@ -50,30 +65,73 @@ def _shape(*sizes: int) -> Node:
     return op.constant(np.array(sizes, np.int64))
 
 
+@dataclass(frozen=True)
+class _Map:
+    """Features or a picture.
+
+    Attributes:
+        node: [1, cells · channels, size, size / cells].
+        rows: the same as [size, size · channels] where it was made so, else None.
+    """
+
+    node: Node
+    channels: int
+    size: int
+    cells: int = 1
+    rows: Node | None = None
+
+    def of(self, cells: int) -> Node:
+        """The same with other cells. OpenVINO keeps channels last, where this moves nothing."""
+        if cells == self.cells:
+            return self.node
+        rows = _rows(self.node, self.size, self.size * self.channels) if self.rows is None else self.rows
+        return _from_rows(rows, self.size, self.size // cells, cells * self.channels)
+
+
+def _rows(node: Node, height: int, length: int) -> Node:
+    """[1, C, H, W] → [height, length], in the order of a picture's bytes."""
+    return op.reshape(op.transpose(node, _shape(0, 2, 3, 1)), _shape(height, length), False)
+
+
+def _from_rows(rows: Node, height: int, width: int, channels: int) -> Node:
+    """Numbers in the order of a picture's bytes → [1, channels, height, width]."""
+    rows = op.reshape(rows, _shape(1, height, width, channels), False)
+    return op.transpose(rows, _shape(0, 3, 1, 2))
+
+
 class _Builder:
-    def __init__(self, plan: Plan, styles: Styles) -> None:
+    def __init__(self, plan: Plan, styles: Styles, lanes: int) -> None:
         self._plan = plan
         self._styles = styles
+        self._lanes = lanes
         self._parameters: list[Node] = []
         self._inputs: list[Array] = []
         self._noise = self._input(np.ones(1, np.float32))
         self._spread = np.outer(plan.taps, plan.taps).astype(np.float32)
 
     def graph(self) -> Graph:
-        x: Node = None
-        picture: Node = None
+        x: _Map | None = None
+        picture: _Map | None = None
         for block in self._plan.blocks:
             x = self._features(block, x)
-            if picture is not None:
-                picture = self._doubled(picture, 3)
-            if block.picture is not None:
-                part = self._to_picture(block.picture, x)
-                picture = part if picture is None else op.add(picture, part)
-        levels = op.clamp(op.add(op.multiply(picture, _constant(127.5)), _constant(128.0)), 0.0, 255.0)
+            part = None if block.picture is None else self._to_picture(block.picture, x)
+            if picture is None:
+                picture = part
+            elif part is None or part.cells == 1:
+                picture = self._doubled(picture)
+                picture = picture if part is None else _sum(part, picture)
+            else:
+                picture = self._picture_sum(part, picture)
+        assert picture is not None
         size = self._plan.resolution
-        rows = op.transpose(op.convert(levels, "u8"), _shape(0, 2, 3, 1))
-        pixels = op.reshape(rows, _shape(size, size, 3), False)
-        return Graph(ov.Model([op.result(pixels)], self._parameters, "synthesis"), self._inputs)
+        made = picture.node if picture.rows is None else picture.rows
+        levels = op.clamp(op.add(op.multiply(made, _constant(127.5)), _constant(128.0)), 0.0, 255.0)
+        pixels = op.convert(levels, "u8")
+        if picture.rows is None:
+            pixels = _rows(pixels, size, size * 3)
+        pixels = op.reshape(pixels, _shape(size, size, 3), False)
+        model = ov.Model([op.result(pixels)], self._parameters, "synthesis")
+        return Graph(model, self._inputs)
 
     def _input(self, values: Array) -> Node:
         """A parameter [1, C, 1, 1] that reads an array of length C.
@@ -86,51 +144,98 @@ class _Builder:
         self._inputs.append(values)
         return node
 
-    def _features(self, block: BlockPlan, x: Node) -> Node:
+    def _features(self, block: BlockPlan, x: _Map | None) -> _Map:
         if block.constant is not None:
-            return self._conv(block.conv1, _constant(block.constant[None]))
+            start = _Map(_constant(block.constant[None]), len(block.constant), block.resolution)
+            return self._conv(block.conv1, start)
         assert block.conv0 is not None
+        assert x is not None
         y = self._conv(block.conv1, self._conv(block.conv0, x))
         if block.shortcut is None:
             return y
-        past = op.convolution(
-            x, _constant(block.shortcut[:, :, None, None]), [1, 1], _NO_PADDING, _NO_PADDING, [1, 1]
-        )
-        return op.add(self._doubled(past, len(block.shortcut)), y)
+        weight = _constant(block.shortcut[:, :, None, None])
+        past = op.convolution(x.of(1), weight, [1, 1], _NO_PADDING, _NO_PADDING, [1, 1])
+        return _sum(y, self._doubled(_Map(past, len(block.shortcut), x.size)))
 
-    def _conv(self, plan: ConvPlan, x: Node) -> Node:
-        x = op.multiply(x, self._input(self._styles.styles(plan)))
+    def _scaled(self, x: _Map, layer: ConvPlan | PicturePlan) -> _Map:
+        styles = self._input(self._styles.styles(layer, x.cells))
+        return _Map(op.multiply(x.node, styles), x.channels, x.size, x.cells)
+
+    def _conv(self, plan: ConvPlan, x: _Map) -> _Map:
+        x = self._scaled(x, plan)
+        channels, size = len(plan.bias), plan.resolution
+        cells = cells_for(channels, self._lanes, size)
         if plan.up:
-            y = op.convolution_backprop_data(
-                x,
-                # It wants [inputs, outputs, 3, 3].
-                _constant(plan.weight.transpose(1, 0, 2, 3)),
-                [2, 2],
-                pads_begin=_NO_PADDING,
-                pads_end=_NO_PADDING,
-                dilations=[1, 1],
-            )
-            backwards = np.tile(self._spread[::-1, ::-1], (len(plan.bias), 1, 1, 1, 1))
-            y = op.group_convolution(y, _constant(backwards), [1, 1], [1, 1], [1, 1], [1, 1])
+            # More than pairs do not pay here: their kernels would be mostly zeros.
+            cells = min(cells, 2)
+            y = self._up(plan, x.of(1), cells)
         else:
-            y = op.convolution(x, _constant(plan.weight), [1, 1], [1, 1], [1, 1], [1, 1])
-        y = op.multiply(y, self._input(self._styles.demodulation(plan)))
+            weight = _constant(to_cells(plan.weight, cells))
+            y = op.convolution(x.of(1), weight, [1, cells], [1, 1], [1, 1], [1, 1])
+        y = op.multiply(y, self._input(self._styles.demodulation(plan, cells)))
         if np.any(plan.noise):
-            y = op.add(y, op.multiply(_constant(plan.noise[None, None]), self._noise))
-        y = op.add(y, _constant(plan.bias[None, :, None, None]))
+            noise = _constant(noise_in_cells(plan.noise, cells, channels)[None])
+            y = op.add(y, op.multiply(noise, self._noise))
+        y = op.add(y, _constant(repeated(plan.bias, cells)[None, :, None, None]))
         y = op.prelu(y, _constant([LEAK]))
-        return y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
+        y = y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
+        return _Map(y, channels, size, cells)
 
-    def _to_picture(self, plan: PicturePlan, x: Node) -> Node:
-        x = op.multiply(x, self._input(self._styles.styles(plan)))
+    def _up(self, plan: ConvPlan, x: Node, cells: int) -> Node:
+        """The transposed convolution and the filter, to single pixels or to pairs."""
+        if cells == 1:
+            # It wants [inputs, outputs, 3, 3].
+            weight, filter_ = plan.weight.transpose(1, 0, 2, 3), self._spread
+            stride, padding, filter_padding = [2, 2], [0, 0], [1, 1]
+        else:
+            weight, filter_ = doubling_to_pairs(plan.weight, self._plan.taps), self._plan.taps[:, None]
+            stride, padding, filter_padding = [2, 1], [0, 1], [1, 0]
+        y = op.convolution_backprop_data(
+            x, _constant(weight), stride, pads_begin=padding, pads_end=padding, dilations=[1, 1]
+        )
+        backwards = np.tile(filter_[::-1, ::-1], (cells * len(plan.bias), 1, 1, 1, 1))
+        return op.group_convolution(y, _constant(backwards), [1, 1], filter_padding, filter_padding, [1, 1])
+
+    def _to_picture(self, plan: PicturePlan, x: _Map) -> _Map:
+        cells = cells_for(len(plan.bias), self._lanes, x.size) if x.size >= _PICTURE_CELLS_FROM else 1
+        weight = np.kron(np.eye(cells, dtype=np.float32), plan.weight)[:, :, None, None]
         y = op.convolution(
-            x, _constant(plan.weight[:, :, None, None]), [1, 1], _NO_PADDING, _NO_PADDING, [1, 1]
+            self._scaled(x, plan).of(cells), _constant(weight), [1, 1], _NO_PADDING, _NO_PADDING, [1, 1]
         )
-        y = op.add(y, _constant(plan.bias[None, :, None, None]))
-        return y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
+        y = op.add(y, _constant(repeated(plan.bias, cells)[None, :, None, None]))
+        y = y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
+        return _Map(y, len(plan.bias), x.size, cells)
 
-    def _doubled(self, x: Node, channels: int) -> Node:
-        kernel: Array = np.tile(self._spread, (channels, 1, 1, 1, 1))
-        return op.group_convolution_backprop_data(
-            x, _constant(kernel), [2, 2], pads_begin=[1, 1], pads_end=[1, 1]
+    def _doubled(self, x: _Map) -> _Map:
+        kernel: Array = np.tile(self._spread, (x.channels, 1, 1, 1, 1))
+        y = op.group_convolution_backprop_data(
+            x.of(1), _constant(kernel), [2, 2], pads_begin=[1, 1], pads_end=[1, 1]
         )
+        return _Map(y, x.channels, 2 * x.size)
+
+    def _picture_sum(self, part: _Map, before: _Map) -> _Map:
+        """A part in cells and the doubled picture before it.
+
+        That is doubled along rows first, where cells fill the vectors, then along columns, where any numbers
+        side by side do.
+        """
+        cells, size, length = part.cells, part.size, part.size * part.channels
+        kernel = _constant(picture_across(self._plan.taps, cells, part.channels))
+        wide = op.convolution(before.of(cells // 2), kernel, [1, 1], [0, 1], [0, 1], [1, 1])
+        stripe = _from_rows(_rows(wide, size // 2, length), size // 2, length // self._lanes, self._lanes)
+        upper = self._filtered(stripe, self._plan.taps[[3, 1]], [1, 0], [0, 0])
+        lower = self._filtered(stripe, self._plan.taps[[2, 0]], [0, 0], [1, 0])
+        # Beside each other, an upper and a lower row are two rows.
+        doubled = op.concat([_rows(upper, size // 2, length), _rows(lower, size // 2, length)], 1)
+        rows = op.add(_rows(part.node, size, length), op.reshape(doubled, _shape(size, length), False))
+        node = _from_rows(rows, size, size // cells, cells * part.channels)
+        return _Map(node, part.channels, size, cells, rows)
+
+    def _filtered(self, stripe: Node, taps: Array, begin: list[int], end: list[int]) -> Node:
+        kernel = np.tile(taps[:, None], (self._lanes, 1, 1, 1, 1))
+        return op.group_convolution(stripe, _constant(kernel), [1, 1], begin, end, [1, 1])
+
+
+def _sum(one: _Map, other: _Map) -> _Map:
+    """Both together, in the cells of the first."""
+    return _Map(op.add(one.node, other.of(one.cells)), one.channels, one.size, one.cells)

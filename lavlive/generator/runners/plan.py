@@ -169,14 +169,12 @@ def _picture(layer: ToPicture, row: int) -> PicturePlan:
     )
 
 
-def folded_kernel(weight: Array, taps: Array) -> Array:
-    """Transposed convolution and filter as one 3×3 convolution to four phases.
+def folded_taps(taps: Array) -> npt.NDArray[np.float64]:
+    """A transposed convolution of stride 2 and the filter after it as one, along one axis: [2, 3, 3].
 
-    weight [outputs, inputs, 3, 3] → [4 · outputs, inputs, 3, 3], phases innermost as depth-to-space wants
-    them: output (2p + a, 2q + b) of channel o is channel 4o + 2a + b at (p, q). Exact: the transposed
-    convolution reaches no further than the padding that the filter sees as zeros.
+    Entry [a, 1 + d, k] is what output 2p + a takes of input p + d by tap k of the convolution. Exact: the
+    transposed convolution reaches no further than the padding that the filter sees as zeros.
     """
-    outputs, inputs = weight.shape[:2]
     reach = np.zeros((2, 3, 3), np.float64)
     for phase in range(2):
         for offset in (-1, 0, 1):
@@ -184,5 +182,16 @@ def folded_kernel(weight: Array, taps: Array) -> Array:
                 tap = k + 1 - (phase - 2 * offset)
                 if 0 <= tap <= 3:
                     reach[phase, offset + 1, k] = taps[3 - tap]
+    return reach
+
+
+def folded_kernel(weight: Array, taps: Array) -> Array:
+    """Transposed convolution and filter as one 3×3 convolution to four phases.
+
+    weight [outputs, inputs, 3, 3] → [4 · outputs, inputs, 3, 3], phases innermost as depth-to-space wants
+    them: output (2p + a, 2q + b) of channel o is channel 4o + 2a + b at (p, q).
+    """
+    outputs, inputs = weight.shape[:2]
+    reach = folded_taps(taps)
     folded = np.einsum("oikl,apk,bql->oabipq", weight.astype(np.float64), reach, reach)
     return np.ascontiguousarray(folded.reshape(4 * outputs, inputs, 3, 3), np.float32)

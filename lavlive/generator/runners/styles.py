@@ -43,15 +43,23 @@ class Styles:
         self._energies = [
             (conv.square, self._squares[place[id(conv)]], self._of_conv[id(conv)]) for conv in convs
         ]
+        self._copies: list[tuple[Array, Array]] = []
         self._gain = np.concatenate([np.full(len(conv.bias), conv.gain, np.float32) for conv in convs])
 
-    def styles(self, layer: ConvPlan | PicturePlan) -> Array:
-        """Where the styles of a layer of the plan lie, float32 [inputs]."""
-        return self._of_layer[id(layer)]
+    def styles(self, layer: ConvPlan | PicturePlan, cells: int = 1) -> Array:
+        """Where the styles of a layer lie, float32 [cells · inputs], the same for every pixel of a cell."""
+        return self._repeated(self._of_layer[id(layer)], cells)
 
-    def demodulation(self, conv: ConvPlan) -> Array:
-        """Where the demodulation of a convolution of the plan lies, gain included, float32 [outputs]."""
-        return self._of_conv[id(conv)]
+    def demodulation(self, conv: ConvPlan, cells: int = 1) -> Array:
+        """Where the demodulation of a convolution lies, gain included, float32 [cells · outputs]."""
+        return self._repeated(self._of_conv[id(conv)], cells)
+
+    def _repeated(self, numbers: Array, cells: int) -> Array:
+        if cells == 1:
+            return numbers
+        copy: Array = np.tile(numbers, (cells, 1))
+        self._copies.append((copy, numbers))
+        return copy.reshape(-1)
 
     def update(self, w_plus: WPlus) -> None:
         """Compute all of them for w+, float32 [L, w_dim]."""
@@ -64,6 +72,8 @@ class Styles:
         self._demodulations += EPSILON
         np.sqrt(self._demodulations, out=self._demodulations)
         np.divide(self._gain, self._demodulations, out=self._demodulations)
+        for copy, numbers in self._copies:
+            copy[...] = numbers
 
 
 def _buffer(lengths: list[int]) -> tuple[Array, list[slice]]:
