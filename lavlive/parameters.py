@@ -176,7 +176,7 @@ ONE_HOP = 320 / 24_000
 TABLE: tuple[Parameter, ...] = (
     Parameter("mapper.y", 1.0, 0, 4, "W_std", "spread: how far sound drives the picture from the mean"),
     Parameter("mapper.c", 0.1, 0, 1, "", "leak: 0 holds outliers back, 1 lets them through"),
-    Parameter("mapper.adapt", 20.0, 0, 120, "s", "time in which the mapper adapts to the programme, 0 = off"),
+    Parameter("mapper.adapt", 60.0, 0, 120, "s", "time in which the mapper adapts to the programme, 0 = off"),
     Parameter("projection.seed", 0, 0, 9999, "", "which random projection from sound to W", Kind.INTEGER),
     _choice(
         "projection.kind", ("random", "orthogonal", "identity", "learned"), "how sound is projected into W"

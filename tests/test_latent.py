@@ -8,7 +8,7 @@ import torch
 
 from lavlive.errors import EncoderError
 from lavlive.latent.features import FeatureExtractor, Features
-from lavlive.latent.mapper import Mapper, leaky_tanh
+from lavlive.latent.mapper import Adaptation, leaky_tanh
 from lavlive.latent.modulation import modulate
 from lavlive.latent.projection import ProjectionWalk, directions, linear_layer
 from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
@@ -86,17 +86,65 @@ def test_leaky_tanh_has_slope_one_at_the_origin_and_c_far_out() -> None:
         assert rise[0] == pytest.approx(c, abs=1e-9)
 
 
-def test_adaptation_standardises_a_foreign_programme_and_rests_in_silence() -> None:
-    random = np.random.default_rng(2)
-    mapper = Mapper(8)
-    for _ in range(int(60 * RATE)):
-        mapper.step(5 + 3 * random.standard_normal(8), 1.0, 1.0, adapt=10.0, elapsed=1 / RATE)
-    probe = 5 + 3 * random.standard_normal((2000, 8))
-    out = np.array([mapper.step(u, 1.0, 1.0, adapt=10.0, elapsed=1 / RATE, silent=True) for u in probe])
-    assert np.abs(out.mean(0)).max() < 0.5
-    assert 0.7 < out.std() < 1.4
-    again = np.array([mapper.step(u, 1.0, 1.0, adapt=10.0, elapsed=1 / RATE, silent=True) for u in probe])
-    assert np.array_equal(out, again)
+class Programme:
+    """Adaptation over latents of eight dimensions under one orthogonal projection."""
+
+    def __init__(self) -> None:
+        self.matrix = np.linalg.qr(np.random.default_rng(1).standard_normal((8, 8)))[0].astype(np.float32)
+        self.adaptation = Adaptation(np.zeros(8))
+
+    def hear(self, latents: np.ndarray, adapt: float = 60.0, silent: bool = False) -> np.ndarray:
+        """u of each latent [n, 8]."""
+        step = self.adaptation.step
+        return np.array([step(e, self.matrix, adapt, 1 / RATE, silent=silent) for e in latents])
+
+
+def music(seconds: float, offset: float, spread: float = 1.0, seed: int = 2) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return offset + spread * random.standard_normal((round(seconds * RATE), 8))
+
+
+def test_a_foreign_programme_is_standardised_within_seconds_and_nothing_is_learned_in_silence() -> None:
+    programme = Programme()
+    heard = programme.hear(music(10.0, offset=5.0, spread=2.0))[round(5 * RATE) :]
+    assert np.abs(heard.mean(0)).max() < 0.3
+    assert 0.8 < heard.std() < 1.3
+    probe = music(20.0, offset=1.0, seed=3)
+    assert np.array_equal(programme.hear(probe, silent=True), programme.hear(probe, silent=True))
+
+
+def test_a_section_stays_visible_and_another_track_is_caught_up_with() -> None:
+    programme = Programme()
+    programme.hear(music(60.0, offset=0.0))
+    section = programme.hear(music(20.0, offset=0.7, seed=3))
+    assert section[-300:].mean(0) @ section[:300].mean(0) > 0.5 * np.sum(section[:300].mean(0) ** 2)
+    track = programme.hear(music(20.0, offset=5.0, seed=4))
+    assert np.sqrt(np.mean(track[:75] ** 2)) > 3.0
+    assert np.sqrt(np.mean(track[-150:].mean(0) ** 2)) < 1.2
+    assert track[-150:].std(0).mean() > 0.7
+
+
+def test_the_noise_of_a_silent_room_is_not_taken_for_music() -> None:
+    assert Programme().hear(music(120.0, offset=4.0, spread=0.05))[-300:].std() < 0.2
+
+
+def test_adaptation_comes_and_goes_without_a_jump() -> None:
+    programme = Programme()
+    same = np.full((round(40 * RATE), 8), 3.0)
+    before = programme.hear(same, adapt=0.0)
+    assert np.allclose(before, before[0])
+    moves = np.diff(
+        np.concatenate([before[-1:], programme.hear(same), programme.hear(same, adapt=0.0)]), axis=0
+    )
+    assert np.abs(moves).max() < 0.03 * np.abs(before).max()
+    assert np.array_equal(programme.hear(same[:1], adapt=0.0)[0], before[0])
+
+
+def test_another_projection_finds_the_programme_as_it_is() -> None:
+    programme = Programme()
+    programme.hear(music(30.0, offset=5.0))
+    programme.matrix = programme.matrix[::-1].copy()
+    assert np.abs(programme.hear(music(5.0, offset=5.0, seed=3)).mean(0)).max() < 0.3
 
 
 def test_smoothing_equals_the_fractional_average_written_out() -> None:
@@ -136,17 +184,43 @@ def test_smoothing_stays_exact_after_hours() -> None:
     assert smoothed[0, 0] == pytest.approx(values[-30:].mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize(("keep", "expected"), [(0.0, 1 / np.sqrt(30)), (1.0, 1.0)])
-def test_kept_energy_restores_the_spread_that_smoothing_takes(keep: float, expected: float) -> None:
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+@pytest.mark.parametrize(("keep", "expected"), [(0.0, 1 / np.sqrt(30)), (0.5, 30**-0.25), (1.0, 1.0)])
+def test_kept_energy_restores_the_motion_that_smoothing_takes_wherever_it_happens(
+    keep: float, expected: float, offset: float
+) -> None:
     random = np.random.default_rng(6)
     smoother, energy = GroupSmoother(RATE), EnergyKeeper(RATE)
-    spreads = []
+    kept = []
     for t in range(3000):
-        raw = random.standard_normal((3, 512))
+        raw = offset + random.standard_normal((3, 512))
         out = energy.step(raw, smoother.step(raw, np.full(3, 30 / RATE)), keep)
         if t > 2000:
-            spreads.append(out.std())
-    assert np.mean(spreads) == pytest.approx(expected, rel=0.1)
+            kept.append(out)
+    assert np.std(kept, axis=0).mean() == pytest.approx(expected, rel=0.1)
+    assert np.mean(kept) == pytest.approx(offset, abs=0.05)
+
+
+def test_without_kept_energy_or_without_smoothing_nothing_is_added() -> None:
+    random = np.random.default_rng(7)
+    off, on = EnergyKeeper(RATE), EnergyKeeper(RATE)
+    for _ in range(300):
+        raw, smoothed = random.standard_normal((2, 3, 512))
+        assert np.array_equal(off.step(raw, 0.1 * smoothed, 0.0), 0.1 * smoothed)
+        assert np.allclose(on.step(raw, raw, 1.0), raw, atol=1e-12)
+
+
+def test_kept_energy_makes_no_leap_when_music_sets_in_and_nothing_of_faint_noise() -> None:
+    random = np.random.default_rng(8)
+    smoother, energy = GroupSmoother(RATE), EnergyKeeper(RATE)
+    for t in range(4000):
+        loud = 1.0 if t > 3000 else 1e-3
+        raw = loud * random.standard_normal((3, 512)) + (2.0 if t > 3000 else 0.0)
+        smoothed = smoother.step(raw, np.full(3, 1.0))
+        kept = energy.step(raw, smoothed, 1.0)
+        if 1000 < t <= 3000:
+            assert np.abs(kept - smoothed).max() < 1e-3
+        assert np.sqrt(np.mean(kept**2, axis=1)).max() < 4.0
 
 
 def test_modulation_adds_its_depth_in_w_std_to_its_own_group_only(calibration: Measured) -> None:

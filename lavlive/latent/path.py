@@ -1,7 +1,7 @@
 """The latent path: one hop of sound in, the deviations of the layer groups out.
 
-    samples [320] ─► encoder ─► e [128] ─► projection ─► u [512] ─► mapper ─► a [512]
-                 └─► features ─► onset, chroma ─────────► modulation ─► [3, 512]
+    samples [320] ─► encoder ─► e [128] ─► adaptation, projection ─► u [512] ─► leaky tanh ─► a [512]
+                 └─► features ─► onset, chroma ─────────────────────► modulation ─► [3, 512]
                                                           smoothing ─► energy ─► limit ─► Latent
 
 It has no clock, no threads and no random state of its own: the same samples and parameters give the
@@ -19,7 +19,7 @@ import numpy as np
 
 from lavlive.encoder.base import Encoder
 from lavlive.latent.features import FeatureExtractor, Features
-from lavlive.latent.mapper import Mapper
+from lavlive.latent.mapper import Adaptation, leaky_tanh
 from lavlive.latent.modulation import modulate
 from lavlive.latent.projection import Calibration, ProjectionWalk
 from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
@@ -94,10 +94,9 @@ class LatentPath:
         self.encoder = encoder
         self.rate = encoder.sample_rate / encoder.hop
         self._clock = clock
-        self._mean = calibration.mean
         self._walk = ProjectionWalk(calibration, learned)
         self._features = listener or FeatureExtractor(encoder.sample_rate, encoder.hop)
-        self._mapper = Mapper()
+        self._adaptation = Adaptation(calibration.mean)
         self._smoother = GroupSmoother(self.rate)
         self._energy = EnergyKeeper(self.rate)
         self._glide = Glide()
@@ -125,14 +124,15 @@ class LatentPath:
             float(numbers[INDEX["projection.glide"]]),
             numbers[INDEX["projection.hold"]] >= 0.5,
         )
-        mapped = self._mapper.step(
-            directions.matrix @ (embedding - self._mean),
-            y=float(numbers[INDEX["mapper.y"]]),
-            c=float(numbers[INDEX["mapper.c"]]),
+        standardised = self._adaptation.step(
+            embedding,
+            directions.matrix,
             adapt=float(numbers[INDEX["mapper.adapt"]]),
             elapsed=elapsed,
             silent=features.silent,
         )
+        y, c = float(numbers[INDEX["mapper.y"]]), float(numbers[INDEX["mapper.c"]])
+        mapped = leaky_tanh(y * standardised, c)
         raw = modulate(mapped, features, directions, numbers[_ONSETS], numbers[_CHROMAS])
         windows = numbers[_WINDOWS]
         smoothed = self._smoother.step(raw, windows)

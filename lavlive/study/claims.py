@@ -194,9 +194,9 @@ DEFAULTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("projection.kind = random", ("orthogonal", "identity", "aligned", "learned")),
     ("mapper.y = 1", ("y 0.5", "y 2", "y 4")),
     ("mapper.c = 0.1", ("c 0", "c 1")),
-    ("mapper.adapt = 20 s", ("adapt 0", REHEARSED)),
+    ("mapper.adapt = 60 s", ("adapt 0", "adapt 20", REHEARSED)),
     ("smoothing = 1.2, 0.4, 0.1 s", ("no smoothing", "windows ÷ 4", "windows × 4", "all 0.4 s")),
-    ("smoothing.keep_energy = 0.5", ("keep_energy 1",)),
+    ("smoothing.keep_energy = 0.5", ("keep_energy 0", "keep_energy 1")),
     ("modulation = 0", ("onset 1", "onset 1, fine only", "chroma 1")),
 )
 """Defaults, and the conditions with pictures that differ from them in that alone."""

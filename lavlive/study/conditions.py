@@ -10,7 +10,7 @@ from lavlive.parameters import GROUPS
 from lavlive.study.drivers import LOG_MEL
 
 DEFAULT = "default"
-REHEARSED = "adapt 20, heard before"
+REHEARSED = "heard before"
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,10 @@ _SWEEPS: tuple[tuple[str, str, dict[str, float], int], ...] = (
     ("windows", "windows × 4", _windows(4.8, 1.6, 0.4), _SHOWN),
     ("windows", "all 8 s", _windows(8.0, 8.0, 8.0), _MOVING),
     ("windows", "all 0.4 s", _windows(0.4, 0.4, 0.4), _SHOWN),
-    ("energy", "keep_energy 1", {"smoothing.keep_energy": 1.0}, _STILL),
+    ("energy", "keep_energy 0", {"smoothing.keep_energy": 0.0}, _SHOWN),
+    ("energy", "keep_energy 1", {"smoothing.keep_energy": 1.0}, _SHOWN),
     ("adapt", "adapt 0", {"mapper.adapt": 0.0}, _SHOWN),
+    ("adapt", "adapt 20", {"mapper.adapt": 20.0}, _STILL),
     ("modulation", "onset 1", _all("onset", 1.0), _MOVING),
     ("modulation", "onset 1, fine only", {"modulation.onset.fine": 1.0}, _STILL),
     ("modulation", "chroma 1", _all("chroma", 1.0), _STILL),

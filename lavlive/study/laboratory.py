@@ -36,8 +36,8 @@ from lavlive.study.material import (
 )
 from lavlive.study.trial import Result, Setup, run_trial
 
-VERSION = 2
-"""Grows when a measure changes, so that results kept before are not mistaken for new ones."""
+VERSION = 3
+"""Grows when a measure or the path changes, so that results kept before are not mistaken for new ones."""
 
 _FOLDS = 2
 _AT_ONCE = 3
