@@ -294,4 +294,4 @@ def _run(show: Show, seconds: float | None) -> None:
             began = now
         if seconds is not None and began is not None and now - began >= seconds:
             return
-        pace.wait(early)
+        pace.wait(early, show.listen)

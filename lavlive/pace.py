@@ -22,8 +22,13 @@ class Pace:
         self._sleep = sleep
         self._due = clock()
 
-    def wait(self, early: Callable[[], bool] = lambda: False) -> None:
-        """Sleep until the next step is due, or until `early` says that there is something to do now."""
+    def wait(
+        self, early: Callable[[], bool] = lambda: False, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
+        """Sleep until the next step is due, or until `early` says that there is something to do now.
+
+        `meanwhile` is called again and again, every two milliseconds.
+        """
         self._due += self._interval
         now = self._clock()
         if now >= self._due:
@@ -33,4 +38,5 @@ class Pace:
             if early():
                 self._due = self._clock()
                 return
+            meanwhile()
             self._sleep(min(left, _LOOK_SECONDS))

@@ -109,6 +109,15 @@ class Show:
         self._draw_panel(now)
         self._keep_state(now)
 
+    def listen(self) -> None:
+        """Apply what hands did since the last frame, if they did anything: it need not wait for the next."""
+        if not self.control.stirred:
+            return
+        now = time.perf_counter()
+        for action in self.control.step(now):
+            self._act(action, now)
+        self._publish(now)
+
     def picture_waits(self) -> bool:
         """Whether a picture was made that has not been shown."""
         return self.link.newest_sequence > self._sequence

@@ -28,7 +28,7 @@ from tests.jack import Controller, jack_server
 
 
 class Desk:
-    """Controls, link and engine, stepped as a show steps them."""
+    """Controls, link and engine, stepped and listened to as a show does it."""
 
     def __init__(self, folder: Path) -> None:
         self.link = Link.create()
@@ -45,11 +45,18 @@ class Desk:
         self.pace = Pace(60.0)
 
     def step(self) -> None:
+        self.take_hands()
+        self.supervisor.step(time.perf_counter())
+        self.pace.wait(meanwhile=self.listen)
+
+    def listen(self) -> None:
+        if self.control.stirred:
+            self.take_hands()
+
+    def take_hands(self) -> None:
         now = time.perf_counter()
         self.control.step(now)
         self.link.write_parameters(self.control.numbers(now), self.control.revision)
-        self.supervisor.step(now)
-        self.pace.wait()
 
     def close(self) -> None:
         self.supervisor.close()

@@ -217,6 +217,20 @@ def test_keys_do_what_the_reference_says(tmp_path: Path) -> None:
     assert all(action.name in ACTIONS for action in KEYS.values())
 
 
+def test_the_controls_know_whether_hands_did_something(tmp_path: Path, control: Control) -> None:
+    alone = desk(tmp_path, midi=False)
+    assert not alone.stirred
+    alone.press("b")
+    assert alone.stirred
+    alone.step(0.0)
+    assert not alone.stirred
+    controller = plug_in(control)
+    controller.cc(1, 5)
+    wait_until(lambda: control.stirred, 5.0)
+    control.step(time.perf_counter())
+    assert not control.stirred
+
+
 def test_the_beat_moves_what_the_engine_gets_and_not_the_base_values(tmp_path: Path) -> None:
     control = desk(tmp_path, midi=False)
     assert control.numbers(0.0) is control.values.numbers

@@ -52,3 +52,15 @@ def test_a_step_begins_early_when_there_is_something_to_do() -> None:
     assert 0.007 <= now[0] < 0.01
     pace.wait()
     assert now[0] == pytest.approx(0.028, abs=0.003)
+
+
+def test_something_else_is_looked_after_while_a_step_is_waited_for() -> None:
+    now = [0.0]
+    looked: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    pace = Pace(50.0, lambda: now[0], sleep)
+    pace.wait(meanwhile=lambda: looked.append(now[0]))
+    assert looked == pytest.approx([0.002 * n for n in range(10)])

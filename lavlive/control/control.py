@@ -155,6 +155,12 @@ class Control:
         self._tell(now)
         return for_show
 
+    @property
+    def stirred(self) -> bool:
+        """Whether something has come in that `step` has not applied."""
+        inboxes = [part.inbox for part in (self.midi, self.osc) if part is not None]
+        return bool(self._asked) or any(len(inbox) for inbox in inboxes)
+
     def press(self, key: str, modifiers: Collection[str] = ()) -> bool:
         """A key was pressed; what it does is done by the next `step`. False if it does nothing."""
         action = action_for(key, modifiers)
