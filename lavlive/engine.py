@@ -151,7 +151,7 @@ class Engine:
             )
         except LavliveError as error:
             self._tell("model", state="refused", text=str(error))
-        except (RuntimeError, MemoryError, OSError) as error:
+        except Exception as error:  # whatever a library raises, the running model goes on
             self._tell("model", state="refused", text=f"{path}: {error}")
         finally:
             self._loading.release()

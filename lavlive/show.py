@@ -9,8 +9,10 @@ It never imports torch, and no step of it waits for the engine.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from lavlive.stage.panel import Panel
     from lavlive.stage.panel_window import PanelWindow
 
+BLIND_SECONDS = 5.0
+"""A stage that has shown nothing for so long ends: its next start goes on where it was."""
+_FAILED_SECONDS = 6.0
+"""How long a part has to be well before the operator no longer reads that it failed."""
 _PANEL_SECONDS = 1 / 30
 
 
@@ -84,39 +90,87 @@ class Show:
         self._panel: Panel | None = None
         self._panel_drawn = 0.0
         self._safe = False
+        self._failed: dict[str, float] = {}
+        self._seen = False
+        self._blind_since: float | None = None
 
     def step(self, now: float) -> None:
-        """Everything that happens in one frame."""
+        """Everything that happens in one frame.
+
+        Raises:
+            LavliveError: the show cannot begin, as `Supervisor.step` says.
+            Exception: whatever kept the output from showing anything for `BLIND_SECONDS`.
+        """
+        with self._guarded("controls", now):
+            self._take_hands(now)
+        with self._guarded("parameters", now):
+            self._publish(now)
+        for told in self.supervisor.step(now):
+            with self._guarded("engine's events", now):
+                self._take_engine_event(told, now)
+        self._present(now)
+        with self._guarded("recorder", now):
+            self._record(now)
+        with self._guarded("panel", now):
+            self._draw_panel(now)
+        with self._guarded("state", now):
+            self._keep_state(now)
+
+    @contextlib.contextmanager
+    def _guarded(self, part: str, now: float) -> Iterator[None]:
+        """Go on without a part of the stage that fails, and tell the operator as long as it does."""
+        try:
+            yield
+        except LavliveError as error:
+            self.notices.tell(str(error), now)
+        except Exception as error:  # the audience must not suffer from anything but the picture itself
+            if part not in self._failed:
+                traceback.print_exc()
+            self._failed[part] = now
+            text = f"The {part} failed: {type(error).__name__}: {error}"
+            self.notices.raise_condition(f"{part} failed", text, now)
+        else:
+            if now - self._failed.get(part, now) > _FAILED_SECONDS:
+                del self._failed[part]
+                self.notices.clear(f"{part} failed")
+
+    def _take_hands(self, now: float) -> None:
         for event in self.output.poll():
             self._take_output_event(event, now)
         for action in self.control.step(now):
             self._act(action, now)
         for line in self.control.notices():
             self.notices.tell(line, now)
-        self._publish(now)
-        for told in self.supervisor.step(now):
-            self._take_engine_event(told, now)
+
+    def _present(self, now: float) -> None:
         picture = self.link.read_picture(after=self._sequence)
         if picture is not None:
             self.newest_picture = picture
             self._sequence = picture.sequence
             self.pictures_shown += 1
-        self.output.present(picture, self.control.values, now, self.status(), self.notices.badge(now))
+        try:
+            self.output.present(picture, self.control.values, now, self.status(), self.notices.badge(now))
+        except Exception:  # a driver that fails for a moment must not close the window
+            if self._blind_since is None:
+                traceback.print_exc()
+                self._blind_since = now
+            if not self._seen or now - self._blind_since > BLIND_SECONDS:
+                raise
+            return
+        self._seen, self._blind_since = True, None
         if picture is not None:
             self.latency.take(picture, time.perf_counter())
             self.control.latency = self.latency.seconds
-        self._record(now)
-        self._draw_panel(now)
-        self._keep_state(now)
 
     def listen(self) -> None:
         """Apply what hands did since the last frame, if they did anything: it need not wait for the next."""
         if not self.control.stirred:
             return
         now = time.perf_counter()
-        for action in self.control.step(now):
-            self._act(action, now)
-        self._publish(now)
+        with self._guarded("controls", now):
+            for action in self.control.step(now):
+                self._act(action, now)
+            self._publish(now)
 
     def picture_waits(self) -> bool:
         """Whether a picture was made that has not been shown."""
@@ -161,9 +215,9 @@ class Show:
 
     def close_panel(self) -> None:
         """Close the panel, if it is open."""
-        if self.panel is not None:
-            self.panel.close()
-            self.panel = None
+        panel, self.panel = self.panel, None
+        if panel is not None:
+            panel.close()
 
     def _learn(self, now: float) -> None:
         """Learn a control for the parameter that the panel points to, or stop learning."""

@@ -15,10 +15,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from lavlive.audio.sources import SourceSpec
 from lavlive.engine_settings import EngineSettings
@@ -37,6 +37,8 @@ _AWAY = 1.0
 """A stage that has not looked for so long was asleep or blocked, and judges nobody for the time."""
 _LAST_WORDS_SECONDS = 0.5
 _REFUSED = 2
+_NOTHING_TO_BE_HAD = (OSError, MemoryError, RuntimeError)
+"""What the system says when it has no process, no memory or no thread to give now."""
 _COMMANDS = 64
 """So many may wait for an engine that does not listen; it is replaced long before."""
 
@@ -88,8 +90,7 @@ class PythonEngine:
 
     def __init__(self, link_name: str, settings: EngineSettings | None, log: Path | None) -> None:
         module = "lavlive.spare_engine" if settings is None else "lavlive.engine"
-        stderr = open(log, "ab") if log else None  # noqa: SIM115
-        try:
+        with _open_log(log) as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, link_name],
                 stdin=subprocess.PIPE,
@@ -99,17 +100,18 @@ class PythonEngine:
                 # Ctrl+C in the terminal is for the stage, which then ends the engine in order.
                 start_new_session=os.name == "posix",
             )
-        finally:
-            if stderr:
-                stderr.close()
         self.waiting = False
         self._ended: float | None = None
         self._events: deque[Event] = deque()
         self._lines: queue.Queue[str | None] = queue.Queue(_COMMANDS)
         self._reader = threading.Thread(target=self._read, name="engine events", daemon=True)
         self._writer = threading.Thread(target=self._write, name="engine commands", daemon=True)
-        self._reader.start()
-        self._writer.start()
+        try:
+            self._reader.start()
+            self._writer.start()
+        except RuntimeError:  # no more threads to be had: nobody would hear this engine
+            self._give_up()
+            raise
         if settings is not None:
             self.begin(settings)
 
@@ -144,14 +146,20 @@ class PythonEngine:
         self._put(None)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
-        self._end().join(timeout)
+        ending = self._end()
+        if ending is not None:
+            ending.join(timeout)
 
-    def _end(self) -> threading.Thread:
+    def _end(self) -> threading.Thread | None:
         """Kill it; one that hangs in a driver may still take long to be gone."""
         if self._process.poll() is None:
             self._kill_group()
         ending = threading.Thread(target=self._let_go, name="engine's end", daemon=True)
-        ending.start()
+        try:
+            ending.start()
+        except RuntimeError:  # no more threads to be had; its own end when they see the pipes close
+            self._put(None)
+            return None
         return ending
 
     def _let_go(self) -> None:
@@ -159,6 +167,16 @@ class PythonEngine:
         self._process.wait()
         self._writer.join()
         self._reader.join(_LAST_WORDS_SECONDS)
+
+    def _give_up(self) -> None:
+        """End a process whose threads could not all be started."""
+        self._kill_group()
+        self._process.wait()
+        if self._reader.ident is not None:
+            self._reader.join(_LAST_WORDS_SECONDS)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
     def _kill_group(self) -> None:
         """Kill the engine and what it has started, as while it reads a foreign model."""
@@ -190,6 +208,21 @@ class PythonEngine:
                     event = json.loads(line)
                     self.waiting = self.waiting or event == {"event": "waiting"}
                     self._events.append(event)
+
+
+@contextlib.contextmanager
+def _open_log(log: Path | None) -> Iterator[IO[bytes] | int | None]:
+    """Where an engine prints to: a log that cannot be written must not keep it from starting."""
+    if log is None:
+        yield None
+        return
+    try:
+        file = log.open("ab")
+    except OSError:
+        yield subprocess.DEVNULL
+        return
+    with file:
+        yield file
 
 
 class _NoEngine:
@@ -320,7 +353,8 @@ class Supervisor:
             self._ready_at = now  # if it fails, the next try is not in the next frame
             if self._spare is not None:
                 self._spare.kill()  # it is dead, but its threads and pipes are ours
-            with contextlib.suppress(OSError):
+            self._spare = None
+            with contextlib.suppress(*_NOTHING_TO_BE_HAD):
                 self._spare = self._make_spare(self._link.name)
 
     def _next_engine(self) -> EngineProcess:
@@ -332,7 +366,7 @@ class Supervisor:
             spare.kill()
         try:
             return self._start(self._link.name, self.settings)
-        except OSError:  # no memory or no process to be had now
+        except _NOTHING_TO_BE_HAD:
             return _NoEngine()
 
     def _why_dead(self, status: int | None, now: float) -> str | None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,54 @@ def test_a_stage_never_waits_for_an_engine_that_does_not_listen(
     engine.kill()
     wait_until(lambda: engine.exit_status() == -9, 5.0)
     engine.close(1.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
+def test_an_engine_that_nobody_could_hear_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+    make = subprocess.Popen
+
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def process(*arguments: Any, **options: Any) -> Any:
+        started.append(make(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
+    monkeypatch.setattr(subprocess, "Popen", process)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with pytest.raises(RuntimeError, match="new thread"):
+        PythonEngine("link", None, None)
+    assert started[0].returncode == -9
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
+def test_without_a_thread_to_be_had_an_engine_still_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
+    engine = PythonEngine("link", None, tmp_path / "log")
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", no_thread)
+        engine.kill()
+        wait_until(lambda: engine.exit_status() == -9, 5.0)
+    engine.close(5.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
+def test_a_log_that_cannot_be_written_does_not_keep_an_engine_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", script(tmp_path, "echo lost >&2\nexit 3"))
+    engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "no folder" / "log")
+    wait_until(lambda: engine.exit_status() == 3)
+    engine.close(5.0)
 
 
 def test_no_library_reports_that_it_is_used() -> None:

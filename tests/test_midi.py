@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rtmidi
 
 from lavlive.control.binding_files import BindingFolders
 from lavlive.control.control import Control
+from lavlive.control.events import ControlEvent
 from lavlive.control.midi import MidiPorts
 from lavlive.control.midi_system import RtmidiSystem, device_name, list_devices, named, output_for
 from lavlive.errors import ControlError
@@ -202,6 +204,46 @@ def test_without_a_midi_system_everything_else_works(tmp_path: Path) -> None:
         assert control.step(0.0) == []
     with Control(Values(), BindingFolders(tmp_path, tmp_path)) as control:
         assert control.step(0.0) == []
+
+
+class Faulty(Absent):
+    """A driver that raises what it should not, once, and then works."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.opened = 0
+
+    def inputs(self) -> list[str]:
+        return ["pad"]
+
+    def outputs(self) -> list[str]:
+        return []
+
+    def open_input(self, port: str) -> Any:
+        self.opened += 1
+        return self
+
+    def read(self) -> Sequence[int] | None:
+        self.reads += 1
+        if self.reads == 1:
+            raise SystemError("the driver's own words")
+        return (0xB0, 7, 99) if self.reads == 3 else None
+
+    def close(self) -> None:
+        if self.reads == 1:
+            raise SystemError("cannot even be closed")
+
+
+def test_a_driver_that_raises_anything_is_opened_anew() -> None:
+    driver = Faulty()
+    ports = MidiPorts(driver)
+    ports.start()
+    heard: list[Any] = []
+    wait_until(lambda: heard.extend(ports.inbox.drain()) or driver.reads > 3)
+    ports.close()
+    assert driver.opened == 2
+    assert "the driver's own words" in ports.problems[0]
+    assert any(isinstance(event, ControlEvent) for event in heard)
 
 
 def test_a_device_keeps_its_name_when_the_system_numbers_it_anew() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -185,6 +186,13 @@ def test_broken_bytes_are_refused_with_their_line(tmp_path: Path) -> None:
         read_preset(path)
     with pytest.raises(PresetError, match="cannot be read"):
         read_preset(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_in_the_place_of_a_preset_is_refused_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    presets = PresetLibrary(None, tmp_path)
+    assert "it is not a file" in str(presets.refused[tmp_path / "pipe.toml"])
 
 
 def test_fifty_broken_presets_leave_the_good_ones_and_the_look_alone(tmp_path: Path) -> None:

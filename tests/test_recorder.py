@@ -233,6 +233,22 @@ def test_little_room_is_said_once_and_a_full_disk_ends_the_recording_cleanly(tmp
     assert len(decoded_pictures(recorder.path)) == 31
 
 
+def test_whatever_ends_a_recording_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    notices: list[str] = []
+    with LiveRecorder(tmp_path / "a.mp4", 64, 48, 10, notice=notices.append) as recorder:
+        monkeypatch.setattr(recorder, "_write_picture", fail)
+        recorder.picture(grey(1), 0.0)
+        deadline = time.perf_counter() + 10.0
+        while recorder.running:
+            assert time.perf_counter() < deadline
+            time.sleep(0.01)
+    assert "MemoryError" in (recorder.error or "")
+    assert notices == [recorder.error]
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a file system of its own")
 def test_a_disk_that_is_really_full_leaves_a_playable_file(tmp_path: Path) -> None:
     mounted = subprocess.run(

@@ -17,7 +17,7 @@ from lavlive.engine_settings import EngineSettings
 from lavlive.link import Link
 from lavlive.notices import Notices
 from lavlive.parameters import Values
-from lavlive.show import Show
+from lavlive.show import BLIND_SECONDS, Show
 from lavlive.stage.headless import HeadlessOutput
 from lavlive.stage.output import OutputSettings
 from lavlive.supervisor import Event, Supervisor
@@ -176,3 +176,67 @@ def test_a_state_that_cannot_be_written_is_announced(stage: Stage, tmp_path: Pat
     stage.step(2.0)
     keeper.close()
     assert "cannot be written" in stage.step()
+
+
+def test_a_part_of_the_stage_that_fails_is_announced_and_the_pictures_go_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(now: float) -> None:
+        raise ZeroDivisionError("no beat")
+
+    shown = stage.show.pictures_shown
+    with monkeypatch.context() as broken:
+        broken.setattr(stage.control, "step", fail)
+        stage.show.link.write_picture(np.ones((8, 8, 3), np.uint8), 0.0, 0.0, 0)
+        assert "The controls failed: ZeroDivisionError: no beat" in stage.step()
+        assert stage.show.pictures_shown == shown + 1
+        assert "controls failed" in stage.step(30.0)
+    assert "controls failed" in stage.step(), "long enough to be read"
+    assert stage.step(10.0) == ""
+
+
+def test_a_recording_that_fails_is_announced_and_the_pictures_go_on(stage: Stage) -> None:
+    class Recorder:
+        error = None
+
+        def wants(self, now: float) -> bool:
+            raise MemoryError
+
+    stage.show.recorder = Recorder()  # type: ignore[assignment]
+    assert "recorder failed" in stage.step()
+    stage.show.link.write_picture(np.ones((8, 8, 3), np.uint8), 0.0, 0.0, 0)
+    shown = stage.show.pictures_shown
+    stage.step()
+    assert stage.show.pictures_shown == shown + 1
+
+
+def test_a_display_that_fails_for_a_moment_ends_nothing_and_one_that_fails_for_good_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("context lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(stage.show.output, "present", fail)
+        stage.step(3600.0)  # the computer slept, and the driver has not woken
+        stage.step(BLIND_SECONDS - 1.0)
+    stage.step()
+    monkeypatch.setattr(stage.show.output, "present", fail)
+    stage.step()
+    with pytest.raises(RuntimeError, match="context lost"):
+        stage.step(BLIND_SECONDS + 1.0)
+
+
+def test_a_panel_that_cannot_even_be_closed_does_not_end_the_show(stage: Stage) -> None:
+    class Panel:
+        should_close = True
+
+        def poll(self) -> list[object]:
+            return []
+
+        def close(self) -> None:
+            raise RuntimeError("no context")
+
+    stage.show.panel = Panel()  # type: ignore[assignment]
+    assert "no context" in stage.step()
+    assert stage.show.panel is None

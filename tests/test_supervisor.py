@@ -56,19 +56,19 @@ class Rig:
         self.link = link
         self.engines: list[ScriptedEngine] = []
         self.spares: list[ScriptedEngine] = []
-        self.broken = False
+        self.broken: type[Exception] | None = None
         settings = EngineSettings(SourceSpec("input", "Mixer"), model="mine.pkl", encoder="encodec")
         self.supervisor = Supervisor(link, settings, self.start, 0.0, self.spare)
 
     def start(self, link_name: str, settings: EngineSettings) -> ScriptedEngine:
         if self.broken:
-            raise OSError("no process to be had")
+            raise self.broken("nothing to be had")
         self.engines.append(ScriptedEngine(link_name, settings))
         return self.engines[-1]
 
     def spare(self, link_name: str) -> ScriptedEngine:
         if self.broken:
-            raise OSError("no process to be had")
+            raise self.broken("nothing to be had")
         self.spares.append(ScriptedEngine(link_name, None))
         return self.spares[-1]
 
@@ -300,13 +300,19 @@ def test_engines_that_end_at_once_are_not_started_faster_than_once_a_second(rig:
     assert 3 <= len(rig.engines) - 1 <= 5
 
 
-def test_a_system_without_room_for_a_process_does_not_end_the_show(rig: Rig) -> None:
+@pytest.mark.parametrize("nothing", [OSError, MemoryError, RuntimeError])
+def test_a_system_without_room_for_a_process_or_thread_does_not_end_the_show(
+    rig: Rig, nothing: type[Exception]
+) -> None:
     rig.ready(1.0)
-    rig.broken = True
+    rig.broken = nothing
+    for now in range(2, 10):  # no spare, either
+        rig.beat(now)
+        rig.supervisor.step(now)
     rig.engines[0].status = -9
-    for now in range(2, 20):
+    for now in range(10, 20):
         rig.supervisor.step(now)
     assert len(rig.engines) == 1
-    rig.broken = False
+    rig.broken = None
     rig.supervisor.step(20.5)
     assert len(rig.engines) == 2

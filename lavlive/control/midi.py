@@ -7,6 +7,7 @@ a MIDI system everything here works and finds nothing.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -155,6 +156,17 @@ class MidiPorts:
                     self.inbox.put(event)
 
     def _run(self) -> None:
+        while not self._ending:
+            try:
+                self._serve()
+            except Exception as error:  # whatever a driver raises, every device is opened anew
+                self._note(f"MIDI failed and is begun again: {error}")
+                self._close_ports()
+                self._wake.wait(LOOK_SECONDS)
+                self._wake.clear()
+        self._close_ports()
+
+    def _serve(self) -> None:
         due = time.perf_counter()
         while not self._ending:
             if time.perf_counter() >= due:
@@ -164,12 +176,13 @@ class MidiPorts:
             self.flush()
             self._wake.wait(_READ_SECONDS if self._open else max(0.0, due - time.perf_counter()))
             self._wake.clear()
-        self._close_ports()
 
     def _close_ports(self) -> None:
         for device in list(self._open):
-            self._drop(device)
-        self._system.close()
+            with contextlib.suppress(Exception):  # it may be the very port that fails
+                self._drop(device)
+        with contextlib.suppress(Exception):
+            self._system.close()
 
     def _connect(self, device: str, port: str) -> None:
         try:
@@ -198,10 +211,12 @@ class MidiPorts:
 
     def _drop(self, device: str) -> None:
         entry = self._open.pop(device)
-        entry.input.close()
-        if entry.output is not None:
-            entry.output.close()
-        self.inbox.put(DeviceChange(device, Change.GONE, time.perf_counter()))
+        try:
+            entry.input.close()
+            if entry.output is not None:
+                entry.output.close()
+        finally:
+            self.inbox.put(DeviceChange(device, Change.GONE, time.perf_counter()))
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems:

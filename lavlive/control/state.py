@@ -114,8 +114,9 @@ class StateKeeper:
             if self._path.exists() and read_state_file(self._path) is not None:
                 replace_file(backup_of(self._path), self._path.read_bytes())
             replace_file(self._path, text.encode("utf-8"))
-        except OSError as reason:
-            self.problem = f"{self._path} cannot be written: {reason.strerror or reason}."
+        except (OSError, MemoryError) as reason:
+            detail = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+            self.problem = f"{self._path} cannot be written: {detail}."
         else:
             self.problem, self._written = None, text
 

@@ -46,6 +46,8 @@ def read_toml(path: Path, error: type[LavliveError]) -> TomlFile:
         error: it cannot be read or is not TOML; the message gives file, line and reason.
     """
     try:
+        if not path.is_file() and path.exists():  # a pipe would make whoever opens it wait for ever
+            raise error(f"{path} cannot be read: it is not a file.")
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as reason:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import av
 import numpy as np
 
 from lavlive.stage.video import VideoWriter
@@ -152,8 +151,9 @@ class LiveRecorder:
                     pass
             finally:
                 self._writer.close()
-        except (OSError, av.FFmpegError) as error:
-            self._end(f"Recording stopped: {error.strerror or error}. {self.path} holds what came before.")
+        except Exception as error:  # whatever an encoder raises, the operator must know
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            self._end(f"Recording stopped: {reason}. {self.path} holds what came before.")
         finally:
             while self._queue.qsize():  # whoever waits to put something in need not
                 self._queue.get()
