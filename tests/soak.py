@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -144,6 +144,7 @@ class Soak:
         self._names = names
         self._pause = pause
         self._fault = "no fault"
+        self._news: deque[str] = deque(maxlen=8)
         self._engine_fault_at = float("-inf")
         self._looked = 0.0
         self._engine = 0
@@ -269,8 +270,9 @@ class Soak:
                 if report[name] > getattr(result, name)[0]:
                     setattr(result, name, (report[name], self._fault))
         result.restarts = max(result.restarts, report["restarts"])
+        self._news.extend(report["news"])
         if report["safe"] and "safe mode" not in str(result.violations):
-            self._violate("safe mode")
+            self._violate(f"safe mode ({self._fault}); news: {'; '.join(self._news)}")
 
     def _violate(self, text: str) -> None:
         self.result.violations.append(text)

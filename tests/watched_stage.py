@@ -208,7 +208,7 @@ def main(arguments: list[str]) -> int:
             report = watch.step(now)
             if report is not None:
                 print(json.dumps(report, default=str), flush=True)
-            pace.wait()
+            pace.wait(meanwhile=show.listen)
     return 0
 
 
