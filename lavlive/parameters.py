@@ -222,7 +222,7 @@ TABLE: tuple[Parameter, ...] = (
     ),
     _switch("show.freeze", False, "hold the picture", saved=False),
     _switch("show.blackout", False, "fade the canvas to black", saved=False),
-    _switch("assist.on", False, "let y, energy and windows drift out of what looks wrong", saved=False),
+    _switch("assist.on", False, "let y, c, energy and windows drift out of what looks wrong", saved=False),
 )
 """Every parameter, in the order in which it is shown."""
 

@@ -140,6 +140,11 @@ def worst(signature: Signature, excess: np.ndarray) -> tuple[float, int]:
     return float(excess[group]), group
 
 
+def judged(signs: Signs) -> bool:
+    """Whether the meters have settled on something to hear."""
+    return signs.heard >= SETTLED_SECONDS and signs.sounding >= _AUDIBLE
+
+
 def verdict(signs: Signs) -> list[Finding]:
     """The failures that the meters name now, the worst first; none in silence or before they have settled.
 
@@ -147,7 +152,7 @@ def verdict(signs: Signs) -> list[Finding]:
     lives. Jitter if any group has too much motion above 8 Hz, both in W_std and as a share; glitch if any
     group is too far from the model's own w.
     """
-    if signs.heard < SETTLED_SECONDS or signs.sounding < _AUDIBLE:
+    if not judged(signs):
         return []
     findings = []
     for signature, excess in excesses(signs).items():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lavlive.audio.tracks import read_track
-from lavlive.control.assist import HANDS_OFF_SECONDS, SPEED, Assist
+from lavlive.control.assist import HANDS_OFF_SECONDS, MENDED, SPEED, Assist
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.latent.diagnosis import Diagnosis
@@ -20,7 +20,7 @@ from lavlive.latent.space import Familiar
 from lavlive.parameters import INDEX, TABLE, Values
 from lavlive.render import hops_of
 from lavlive.resources import shipped
-from lavlive.signs import Signature, Signs, verdict
+from lavlive.signs import Signature, Signs, excesses, verdict, worst
 
 RATE = 75.0
 ONE_HOP = 320 / 24_000
@@ -185,3 +185,16 @@ def test_switched_off_it_lets_go_without_a_jump(recording: Recording) -> None:
 
 def test_it_is_off_unless_asked_for() -> None:
     assert Values()["assist.on"] is False
+
+
+def test_what_was_named_is_mended_well_below_its_threshold(recording: Recording) -> None:
+    stage = Stage(recording, JITTER)
+    stage.run(60.0)
+    assert worst(Signature.JITTER, excesses(stage.signs)[Signature.JITTER])[0] < MENDED + 0.05
+
+
+def test_glitches_take_the_leak_back_too(recording: Recording) -> None:
+    stage = Stage(recording, GLITCH)
+    stage.run(30.0)
+    assert stage.numbers[INDEX["mapper.c"]] < 0.85
+    assert stage.numbers[INDEX["mapper.y"]] < 3.5

@@ -1,4 +1,4 @@
-"""A slow hand that keeps the picture from looking wrong: spread, energy and windows, by the meters.
+"""A slow hand that keeps the picture from looking wrong: spread, leak, energy and windows, by the meters.
 
 It adds offsets to what the engine gets and never touches the knobs' own values. It moves so slowly that
 nobody sees it move, and a parameter that the performer (or a preset) changes is the performer's again.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lavlive.parameters import GROUPS, INDEX, TABLE
-from lavlive.signs import SETTLED_SECONDS, Signature, Signs, excesses, verdict, worst
+from lavlive.signs import Signature, Signs, excesses, judged, worst
 
 SPEED = 0.01
 """Share of a parameter's range, along its curve, per second."""
@@ -19,11 +19,13 @@ LEAVE_SPEED = 0.05
 FARTHEST = 0.75
 """Of the range: from the widest spread to an ordinary one."""
 HANDS_OFF_SECONDS = 30.0
+MENDED = 0.8
+"""Of the threshold: a failure that was named is seen to until it is below, lest it come and go."""
 _COMFORT = 0.5
 _ON = INDEX["assist.on"]
 _WINDOWS = tuple(INDEX[f"smoothing.{group}"] for group in GROUPS)
-_Y, _ENERGY = INDEX["mapper.y"], INDEX["smoothing.keep_energy"]
-_MOVED = (_Y, _ENERGY, *_WINDOWS)
+_Y, _C, _ENERGY = INDEX["mapper.y"], INDEX["mapper.c"], INDEX["smoothing.keep_energy"]
+_MOVED = (_Y, _C, _ENERGY, *_WINDOWS)
 
 
 class Assist:
@@ -40,6 +42,7 @@ class Assist:
         self._bases: dict[int, float] = {}
         self._touched = dict.fromkeys(_MOVED, float("-inf"))
         self._last: float | None = None
+        self._open: set[Signature] = set()
 
     def step(self, numbers: np.ndarray, bases: np.ndarray, signs: Signs, now: float) -> np.ndarray:
         """What the engine gets, float64 in the table's order.
@@ -56,7 +59,7 @@ class Assist:
         self._yield_to_hands(bases, now)
         if bases[_ON] < 0.5:
             self._relax(LEAVE_SPEED * elapsed)
-        elif signs.heard >= SETTLED_SECONDS:
+        elif judged(signs):
             self._follow(signs, now, elapsed)
         if self.offsets != before:
             self.revision += 1
@@ -81,18 +84,22 @@ class Assist:
     def _follow(self, signs: Signs, now: float, elapsed: float) -> None:
         wanted: dict[int, float] = {}
         near = excesses(signs)
-        for finding in reversed(verdict(signs)):
-            match finding.signature:
+        decides = {signature: worst(signature, excess) for signature, excess in near.items()}
+        self._open = {
+            s for s, (excess, _) in decides.items() if excess > (MENDED if s in self._open else 1.0)
+        }
+        for signature in sorted(self._open, key=lambda signature: decides[signature][0]):
+            match signature:
                 case Signature.STATIC:
                     wanted |= {_Y: 1.0, _ENERGY: 1.0}
                 case Signature.JITTER:
-                    shaking = near[Signature.JITTER] > 1.0
+                    shaking = near[Signature.JITTER] > MENDED
                     wanted |= {_WINDOWS[group]: 1.0 for group in range(len(GROUPS)) if shaking[group]}
                 case Signature.LAG:
-                    wanted[_WINDOWS[finding.group]] = -1.0
+                    wanted[_WINDOWS[decides[signature][1]]] = -1.0
                 case Signature.GLITCH:
-                    wanted |= {_Y: -1.0, _ENERGY: -1.0}
-        comfortable = max(worst(name, excess)[0] for name, excess in near.items()) < _COMFORT
+                    wanted |= {_Y: -1.0, _C: -1.0, _ENERGY: -1.0}
+        comfortable = max(excess for excess, _ in decides.values()) < _COMFORT
         for index in _MOVED:
             if now - self._touched[index] < HANDS_OFF_SECONDS:
                 continue
