@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rate", type=float, default=60.0, help="pictures per second, at most (default: 60)")
     parser.add_argument("--window", action="store_true", help="show in a window instead of headless")
-    parser.add_argument("--no-show", action="store_true", help="time the stages only")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--no-show", action="store_true", help="time the stages only")
+    parts.add_argument("--no-stages", action="store_true", help="watch the show only")
     parser.add_argument("--scale", action="store_true", help="how cost grows; takes the place of the rest")
     latency = parser.add_argument_group("sound to picture; takes the place of the rest")
     latency.add_argument(
@@ -86,7 +88,8 @@ def main(options: argparse.Namespace) -> int:
     elif options.scale:
         results["scale"] = _scale(options)
     else:
-        results["stages"] = _stages(options)
+        if not options.no_stages:
+            results["stages"] = _stages(options)
         if not options.no_show:
             results["show"] = _show(options)
     if options.json:

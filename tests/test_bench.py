@@ -243,6 +243,20 @@ def test_options_that_make_no_sense_are_refused(typed: list[str], message: str) 
         bench.main(options(*typed))
 
 
+def test_the_show_is_watched_without_the_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "_show", lambda _: {"rate": 60.0})
+    target = tmp_path / "figures.json"
+    bench.main(options("--no-stages", "--json", str(target)))
+    kept = json.loads(target.read_text())
+    assert kept["show"] == {"rate": 60.0}
+    assert "stages" not in kept
+    with pytest.raises(SystemExit):
+        options("--no-stages", "--no-show")
+    assert "not allowed" in capsys.readouterr().err
+
+
 def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
