@@ -186,7 +186,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         settings = _resumed(settings, crashed, wait=not _names_source(options))
     kind, output_settings = _choose_output(options)
     control = _open_control(options, crashed)
-    notices = Notices()
+    notices = Notices(_say if kind == "headless" else None)
     log = _engine_log(options.debug)
     with contextlib.ExitStack() as stack:
         stack.enter_context(control)
@@ -274,6 +274,10 @@ def run_live(options: argparse.Namespace) -> int:
     if recorder is not None:
         print(f"Recorded {recorder.path}")
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _never() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _NEWS_SECONDS = 6.0
@@ -17,18 +18,23 @@ class Notice:
 
 
 class Notices:
-    """Keeps what is worth a badge, and the last lines of what happened for the panel."""
+    """Keeps what is worth a badge, and the last lines of what happened for the panel.
 
-    def __init__(self) -> None:
+    Args:
+        say: is given every line once, for a show that nobody looks at.
+    """
+
+    def __init__(self, say: Callable[[str], object] | None = None) -> None:
         self._conditions: dict[str, Notice] = {}
         self._news: Notice | None = None
+        self._say = say
+        self._said = ""
         self.history: deque[Notice] = deque(maxlen=100)
 
     def raise_condition(self, key: str, text: str, now: float) -> None:
         """Show `text` until `clear` is called with the same key."""
         if key not in self._conditions or self._conditions[key].text != text:
-            self._conditions[key] = Notice(text, now)
-            self.history.append(self._conditions[key])
+            self._conditions[key] = self._note(text, now)
 
     def clear(self, key: str) -> None:
         """End a condition; nothing happens if there is none."""
@@ -36,8 +42,15 @@ class Notices:
 
     def tell(self, text: str, now: float) -> None:
         """Show `text` for a few seconds."""
-        self._news = Notice(text, now)
-        self.history.append(self._news)
+        self._news = self._note(text, now)
+
+    def _note(self, text: str, now: float) -> Notice:
+        notice = Notice(text, now)
+        self.history.append(notice)
+        if self._say is not None and text != self._said:
+            self._said = text
+            self._say(text)
+        return notice
 
     def badge(self, now: float) -> str | None:
         """The line to show now, or None: conditions first, in the order in which they came."""

@@ -24,6 +24,16 @@ def test_a_condition_that_is_raised_again_is_told_once() -> None:
     assert len(notices.history) == 1
 
 
+def test_every_line_is_said_once_where_nobody_looks() -> None:
+    said: list[str] = []
+    notices = Notices(said.append)
+    for now in (0.0, 0.1):
+        notices.raise_condition("engine", "Starting the engine again", now)
+        notices.tell("Pictures are made without openvino", now)
+        notices.tell("Pictures are made without openvino", now)
+    assert said == ["Starting the engine again", "Pictures are made without openvino"]
+
+
 def test_steps_are_even_and_a_late_one_is_not_caught_up() -> None:
     now = [0.0]
     slept: list[float] = []
