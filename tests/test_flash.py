@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -14,58 +12,22 @@ from lavlive.stage.headless import HeadlessOutput
 from lavlive.stage.light import to_encoded, to_linear
 from lavlive.stage.output import OutputSettings
 from tests.flash_counter import count_flashes, turning_points
-
-ROWS, COLUMNS = 9, 16
-ALLOWED = 6
-Pattern = Callable[[float], np.ndarray]
-Colour = tuple[float, float, float]
-
-
-def plain(rgb: Colour) -> np.ndarray:
-    return np.broadcast_to(np.array(rgb, np.float32), (ROWS, COLUMNS, 3))
-
-
-def square_wave(
-    hertz: float, dark: tuple[float, float, float], bright: tuple[float, float, float]
-) -> Pattern:
-    return lambda time: plain(bright if (time * hertz) % 1.0 < 0.5 else dark)
-
-
-def moving_grating(hertz: float, period: int) -> Pattern:
-    def at(time: float) -> np.ndarray:
-        wave = 0.5 + 0.5 * np.sin(2 * np.pi * (np.arange(COLUMNS) / period - hertz * time))
-        return np.broadcast_to(wave[None, :, None], (ROWS, COLUMNS, 3)).astype(np.float32)
-
-    return at
-
-
-def noise(seed: int) -> Pattern:
-    rng = np.random.default_rng(seed)
-    return lambda _: rng.random((ROWS, COLUMNS, 1)).astype(np.float32).repeat(3, axis=2)
-
-
-def drums(hertz: float) -> Pattern:
-    """What an onset envelope does to brightness: a sharp attack and a decay."""
-    return lambda time: plain((0.1 + 0.8 * np.exp(-12 * ((time * hertz) % 1.0) / hertz),) * 3)
-
-
-def run(
-    pattern: Pattern, rate: float, seconds: float = 3.0, limit: bool = True
-) -> tuple[np.ndarray, list[float]]:
-    """Show a pattern of linear light; returns the pictures, uint8 [n, rows, columns, 3], and their times."""
-    limiter = FlashLimiter(ROWS, COLUMNS)
-    times = [tick / rate for tick in range(round(seconds * rate))]
-    shown = pattern(0.0)
-    pictures = []
-    for time in times:
-        wanted = pattern(time)
-        factor = limiter.step(wanted, 100.0 + time, limit)
-        shown = shown + factor * (wanted - shown)
-        pictures.append(np.rint(255 * to_encoded(shown)).astype(np.uint8))
-    return np.array(pictures), times
-
-
-BLACK, WHITE, RED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.9, 0.0, 0.0)
+from tests.flash_patterns import (
+    ALLOWED,
+    BLACK,
+    COLUMNS,
+    RED,
+    ROWS,
+    WHITE,
+    Colour,
+    Pattern,
+    drums,
+    moving_grating,
+    noise,
+    plain,
+    run,
+    square_wave,
+)
 
 
 def test_the_counter_itself_counts_what_it_should() -> None:
