@@ -203,21 +203,22 @@ DEFAULTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def default_rows(findings: Findings) -> list[list[str]]:
-    """A row per default: its name, a verdict, what did better than it and what worse, in three measures."""
+    """A row per default: its name, a verdict, what did better than it and what worse, in four measures."""
     rows = []
     for name, others in DEFAULTS:
         better, worse, same = [], [], []
         for other in others:
             differences = (
-                ("w+", findings.difference(other, W_PLUS)),
-                ("pictures", findings.difference(other, PICTURE)),
-                ("onsets", findings.difference(other, analysis.above_strangers("picture"))),
+                ("w+", findings.difference(other, W_PLUS), 2),
+                ("pictures", findings.difference(other, PICTURE), 2),
+                ("onsets", findings.difference(other, analysis.above_strangers("picture")), 2),
+                ("spread", findings.difference(other, analysis.single("picture_spread")), 1),
             )
-            for measure, value in differences:
+            for measure, value, digits in differences:
                 if above(value):
-                    better.append(f"{other}: {measure} {value.text(sign=True)}")
+                    better.append(f"{other}: {measure} {value.text(digits, sign=True)}")
                 elif below(value):
-                    worse.append(f"{other}: {measure} {value.text(sign=True)}")
+                    worse.append(f"{other}: {measure} {value.text(digits, sign=True)}")
                 elif value.known:
                     same.append(f"{other} ({measure})")
         if not (better or worse or same):

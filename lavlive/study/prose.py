@@ -34,9 +34,10 @@ KNOBS = (
 
 DEFAULTS = (
     "Each default against what differs from it in that alone: w+'s and pictures' similarity with the "
-    "sound, and the pictures' answer to onsets, less the default's. *In question*: something did better at "
-    "no cost in these three; *a trade*: it gained here and lost there; *confirmed*: all that differed did "
-    "worse. Jitter, lag and strangeness, which the table of the knobs has, count as well."
+    "sound, the pictures' answer to onsets, and their spread (ΔE, more is livelier), less the default's. *In "
+    "question*: something did better at no cost in these four; *a trade*: it gained here and lost there; "
+    "*confirmed*: all that differed did worse. Jitter, lag and strangeness, which the table of the knobs "
+    "has, count as well."
 )
 
 METHOD = (

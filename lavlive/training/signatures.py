@@ -41,7 +41,8 @@ _SECONDS = 30.0
 _ALL = ("coarse", "middle", "fine")
 
 
-def _windows(seconds: float) -> dict[str, Value]:
+def windows(seconds: float) -> dict[str, Value]:
+    """Windows alike in all groups."""
     return {f"smoothing.{group}": seconds for group in _ALL}
 
 
@@ -49,8 +50,8 @@ _SHOWN = ("diversity", "jitter", "jitter_share", "lag", "strangeness", "distance
 
 PROVOCATIONS: dict[str, dict[str, Value]] = {
     "static": {"mapper.y": 0.05},
-    "jitter": _windows(ONE_HOP),
-    "lag": {**_windows(1.2), "mapper.y": 1.5},
+    "jitter": windows(ONE_HOP),
+    "lag": {**windows(1.2), "mapper.y": 1.5},
     "glitch": {"mapper.y": 4.0, "mapper.c": 1.0},
 }
 """What provokes each signature, and by the table in docs/diagnosis.md nothing else."""
@@ -98,11 +99,14 @@ class Heard:
         return np.concatenate(self.embeddings)
 
 
-class _Ear:
+class Ear:
+    """Tells features again that were heard before."""
+
     def __init__(self, features: list[Features]) -> None:
         self._features = iter(features)
 
     def step(self, samples: np.ndarray) -> Features:
+        """The next ones, whatever the samples are."""
         return next(self._features)
 
 
@@ -130,7 +134,7 @@ def measure(
 ) -> Report:
     """The meters over a track under these settings."""
     heard.reset()
-    path = LatentPath(heard, calibration, listener=_Ear(heard.features))
+    path = LatentPath(heard, calibration, listener=Ear(heard.features))
     diagnosis, report, values = Diagnosis(path.rate, familiar), Report(), Values(settings)
     silence = np.zeros(heard.hop, np.float32)
     for index in range(len(heard.embeddings)):
