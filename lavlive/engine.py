@@ -18,7 +18,6 @@ process exits and the stage starts another: nothing here tries to repair a broke
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import queue
@@ -37,6 +36,7 @@ from lavlive.link import Link
 from lavlive.loading import load_model, load_path, open_log
 from lavlive.mailbox import Mailbox
 from lavlive.picture_worker import PictureWorker
+from lavlive.resources import return_memory
 from lavlive.source_switch import SourceSwitch
 
 HEARTBEAT_SECONDS = 0.1
@@ -157,20 +157,13 @@ class Engine:
             self._loading.release()
         # By then the old model is closed.
         time.sleep(fade + 1.0)
-        _return_memory()
+        return_memory()
 
 
 def _account(failure: BaseException) -> dict[str, str]:
     """What the stage is told of a failure."""
     trace = "".join(traceback.format_exception(failure))
     return {"text": f"{type(failure).__name__}: {failure}", "trace": trace}
-
-
-def _return_memory() -> None:
-    """Give freed memory back to the system, which glibc would keep for later: shows swap models for hours."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _yield_to_other_threads() -> None:

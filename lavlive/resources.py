@@ -1,7 +1,10 @@
-"""Where lavlive's own files lie, and where it keeps a user's."""
+"""Where lavlive's own files lie, where it keeps a user's, and memory that it no longer needs."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -26,3 +29,10 @@ def cache_folder() -> Path:
 def config_folder() -> Path:
     """For what the user saved: presets, bindings, the last state. Created when missing."""
     return Path(platformdirs.user_config_dir("lavlive", ensure_exists=True))
+
+
+def return_memory() -> None:
+    """Give freed memory back to the system, which glibc would keep for later: a show goes on for hours."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)

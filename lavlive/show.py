@@ -26,6 +26,7 @@ from lavlive.errors import DisplayError, LavliveError
 from lavlive.link import Link, Picture
 from lavlive.notices import Notices
 from lavlive.parameters import Values
+from lavlive.resources import return_memory
 from lavlive.sound_tap import SoundTap
 from lavlive.stage.output import CloseRequested, KeyPressed, MonitorLost, MonitorReturned, Output
 from lavlive.stage.recorder import LiveRecorder
@@ -318,6 +319,8 @@ class Show:
                     notices.tell(f"{name}: untrained placeholder", now)
                 for note in told["notes"]:
                     notices.tell(note, now)
+                # Of the engine before, if there was one.
+                return_memory()
             case {"event": "restarted"}:
                 self._take_restart(told, now)
             case {"event": "opened"}:
