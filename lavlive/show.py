@@ -138,8 +138,7 @@ class Show:
     def _take_hands(self, now: float) -> None:
         for event in self.output.poll():
             self._take_output_event(event, now)
-        for action in self.control.step(now):
-            self._act(action, now)
+        self._apply_hands(now)
         for line in self.control.notices():
             self.notices.tell(line, now)
 
@@ -169,9 +168,12 @@ class Show:
             return
         now = time.perf_counter()
         with self._guarded("controls", now):
-            for action in self.control.step(now):
-                self._act(action, now)
+            self._apply_hands(now)
             self._publish(now)
+
+    def _apply_hands(self, now: float) -> None:
+        for action in self.control.step(now):
+            self._act(action, now)
 
     def picture_waits(self) -> bool:
         """Whether a picture was made that has not been shown."""

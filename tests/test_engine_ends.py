@@ -70,15 +70,17 @@ def test_a_stage_never_waits_for_an_engine_that_does_not_listen(
     engine.close(1.0)
 
 
+def no_thread(thread: threading.Thread) -> None:
+    """In the place of a thread's start, when the system has no more."""
+    raise RuntimeError("can't start new thread")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
 def test_an_engine_that_nobody_could_hear_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[subprocess.Popen[str]] = []
     make = subprocess.Popen
-
-    def no_thread(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
 
     def process(*arguments: Any, **options: Any) -> Any:
         started.append(make(*arguments, **options))
@@ -96,9 +98,6 @@ def test_an_engine_that_nobody_could_hear_is_not_left_behind(
 def test_without_a_thread_to_be_had_an_engine_still_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_thread(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
     engine = PythonEngine("link", None, tmp_path / "log")
     with monkeypatch.context() as without:

@@ -72,7 +72,7 @@ class EnergyKeeper:
 
         kept = w̄ + (g^k − 1) · (w̄ − μ̄),   g = √((σ² + ε²) / (σ̄² + ε²)) within 1 to 12
 
-    per layer group, where μ̄ is the mean of the smoothed deviation over about the last ten seconds (the
+    per layer group, where μ̄ is the mean of the smoothed deviation over about the last twenty seconds (the
     first ones: over all that was heard), σ and σ̄ the spreads around such means before and after smoothing,
     root mean square over the dimensions. DESIGN compares distances from W_mean instead, which an offset
     keeps alike however still the picture stands; of zero-mean music both say the same (averages of N

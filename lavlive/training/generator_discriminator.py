@@ -70,7 +70,7 @@ def _head(inputs: int, width: int, halvings: int) -> nn.Sequential:
 
 
 class ProjectedDiscriminator(nn.Module):
-    """Heads on mixed features. ``features`` is shared, not part of the module's state."""
+    """Heads on mixed features. ``features`` tells how many there are, and is not kept."""
 
     def __init__(self, features: FeatureNetwork, seed: int = 0) -> None:
         super().__init__()
@@ -84,20 +84,9 @@ class ProjectedDiscriminator(nn.Module):
                 _head(width, width, max(3 - scale, 0)) for scale, width in enumerate(widths)
             )
             self.heads.append(_head(3, _WIDEST // 2, 2))
-        # In a list, so that the module does not hold it as its own.
-        self._features = [features]
 
-    @property
-    def shared_features(self) -> FeatureNetwork:
-        """The fixed network below the heads."""
-        return self._features[0]
-
-    def project(self, pictures: Tensor) -> list[Tensor]:
-        """Pictures [N, 3, H, W] in −1..1 → what the heads see; no training of the heads changes it."""
-        return self.project_taps(self._features[0](pictures), pictures)
-
-    def project_taps(self, taps: list[Tensor], pictures: Tensor) -> list[Tensor]:
-        """The same, with the features of the pictures already computed."""
+    def project(self, taps: list[Tensor], pictures: Tensor) -> list[Tensor]:
+        """Pictures [N, 3, H, W] in −1..1 and their features → what the heads see; no training changes it."""
         mixed: list[Tensor] = self.mixing(taps)
         return [*mixed, F.avg_pool2d(pictures, _SHRINK)]
 

@@ -260,7 +260,7 @@ class Trainer:
 
     def _project(self, taps: list[Tensor], pictures: Tensor) -> list[Tensor]:
         with self._autocast():
-            return [x.float() for x in self.discriminator.project_taps(taps, pictures)]
+            return [x.float() for x in self.discriminator.project(taps, pictures)]
 
     def _view(self) -> Callable[[Tensor], Tensor]:
         """What features look at in this step: all of a picture, or of a large one a part or a smaller one."""

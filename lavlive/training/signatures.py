@@ -31,19 +31,18 @@ from lavlive.latent.projection import Calibration
 from lavlive.latent.space import Familiar
 from lavlive.loading import load_familiar
 from lavlive.look import preset_library
-from lavlive.parameters import ONE_HOP, Value, Values
+from lavlive.parameters import GROUPS, ONE_HOP, Value, Values
 from lavlive.render import hops_of
 from lavlive.report import Report
 from lavlive.signs import Signature, excesses, worst
 
 _SECONDS = 30.0
 """Of each track: the last 20 s count."""
-_ALL = ("coarse", "middle", "fine")
 
 
 def windows(seconds: float) -> dict[str, Value]:
     """Windows alike in all groups."""
-    return {f"smoothing.{group}": seconds for group in _ALL}
+    return {f"smoothing.{group}": seconds for group in GROUPS}
 
 
 _SHOWN = ("diversity", "jitter", "jitter_share", "lag", "strangeness", "distance")
