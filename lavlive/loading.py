@@ -21,7 +21,7 @@ from lavlive.generator.wstats import w_statistics, whitening
 from lavlive.latent.path import LatentPath
 from lavlive.latent.space import Familiar, Space, layer_groups
 from lavlive.picture_worker import Model
-from lavlive.resources import shipped
+from lavlive.resources import is_no_file, shipped
 
 
 def load_path(encoder: str, learned: str | None = None) -> LatentPath:
@@ -75,6 +75,8 @@ def open_log(path: str) -> BinaryIO:
     Raises:
         UsageError: it cannot be written.
     """
+    if is_no_file(Path(path)):
+        raise UsageError(f"--log-w cannot write {path}: it is not a file.")
     try:
         return open(path, "wb")
     except OSError as error:
@@ -99,6 +101,8 @@ def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
 def _learned_projection(path: str | None) -> np.ndarray | None:
     if path is None:
         return None
+    if is_no_file(Path(path)):
+        raise EncoderError(f"{path} is not a file; make a learned projection with lavlive study.")
     try:
         matrix: np.ndarray = load_file(path)["projection"]
     except (OSError, SafetensorError, KeyError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def cache_folder() -> Path:
 def config_folder() -> Path:
     """For what the user saved: presets, bindings, the last state. Created when missing."""
     return Path(platformdirs.user_config_dir("lavlive", ensure_exists=True))
+
+
+def is_no_file(path: Path) -> bool:
+    """Whether something else lies there: a folder, or a pipe, which lets whoever opens it wait for ever."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def return_memory() -> None:

@@ -15,6 +15,7 @@ import soxr
 
 from lavlive.audio.block import Block, Samples, check_format
 from lavlive.errors import SourceError
+from lavlive.resources import is_no_file
 
 _PIECE = 2048  # samples per channel decoded at a time
 
@@ -44,8 +45,8 @@ class Track:
         frames: length in samples per channel, as the file's header says.
 
     Raises:
-        SourceError: the file is missing, a folder, not readable, not audio, empty, or in a format that
-            lavlive does not hear.
+        SourceError: the file is missing, a folder, a pipe or a device, not readable, not audio, empty, or in
+            a format that lavlive does not hear.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -53,10 +54,7 @@ class Track:
         self.name = self.path.name
         if self.path.is_dir():
             raise SourceError(f"{self.path} is a folder; choose a track in it")
-        try:
-            self._file = _StraightFile(self.path)
-        except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
-            raise SourceError(_reason(self.path)) from error
+        self._file = _open(self.path)
         self.rate = int(self._file.samplerate)
         self.channels = int(self._file.channels)
         self.frames = int(self._file.frames)
@@ -94,10 +92,7 @@ class Track:
         Raises:
             SourceError: the file is gone.
         """
-        try:
-            file = _StraightFile(self.path)
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise SourceError(_reason(self.path)) from error
+        file = _open(self.path)
         self._file.close()
         self._file = file
         self._position = 0
@@ -157,6 +152,15 @@ class ResampledTrack(Track):
 def read_track(path: Path | str) -> Track:
     """Open a track; see `Track`."""
     return Track(path)
+
+
+def _open(path: Path) -> _StraightFile:
+    if is_no_file(path):
+        raise SourceError(f"{path} is a pipe or a device, not a file; --input and --loopback hear devices")
+    try:
+        return _StraightFile(path)
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+        raise SourceError(_reason(path)) from error
 
 
 def _reason(path: Path) -> str:

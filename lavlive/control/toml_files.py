@@ -13,6 +13,7 @@ from pathlib import Path
 import tomli_w
 
 from lavlive.errors import LavliveError
+from lavlive.resources import is_no_file
 
 _LARGEST = 64 * 1024
 _AT_LINE = re.compile(r"^(?P<reason>.*?) \(at line (?P<line>\d+), column \d+\)$", re.DOTALL)
@@ -46,7 +47,7 @@ def read_toml(path: Path, error: type[LavliveError]) -> TomlFile:
         error: it cannot be read or is not TOML; the message gives file, line and reason.
     """
     try:
-        if not path.is_file() and path.exists():  # a pipe would make whoever opens it wait for ever
+        if is_no_file(path):
             raise error(f"{path} cannot be read: it is not a file.")
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)

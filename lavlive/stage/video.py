@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from lavlive.errors import RecordingError
+from lavlive.resources import is_no_file
 from lavlive.stage.fragments import FragmentFile
 
 SUFFIXES = (".mp4", ".mov", ".mkv")
@@ -203,5 +204,5 @@ def _check_target(path: Path) -> None:
         raise RecordingError(f"{path.name} should end in one of {', '.join(SUFFIXES)}.")
     if not folder.is_dir():
         raise RecordingError(f"There is no folder {folder} to write {path.name} into.")
-    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+    if is_no_file(path) or not os.access(path if path.exists() else folder, os.W_OK):
         raise RecordingError(f"{path} cannot be written; choose another folder or name.")
