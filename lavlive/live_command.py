@@ -142,11 +142,13 @@ def _awake() -> Iterator[None]:
 
 def _engine_log(debug: bool) -> Path | None:
     """Where the engine's own prints go: the terminal when debugging, else a file of bounded size."""
+    # Asked for in any case: engines share a temporary cache that this process makes and removes.
+    log = cache_folder() / "engine.log"
     if debug:
         return None
-    log = cache_folder() / "engine.log"
-    if log.exists() and log.stat().st_size > _LOG_LIMIT:
-        log.unlink()
+    with contextlib.suppress(OSError):  # there is none yet, or its folder cannot be written to
+        if log.stat().st_size > _LOG_LIMIT:
+            log.unlink()
     return log
 
 

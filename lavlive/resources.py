@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import platformdirs
 
+from lavlive.errors import UsageError
+
 _PACKAGE = Path(__file__).parent
+_TEMPORARY_CACHE = "LAVLIVE_TEMPORARY_CACHE"
 
 
 def shipped(folder: str) -> Path:
@@ -23,13 +29,52 @@ def shipped(folder: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """For what can be made again: downloads, statistics, compiled models. Created when missing."""
-    return Path(platformdirs.user_cache_dir("lavlive", ensure_exists=True))
+    """For what can be made again: downloads, statistics, compiled models. Created when missing.
+
+    Where it cannot be made or written to, a temporary one serves this process and those that it starts, and
+    is removed at this process's end; that is said once.
+
+    Raises:
+        UsageError: a temporary one cannot be made either.
+    """
+    if _TEMPORARY_CACHE in os.environ:
+        return Path(os.environ[_TEMPORARY_CACHE])
+    folder = Path(platformdirs.user_cache_dir("lavlive"))
+    try:
+        folder = Path(platformdirs.user_cache_dir("lavlive", ensure_exists=True))
+    except OSError as error:
+        return _temporary_cache(folder, f"cannot be made: {error.strerror or error}")
+    return folder if os.access(folder, os.W_OK) else _temporary_cache(folder, "cannot be written to")
+
+
+def _temporary_cache(folder: Path, reason: str) -> Path:
+    """A folder with what the one that cannot be used holds."""
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix="lavlive-cache-"))
+    except OSError:
+        raise UsageError(
+            f"The cache folder {folder} {reason}, and there is no other; set XDG_CACHE_HOME or TMPDIR to one "
+            "that can be written to."
+        ) from None
+    os.environ[_TEMPORARY_CACHE] = str(temporary)
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    print(f"lavlive: the cache folder {folder} {reason}; this run uses {temporary}.", file=sys.stderr)
+    with contextlib.suppress(OSError):  # what cannot be had is made again
+        for file in filter(Path.is_file, folder.rglob("*")):
+            link = temporary / file.relative_to(folder)
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(file)
+    return temporary
 
 
 def config_folder() -> Path:
-    """For what the user saved: presets, bindings, the last state. Created when missing."""
-    return Path(platformdirs.user_config_dir("lavlive", ensure_exists=True))
+    """For what the user saved: presets, bindings, the last state. Created when missing.
+
+    Where it cannot be made, its path: nothing is read there, and whoever writes is told why it cannot be.
+    """
+    with contextlib.suppress(OSError):
+        return Path(platformdirs.user_config_dir("lavlive", ensure_exists=True))
+    return Path(platformdirs.user_config_dir("lavlive"))
 
 
 def is_no_file(path: Path) -> bool:

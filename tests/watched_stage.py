@@ -22,6 +22,7 @@ from lavlive.audio.sources import SourceSpec
 from lavlive.cli import _parser
 from lavlive.control.bindings import Binding
 from lavlive.control.events import Source, SourceKind
+from lavlive.errors import LavliveError
 from lavlive.live_command import DISPLAY_RATE, _ending_on_signals, open_show
 from lavlive.pace import Pace
 from lavlive.show import Show
@@ -171,6 +172,9 @@ def _obey(show: Show, command: dict[str, Any]) -> None:
             )
         case {"do": "save", "number": int(number)}:
             _save(show, number)
+            _bind(show, number)
+        case {"do": "bind", "number": int(number)}:
+            _bind(show, number)
         case {"do": "stop recording"} if show.recorder is not None:
             show.recorder.stop()
             show.recorder = None
@@ -178,10 +182,14 @@ def _obey(show: Show, command: dict[str, Any]) -> None:
 
 
 def _save(show: Show, number: int) -> None:
-    """Write all that a performer can keep: a preset, bindings, and a changed state."""
-    position = number % 1000 / 1000
-    show.control.looks.by_hand("mapper.y", 4 * position)
+    """Write a preset and a changed state."""
+    show.control.looks.by_hand("mapper.y", 4 * (number % 1000 / 1000))
     show.control.looks.save(f"kept {number % 3}", f"after {number} changes")
+
+
+def _bind(show: Show, number: int) -> None:
+    """Write bindings."""
+    position = number % 1000 / 1000
     control = Source(SourceKind.CC, 1 + number % 16, number % 128)
     show.control.bind(f"device {number % 3}", Binding(control, "mapper.c", low=0.0, high=position or 1.0))
 
@@ -203,7 +211,10 @@ def main(arguments: list[str]) -> int:
             now = time.perf_counter()
             stillness.step()
             while not commands.empty():
-                _obey(show, commands.get())
+                try:
+                    _obey(show, commands.get())
+                except LavliveError as error:  # as the panel does
+                    show.notices.tell(str(error), now)
             show.step(now)
             report = watch.step(now)
             if report is not None:

@@ -7,6 +7,7 @@ one's place. A broken file is refused with its line and left as it is.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from enum import Enum
@@ -43,7 +44,7 @@ class BindingFolders:
         Of shipped sets the one with the longest name or pattern is the best.
         """
         own = self._user / file_name(device)
-        if own.exists() and (found := self._read(own)):
+        if os.path.exists(own) and (found := self._read(own)):
             return found
         fitting = [found for path in sorted(self._shipped.glob("*.toml")) if (found := self._read(path))]
         fitting = [found for found in fitting if found.fits(device)]

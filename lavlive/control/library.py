@@ -115,7 +115,7 @@ class PresetLibrary:
         before = {preset.name: preset for preset in self.all()}
         found: dict[Path, tuple[int, int]] = {}
         for folder in self._folders:
-            for path in sorted(folder.glob("*.toml"))[:_MOST_FILES]:
+            for path in _toml_files(folder):
                 try:
                     status = path.stat()
                 except OSError:
@@ -152,6 +152,13 @@ class PresetLibrary:
             for path, preset in sorted(self._presets.items())
             if path.parent == folder
         ]
+
+
+def _toml_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.toml"))[:_MOST_FILES]
+    except OSError:  # a folder that may not be looked into holds nothing for us
+        return []
 
 
 def _place(preset: Preset) -> tuple[int, str]:

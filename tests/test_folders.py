@@ -1,0 +1,155 @@
+"""What is no file where a file should be, and folders that cannot be made: seen from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kill_state import ARGUMENTS
+from tests.stage_process import ROOT, StageProcess
+
+SECONDS = 60.0
+"""Far more than a refusal takes; a pipe that was opened would be waited for without end."""
+
+
+def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a command of lavlive's ends with and says."""
+    return subprocess.run(
+        [sys.executable, "-c", "import sys; from lavlive.cli import main; sys.exit(main())", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
+@pytest.fixture(params=["pipe", "socket", "device"])
+def no_file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Something that can be opened, or waited for, and is no file."""
+    match request.param:
+        case "pipe":
+            os.mkfifo(tmp_path / "pipe.wav")
+            return str(tmp_path / "pipe.wav")
+        case "socket":
+            monkeypatch.chdir(tmp_path)  # a socket's path may have no more than some hundred letters
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind("socket.wav")
+            return str(tmp_path / "socket.wav")
+        case _:
+            return "/dev/zero"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["live", "--headless", "--track"], ["render", "-o", "video.mp4"]], ids=["live", "render"]
+)
+def test_a_track_that_is_no_file_is_refused_at_once(arguments: list[str], no_file: str) -> None:
+    done = typed(*arguments, no_file)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"lavlive: {no_file} is a pipe or a device, not a file")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_pipe_is_neither_read_as_a_projection_nor_written_as_a_log_or_a_video(tmp_path: Path) -> None:
+    for name in ("pipe", "pipe.mp4"):
+        os.mkfifo(tmp_path / name)
+    demo = str(ROOT / "lavlive" / "data" / "demo.ogg")
+    show = ["live", "--headless", "--silent", "--demo", "--osc", "off"]
+    for arguments in (
+        [*show, "--learned", str(tmp_path / "pipe")],
+        [*show, "--log-w", str(tmp_path / "pipe")],
+        ["render", demo, "-o", str(tmp_path / "pipe.mp4")],
+    ):
+        done = typed(*arguments)
+        assert done.returncode == 2
+        assert str(tmp_path / "pipe") in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+
+
+def test_a_show_goes_on_without_a_folder_to_keep_anything_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, temporary = tmp_path / "file", tmp_path / "temporary"
+    file.write_text("Below a file not even root can make a folder.")
+    temporary.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file / "cache"))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with StageProcess(ARGUMENTS, file / "config") as stage:
+        stage.wait_for_pictures()
+        heard: list[str] = []
+        stage.listeners.append(lambda report: heard.extend(report["news"]))
+        stage.send(do="save", number=1)
+        stage.send(do="bind", number=1)
+        for kept in ("kept-1.toml", "device-1-"):
+            stage.wait(
+                lambda _, kept=kept: any(kept in line and "cannot be written" in line for line in heard), kept
+            )
+        stage.wait(lambda report: "state.json cannot be written" in (report["badge"] or ""), "badge")
+
+        os.kill(stage.now["engine"], signal.SIGKILL)
+        stage.wait(lambda report: report["restarts"] == 1, "restart")
+        stage.wait_for_pictures()
+        assert list(temporary.glob("lavlive-cache-*/*.npz")), "nothing was kept for the next engine"
+        assert stage.end() == 0
+        told = stage.complaints()
+    assert len(re.findall("the cache folder .* cannot be made", told)) == 1
+    assert "Traceback" not in told
+    assert not list(temporary.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_to_is_read_through_a_temporary_one(tmp_path: Path) -> None:
+    """Root may write everywhere, so the system's answer is given for it."""
+    cache = tmp_path / "cache" / "lavlive"
+    (cache / "models").mkdir(parents=True)
+    (cache / "models" / "kept").write_text("kept before")
+    code = """
+import os
+os.access = lambda path, mode: False
+from lavlive.resources import cache_folder
+folder = cache_folder()
+assert folder == cache_folder()
+assert (folder / "models" / "kept").read_text() == "kept before"
+(folder / "models" / "new").touch()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written to" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    assert [path.name for path in (cache / "models").iterdir()] == ["kept"]
+
+
+def test_without_any_folder_at_all_one_line_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    code = (
+        "import sys, tempfile; tempfile.tempdir = sys.argv.pop(1);"
+        "from lavlive.cli import main; sys.exit(main())"
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(file / "config"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(file), "live", "--headless", "--demo", "--osc", "off"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("lavlive: The cache folder ")
+    assert "Traceback" not in done.stderr
