@@ -24,9 +24,11 @@ from lavlive.generator.runners.cuda_runner import (
     affordable_precision,
     memory_needed,
 )
+from lavlive.generator.runners.directions import common_directions
 from lavlive.generator.runners.openvino_runner import OpenvinoRunner
 from lavlive.generator.runners.plan import folded_kernel, make_plan
 from lavlive.generator.runners.planned import PlannedSynthesis
+from lavlive.generator.runners.styles import Styles
 from lavlive.generator.runners.torch_runner import TorchRunner
 
 ARCHITECTURES: tuple[Architecture, ...] = ("skip", "orig", "resnet")
@@ -110,6 +112,58 @@ def test_cells_of_pixels_make_the_same_pictures(
     assert gap.max() <= 2
     assert gap.mean() <= 0.25
     opened.close()
+
+
+def of_few_directions(architecture: Architecture = "skip") -> Generator:
+    """A network that reads w along 24 directions of 160, with weights rounded as in a file, far from 0."""
+    torch.manual_seed(1)
+    made = Generator(
+        GeneratorConfig(
+            32,
+            z_dim=16,
+            w_dim=160,
+            mapping_layers=1,
+            channel_base=512,
+            channel_max=32,
+            architecture=architecture,
+        )
+    )
+    directions = torch.linalg.qr(torch.randn(160, 24))[0]
+    for name, parameter in made.named_parameters():
+        if name.endswith("affine.weight"):
+            parameter.data = (torch.randn(len(parameter), 24) @ directions.T).half().float()
+        elif parameter.ndim < 2:
+            parameter.data += 0.2 * torch.randn_like(parameter)
+    made.mapping.w_mean.fill_(5.0)
+    return made.freeze()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_network_that_reads_w_along_few_directions_makes_its_pictures_by_them(
+    architecture: Architecture,
+) -> None:
+    made = of_few_directions(architecture)
+    opened = OpenvinoRunner(make_plan(made.synthesis, made.mapping.w_mean), threads=1)
+    for seed in range(3):
+        w_plus = 5.0 + some_w_plus(made, seed)
+        gap = difference(picture(opened, w_plus, 1.7), reference(made, w_plus, 1.7))
+        assert gap.max() <= 2
+        assert gap.mean() <= 0.25
+    opened.close()
+
+
+def test_few_directions_are_used_only_where_they_lose_no_more_than_rounding_did() -> None:
+    made = of_few_directions()
+    plan = make_plan(made.synthesis, made.mapping.w_mean)
+    matrices = [layer.affine.matrix for block in plan.blocks for layer in (block.conv0, block.conv1) if layer]
+    directions = common_directions(matrices)
+    assert directions is not None
+    assert directions.shape == (160, 24)
+    assert Styles(plan).first is not None
+    random = np.random.default_rng(0)
+    worse = [m + 1e-3 * random.standard_normal(m.shape).astype(np.float32) * m.std() for m in matrices]
+    assert common_directions(worse) is None
+    assert common_directions([random.standard_normal(m.shape).astype(np.float32) for m in matrices]) is None
 
 
 @pytest.mark.parametrize("kind", [TorchRunner, OpenvinoRunner])

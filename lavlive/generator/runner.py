@@ -158,7 +158,8 @@ def open_runner(
         raise RunnerError(f"There is no runner {runner!r}; lavlive has {', '.join(RUNNER_NAMES)}.")
     require_colour(loaded.generator.config.picture_channels)
     notes: list[str] = []
-    plan = make_plan(loaded.generator.synthesis)
+    generator = loaded.generator
+    plan = make_plan(generator.synthesis, generator.mapping.w_mean)
     order = _Order(plan, threads or spare_threads(), folder or cache_folder(), notes)
     if runner != "auto":
         lacking = _KINDS[runner].lacking()

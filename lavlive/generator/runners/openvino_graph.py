@@ -146,6 +146,10 @@ class _Builder:
 
     def _features(self, block: BlockPlan, x: _Map | None) -> _Map:
         if block.constant is not None:
+            if self._styles.first is not None:
+                size = block.resolution
+                y = _from_rows(self._input(self._styles.first), size, size, len(block.conv1.bias))
+                return self._activated(block.conv1, y, 1)
             start = _Map(_constant(block.constant[None]), len(block.constant), block.resolution)
             return self._conv(block.conv1, start)
         assert block.conv0 is not None
@@ -172,6 +176,11 @@ class _Builder:
         else:
             weight = _constant(to_cells(plan.weight, cells))
             y = op.convolution(x.of(1), weight, [1, cells], [1, 1], [1, 1], [1, 1])
+        return self._activated(plan, y, cells)
+
+    def _activated(self, plan: ConvPlan, y: Node, cells: int) -> _Map:
+        """What follows a convolution: demodulation, noise, bias, leak."""
+        channels = len(plan.bias)
         y = op.multiply(y, self._input(self._styles.demodulation(plan, cells)))
         if np.any(plan.noise):
             noise = _constant(noise_in_cells(plan.noise, cells, channels)[None])
@@ -179,7 +188,7 @@ class _Builder:
         y = op.add(y, _constant(repeated(plan.bias, cells)[None, :, None, None]))
         y = op.prelu(y, _constant([LEAK]))
         y = y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
-        return _Map(y, channels, size, cells)
+        return _Map(y, channels, plan.resolution, cells)
 
     def _up(self, plan: ConvPlan, x: Node, cells: int) -> Node:
         """The transposed convolution and the filter, to single pixels or to pairs."""

@@ -92,17 +92,24 @@ class BlockPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All blocks, the resampling taps (float32 [4], gain of a doubling) and the length and width of w+."""
+    """All blocks, the resampling taps (float32 [4], gain of a doubling) and the length and width of w+.
+
+    ``centre`` [w_dim] is what w lies about; pictures there are exact where others may be nearly so.
+    """
 
     blocks: tuple[BlockPlan, ...]
     taps: Array
     resolution: int
     num_ws: int
     w_dim: int
+    centre: Array
 
 
-def make_plan(synthesis: SynthesisNetwork) -> Plan:
-    """Reduce a network to its plan; the arrays are copies or views of float32 weights on the CPU."""
+def make_plan(synthesis: SynthesisNetwork, w_mean: torch.Tensor | None = None) -> Plan:
+    """Reduce a network to its plan; the arrays are copies or views of float32 weights on the CPU.
+
+    ``w_mean`` [w_dim] is the plan's centre, else zero.
+    """
     config = synthesis.config
     blocks: list[BlockPlan] = []
     row = 0
@@ -130,7 +137,9 @@ def make_plan(synthesis: SynthesisNetwork) -> Plan:
             )
         )
     taps = np.asarray(config.fir, np.float32)
-    return Plan(tuple(blocks), taps / taps.sum() * 2, config.resolution, config.num_ws, config.w_dim)
+    centre = np.zeros(config.w_dim, np.float32) if w_mean is None else _array(w_mean)
+    taps = taps / taps.sum() * 2
+    return Plan(tuple(blocks), taps, config.resolution, config.num_ws, config.w_dim, centre)
 
 
 def _array(tensor: torch.Tensor) -> Array:
@@ -167,6 +176,19 @@ def _picture(layer: ToPicture, row: int) -> PicturePlan:
         bias=_array(layer.bias),
         clamp=layer.clamp,
     )
+
+
+def first_output(constant: Array, conv: ConvPlan) -> Affine:
+    """What the first convolution makes of the constant [inputs, 4, 4] times its styles, as a function of w.
+
+    The matrix is [4 · 4 · outputs, w_dim], channels last; demodulation, noise and bias are still to come.
+    """
+    _, height, width = constant.shape
+    padded = np.pad(constant, ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    each = np.einsum("oikl,iyxkl->yxoi", conv.weight, windows, optimize=True).astype(np.float32)
+    each = each.reshape(height * width * len(conv.bias), -1)
+    return Affine(conv.affine.row, each @ conv.affine.matrix, each @ conv.affine.bias)
 
 
 def folded_taps(taps: Array) -> npt.NDArray[np.float64]:
