@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,25 @@ def test_training_changes_every_weight_that_makes_the_picture(folder: Path, out:
         still = [n for n, p in module.named_parameters() if torch.equal(p, old[n])]
         # A hinge loss moves real and made logits apart: what moves both alike may stand still.
         assert [n for n in still if module is not trainer.discriminator.heads or "bias" not in n] == []
+
+
+def test_codes_that_no_picture_has_are_drawn_as_sound_draws_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Run(parse(command(folder, tmp_path, "--spread", "0.3", "1.1", "--code", "12"))).trainer
+    trainer.recipe = replace(trainer.recipe, few_share=0.0)
+    sizes = torch.stack([trainer.draw_codes(64).square().mean((1, 2)).sqrt() for _ in range(20)]).flatten()
+    assert 0.3 < float(sizes.median()) < 0.6
+    assert float(sizes.quantile(0.9)) > 0.7
+    trainer.recipe = replace(trainer.recipe, few_share=1.0)
+    values = torch.linalg.svdvals(trainer.draw_codes(64).flatten(0, 1))
+    assert float(values[6]) < 1e-4 * float(values[0]) < float(values[5])
+
+
+def test_a_spread_that_is_none_is_refused(folder: Path, tmp_path: Path) -> None:
+    for low, high in (("0", "1"), ("1.2", "0.3"), ("0.5", "3")):
+        with pytest.raises(TrainingError, match="--spread"):
+            Run(parse(command(folder, tmp_path, "--spread", low, high)))
 
 
 def test_layouts_come_before_details_and_the_discriminator(folder: Path, tmp_path: Path) -> None:

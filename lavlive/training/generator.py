@@ -62,6 +62,20 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--nats", type=float, default=Recipe.nats, help="what a code may cost: more copy better, mix worse"
     )
     parser.add_argument("--moments", type=float, default=Recipe.moments, help="weight of moment matching")
+    parser.add_argument(
+        "--variety",
+        type=float,
+        default=Recipe.variety,
+        help="weight of details not to be shared",
+    )
+    parser.add_argument(
+        "--spread",
+        type=float,
+        nargs=2,
+        default=Recipe.spread,
+        metavar=("LOW", "HIGH"),
+        help="how far from the mean are codes that no picture has, in deviations",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument(
@@ -94,6 +108,12 @@ def stage_ends(first: int, resolution: int, shares: str) -> list[tuple[int, floa
     parts = (parts + [parts[-1]] * len(resolutions))[: len(resolutions)]
     ends = np.cumsum(parts) / sum(parts)
     return [(r, float(end)) for r, end in zip(resolutions, ends, strict=True)]
+
+
+def _spread(low: float, high: float) -> tuple[float, float]:
+    if not 0 < low <= high <= 2:
+        raise TrainingError(f"--spread {low} {high}: two numbers above 0 and at most 2, the smaller first")
+    return low, high
 
 
 def fast_half(device: str) -> bool:
@@ -138,6 +158,8 @@ class Run:
             warm_up=options.warm_up,
             nats=options.nats,
             moments=options.moments,
+            variety=options.variety,
+            spread=_spread(*options.spread),
             seed=options.seed,
         )
         features = feature_network(options.features)
@@ -242,6 +264,7 @@ class Run:
             f"--code {options.code} --batch {options.batch} --rate {options.rate} "
             f"--adversarial {options.adversarial} "
             f"--warm-up {options.warm_up} --nats {options.nats} --moments {options.moments} "
+            f"--variety {options.variety} --spread {options.spread[0]} {options.spread[1]} "
             f"--features {options.features} --precision {options.precision} --seed {options.seed} "
             f"--pictures {trainer.progress.pictures}",
             "seed": options.seed,
