@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 import soundfile
 import torch
 
+from lavlive.encoder.encodec_package import build_seanet_encoder
 from lavlive.encoder.seanet import StreamingEncoder
-from lavlive.encoder.weights import load_encoder
+from lavlive.encoder.weights import load_encoder, read_seanet_encoder, save_encoder
 from lavlive.errors import TrainingError, UsageError
 from lavlive.training import (
     encoder,
@@ -29,15 +31,18 @@ from lavlive.training.encoder_codec import (
     ResidualQuantizer,
     SpectrumProbe,
     contrast_in_time,
+    hyperparameters,
     redundancy,
     shipping_encoder,
 )
 from lavlive.training.encoder_data import SAMPLE_RATE, Segments, Track
+from lavlive.training.encoder_decoder import DecoderRun, FrozenCodec, Hearing, frozen_codec_of
 from lavlive.training.encoder_metric import fit_metric
-from lavlive.training.encoder_train import Recipe, Run
+from lavlive.training.encoder_train import DecoderRecipe, Recipe, Run, Training
 from lavlive.training.music_composer import GENRES, compose
 
 TINY = Recipe(filters=2, steps=4, batch=4, seconds=0.25)
+TINY_DECODER = DecoderRecipe(steps=4, batch=2, seconds=0.25)
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +63,23 @@ def _music(seconds: float = 3.0, seed: int = 0) -> np.ndarray:
 @pytest.fixture
 def tracks() -> list[Track]:
     return [Track(f"track {seed}", _music(seed=seed)) for seed in range(3)]
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> Path:
+    """A tiny encoder's file, as one that was shipped long ago."""
+    return _ship(tmp_path / "frozen.safetensors", seed=0)
+
+
+def _ship(path: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    card = {"trained": True, "licence": "MIT", "sample_rate": SAMPLE_RATE}
+    save_encoder(path, shipping_encoder(Codec(2).eval()), hyperparameters(2), card)
+    return path
+
+
+def _streaming(path: Path) -> StreamingEncoder:
+    return StreamingEncoder(*read_seanet_encoder(path))
 
 
 @pytest.fixture
@@ -250,6 +272,87 @@ def test_a_run_that_stops_and_resumes_ends_where_an_unbroken_one_does(
         assert torch.equal(value, second.averaged[name]), name
 
 
+def test_a_decoders_run_that_stops_and_resumes_ends_where_an_unbroken_one_does(
+    tracks: list[Track], frozen: Path, tmp_path: Path
+) -> None:
+    encoder = _streaming(frozen)
+    unbroken = DecoderRun(tmp_path / "unbroken", tracks, TINY_DECODER, encoder)
+    encoder_train.train(unbroken)
+    first = DecoderRun(tmp_path / "broken", tracks, TINY_DECODER, encoder)
+    encoder_train.train(first, until=lambda: first.step >= 3)
+    second = DecoderRun(tmp_path / "broken", tracks, TINY_DECODER, encoder)
+    assert second.step == 3
+    encoder_train.train(second)
+    for name, value in unbroken.codec.state_dict().items():
+        assert torch.equal(value, second.codec.state_dict()[name]), name
+    for name, value in unbroken.averaged.items():
+        assert torch.equal(value, second.averaged[name]), name
+
+
+def test_a_decoder_learns_to_copy_what_a_frozen_encoder_tells(frozen: Path, tmp_path: Path) -> None:
+    recipe = DecoderRecipe(steps=40, batch=2, seconds=0.25, rate=3e-3)
+    before = frozen.read_bytes()
+    encoder = _streaming(frozen)
+    sound = _music()[:32_000]
+    latents = encoder.encode(sound)
+    run = DecoderRun(tmp_path / "run", [Track("one", _music())], recipe, encoder)
+    losses = [run.advance()["mel"] for _ in range(40)]
+    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5])
+    assert np.array_equal(encoder.encode(sound), latents)
+    assert frozen.read_bytes() == before
+    run.save()
+    codec = frozen_codec_of(tmp_path / "run", encoder)
+    with torch.inference_mode():
+        copy, turned, _ = codec(torch.from_numpy(sound)[None, None], 8)
+    assert copy.shape == (1, 1, 32_000)
+    assert turned.shape == (1, 128, 100)
+
+
+def test_what_a_decoder_hears_of_a_stretch_fits_its_latents(tracks: list[Track], frozen: Path) -> None:
+    encoder = _streaming(frozen)
+    hearing = Hearing(encoder, tracks, TINY_DECODER)
+    sound, latents = hearing.batch(7)
+    assert sound.shape == (2, 1, 19 * 320)
+    assert latents.shape == (2, 128, 19)
+    again = Hearing(encoder, tracks, TINY_DECODER).batch(7)
+    assert torch.equal(sound, again[0])
+    assert torch.equal(latents, again[1])
+    assert not torch.equal(sound, hearing.batch(8)[0])
+    # Heard alone, without its past, the same sound gives nearly the same latents, and at the same hops.
+    alone = torch.from_numpy(encoder.encode(sound[0, 0].numpy())).t()
+    moved = {shift: latents[0].roll(shift, dims=1)[:, 8:-1] - alone[:, 8:-1] for shift in (-1, 0, 1)}
+    assert min(moved, key=lambda shift: float(moved[shift].square().mean())) == 0
+
+
+def test_a_decoder_is_refused_behind_another_encoder(
+    tracks: list[Track], frozen: Path, tmp_path: Path
+) -> None:
+    DecoderRun(tmp_path / "run", tracks, TINY_DECODER, _streaming(frozen)).save()
+    other = _streaming(_ship(tmp_path / "other.safetensors", seed=1))
+    with pytest.raises(TrainingError, match="fitted to another encoder"):
+        DecoderRun(tmp_path / "run", tracks, TINY_DECODER, other)
+    with pytest.raises(TrainingError, match="fitted to another encoder"):
+        frozen_codec_of(tmp_path / "run", other)
+
+
+def test_runs_of_a_codec_and_of_a_decoder_are_not_mixed_up(
+    tracks: list[Track], frozen: Path, tmp_path: Path
+) -> None:
+    encoder = _streaming(frozen)
+    Run(tmp_path / "codec", tracks, TINY).save()
+    DecoderRun(tmp_path / "decoder", tracks, TINY_DECODER, encoder).save()
+    with pytest.raises(TrainingError, match="holds a codec, not a decoder"):
+        DecoderRun(tmp_path / "codec", tracks, TINY_DECODER, encoder)
+    with pytest.raises(TrainingError, match="holds a decoder for a frozen encoder, not a codec"):
+        Run(tmp_path / "decoder", tracks, TINY)
+
+
+def test_an_encoder_for_another_rate_gets_no_decoder(frozen: Path) -> None:
+    network, info = read_seanet_encoder(frozen)
+    with pytest.raises(TrainingError, match="hears 48000 Hz"):
+        FrozenCodec(StreamingEncoder(network, replace(info, sample_rate=48_000)))
+
+
 def test_training_brings_the_copy_nearer_to_the_sound(tmp_path: Path) -> None:
     run = Run(
         tmp_path, [Track("one", _music())], Recipe(filters=2, steps=40, batch=4, seconds=0.25, rate=3e-3)
@@ -258,13 +361,19 @@ def test_training_brings_the_copy_nearer_to_the_sound(tmp_path: Path) -> None:
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5])
 
 
+@pytest.mark.parametrize("kind", ["codec", "decoder"])
 def test_a_full_disk_keeps_the_older_checkpoint(
-    tracks: list[Track], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tracks: list[Track], frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run(tmp_path, tracks, TINY)
+    run: Training
+    place = tmp_path / "run"
+    if kind == "codec":
+        run = Run(place, tracks, TINY)
+    else:
+        run = DecoderRun(place, tracks, TINY_DECODER, _streaming(frozen))
     run.advance()
     run.save()
-    older = (tmp_path / "checkpoint.pt").read_bytes()
+    older = (place / "checkpoint.pt").read_bytes()
 
     def full(content: object, file: object) -> None:
         file.write(b"half of it")  # type: ignore[attr-defined]
@@ -274,8 +383,8 @@ def test_a_full_disk_keeps_the_older_checkpoint(
     run.advance()
     with pytest.raises(TrainingError, match="the checkpoint before it is kept"):
         run.save()
-    assert (tmp_path / "checkpoint.pt").read_bytes() == older
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt"]
+    assert (place / "checkpoint.pt").read_bytes() == older
+    assert sorted(path.name for path in place.iterdir()) == ["checkpoint.pt"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", b"PK\x03\x04 cut off"])
@@ -382,6 +491,40 @@ def test_a_run_that_is_not_there_cannot_ship(tmp_path: Path) -> None:
 def test_a_recipe_that_cannot_be_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="multiple of 4"):
         encoder.main(["--data", str(folder), "--batch", "3"])
+    with pytest.raises(UsageError, match=r"at least 0\.25"):
+        encoder.main(["--data", str(folder), "--decoder-only", "--seconds", "0.1"])
+    with pytest.raises(UsageError, match="--contrast is for training an encoder"):
+        encoder.main(["--data", str(folder), "--decoder-only", "--contrast", "1"])
+
+
+def test_the_command_fits_a_decoder_to_a_file_and_evaluates_both(
+    folder: Path, frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(encoder_evaluate, "demo_as_track", lambda: Track("demo", _music(6.0, seed=9)))
+    run, figures = str(tmp_path / "run"), tmp_path / "figures.json"
+    common = ["--encoder", str(frozen), "--threads", "1", "--device", "cpu"]
+    tiny = ["--steps", "2", "--batch", "2", "--seconds", "0.25"]
+    assert encoder.main(["--data", str(folder), "--run", run, "--decoder-only", *tiny, *common]) == 0
+    assert "step 2 of 2" in capsys.readouterr().out
+    assert encoder.main(["--evaluate", run, "--tracks", str(folder), "--json", str(figures), *common]) == 0
+    text = capsys.readouterr().out
+    assert "fitted afterwards to the encoder frozen.safetensors" in text
+    assert "8 codebooks" in text
+    assert json.loads(figures.read_text()).keys() == {"demo", "music"}
+    with pytest.raises(TrainingError, match="fitted to another encoder"):
+        encoder.main(["--evaluate", run, "--threads", "1"])
+    with pytest.raises(TrainingError, match="not a codec"):
+        encoder.main(["--ship", run])
+
+
+def test_an_encoder_is_measured_as_a_driver_without_any_run(
+    frozen: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(encoder_evaluate, "demo_as_track", lambda: Track("demo", _music(6.0, seed=9)))
+    assert encoder.main(["--driving", "--encoder", str(frozen), "--threads", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "log-mel" in text
+    assert "SI-SDR" not in text
 
 
 # Evaluating
@@ -417,15 +560,32 @@ def test_a_driver_that_knows_the_bars_scores_one_and_noise_scores_a_half() -> No
     assert np.isnan(unknown.section)
 
 
-def test_an_evaluation_puts_the_encoder_beside_its_baselines(tracks: list[Track]) -> None:
+def test_an_evaluation_puts_the_encoder_beside_its_baselines(tracks: list[Track], frozen: Path) -> None:
     torch.manual_seed(0)
-    codec = Codec(2).eval()
-    streaming = StreamingEncoder(Codec(2).encoder)
-    figures = encoder_evaluate.evaluate(codec, streaming, 2, tracks[:1])
+    network, _ = read_seanet_encoder(frozen)
+    figures = encoder_evaluate.evaluate(network, tracks[:1], Codec(2).eval())
     text = encoder_evaluate.report(figures, "one")
     assert all(name in text for name in ("trained", "untrained", "log-mel", "noise", "8 codebooks"))
     rebuilt = figures["track 0"]["rebuilding"]
     assert rebuilt["32 log-mel bands on noise"]["mel"] < rebuilt["noise"]["mel"]
+
+
+def test_the_untrained_baseline_is_the_same_network_built_anew(frozen: Path) -> None:
+    network, _ = read_seanet_encoder(frozen)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    described = encoder_evaluate.candidates(network)
+    torch.manual_seed(0)
+    fresh = StreamingEncoder(build_seanet_encoder(**hyperparameters(2)))
+    sound = _music(1.0)[: 320 * 70]
+    assert np.abs(described["untrained"](sound) - fresh.encode(sound)).max() < 1e-5
+    assert np.abs(described["untrained"](sound) - described["trained"](sound)).max() > 0.1
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_an_encoder_of_another_hop_is_not_measured_against_this_one() -> None:
+    other = build_seanet_encoder(**{**hyperparameters(2), "ratios": [2, 2], "norm": "none"})
+    with pytest.raises(TrainingError, match="128 numbers each 4 samples"):
+        encoder_evaluate.candidates(other)
 
 
 # Real music for studies
@@ -461,12 +621,12 @@ def test_a_package_without_the_track_is_a_clear_error(
 
 
 def test_the_bundled_encoder_is_trained_and_tells_the_demo_tracks_sections_better_than_chance() -> None:
-    bundled = load_encoder("bundled", runner="torch")
-    assert bundled.trained
-    assert {"data", "recipe", "hours", "licence", "figures", "seeds"} <= bundled.info.card.keys()
+    network, info = read_seanet_encoder("bundled")
+    assert info.trained
+    assert {"data", "recipe", "hours", "licence", "figures", "seeds"} <= info.card.keys()
     demo = encoder_evaluate.demo_as_track()
     clip = np.ascontiguousarray(demo.samples[: len(demo.samples) // 320 * 320])
-    describe = encoder_evaluate.candidates(bundled, 8)["trained"]
+    describe = encoder_evaluate.candidates(network)["trained"]
     driving = encoder_evaluate.driving(encoder_evaluate.Mapper(describe, clip)(clip), demo, pairs=4000)
     assert driving.section > 0.7
     assert driving.bar > 0.7

@@ -132,18 +132,29 @@ class Segments:
                 segments += self._pair(track)
         return np.stack(segments[:size])[:, None]
 
+    def singles(self, size: int) -> Mono:
+        """Float32 [size, 1, length]; each from a place of its own, for what has no use for pairs."""
+        segments: list[Mono] = []
+        while len(segments) < size:
+            track = self._track()
+            segments += self._heard(track, (int(self._rng.integers(len(track) - self.length)),))
+        return np.stack(segments)[:, None]
+
     def _pair(self, track: Mono) -> list[Mono]:
         rng = self._rng
         last = len(track) - self.length
         reach = round(NEAR_SECONDS * SAMPLE_RATE)
         first = int(rng.integers(last))
-        starts = (first, int(np.clip(first + rng.integers(-reach, reach + 1), 0, last)))
+        return self._heard(track, (first, int(np.clip(first + rng.integers(-reach, reach + 1), 0, last))))
+
+    def _heard(self, track: Mono, starts: tuple[int, ...]) -> list[Mono]:
+        rng = self._rng
         # Equal levels within a pair: how loud it is tells much about where in the music we are.
         level = rng.uniform(-16.0, 2.0)
         second, second_level = self._track(), level + rng.uniform(-20.0, -6.0)
         place = int(rng.integers(len(second) - self.length))
         layered = rng.random() < 0.15
-        pair = []
+        segments = []
         for start in starts:
             sound = track[start : start + self.length] * 10.0 ** (level / 20.0)
             if layered:
@@ -151,8 +162,8 @@ class Segments:
             # A trace of noise: a line-in is never quite silent.
             noise = rng.standard_normal(self.length) * 10.0 ** (rng.uniform(-90.0, -60.0) / 20.0)
             sign = rng.choice((-1.0, 1.0))
-            pair.append(np.clip(sign * (sound + noise), -1.0, 1.0).astype(np.float32))
-        return pair
+            segments.append(np.clip(sign * (sound + noise), -1.0, 1.0).astype(np.float32))
+        return segments
 
     def _track(self) -> Mono:
         return self._tracks[int(self._rng.choice(len(self._tracks), p=self._weights))]

@@ -10,21 +10,22 @@ count, and the same hops are drawn for every candidate.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from lavlive.encoder.base import Encoder
-from lavlive.encoder.encodec_package import build_seanet_encoder
 from lavlive.encoder.seanet import StreamingEncoder
+from lavlive.errors import TrainingError
 from lavlive.resources import shipped
 from lavlive.training import demo_track
-from lavlive.training.encoder_codec import Codec, MelDistance, hyperparameters, mel_filters
+from lavlive.training.encoder_codec import MelDistance, mel_filters
 from lavlive.training.encoder_data import SAMPLE_RATE, Mono, Track, read_track
 
 HOP = 320
@@ -60,12 +61,40 @@ class Driving:
     dimensions: float
 
 
-def candidates(encoder: Encoder, filters: int) -> dict[str, Describe]:
-    """The trained encoder, the same one untrained, and 128 log-mel bands, each as sound to [hops, 128]."""
+class Coding(Protocol):
+    """A codec in evaluation: the sound's copy comes first. No ``stages``: past the quantiser."""
+
+    def __call__(self, sound: Tensor, stages: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One clip [1, 1, 320·T] to (copy, latents, commitment loss)."""
+
+
+def candidates(encoder: nn.Module) -> dict[str, Describe]:
+    """The trained encoder, the same one untrained, and 128 log-mel bands, each as sound to [hops, 128].
+
+    Args:
+        encoder: the ``encodec`` package's module, without weight norm.
+
+    Raises:
+        TrainingError: it does not give 128 numbers each 320 samples.
+    """
+    trained, untrained = StreamingEncoder(encoder), StreamingEncoder(_untrained(encoder))
+    if (trained.dimension, trained.hop) != (128, HOP):
+        raise TrainingError(
+            f"the encoder gives {trained.dimension} numbers each {trained.hop} samples: "
+            f"only encoders with 128 each {HOP} can be measured"
+        )
+    return {"trained": trained.encode, "untrained": untrained.encode, "log-mel": log_mel}
+
+
+def _untrained(encoder: nn.Module) -> nn.Module:
+    """The same network with torch's default start, as if built anew after ``manual_seed(0)``."""
+    twin = deepcopy(encoder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        untrained = StreamingEncoder(build_seanet_encoder(**hyperparameters(filters)))
-    return {"trained": encoder.encode, "untrained": untrained.encode, "log-mel": log_mel}
+        for layer in twin.modules():
+            if isinstance(layer, nn.Conv1d | nn.LSTM):
+                layer.reset_parameters()
+    return twin
 
 
 def log_mel(samples: Mono, bands: int = 128, window: int = 1024) -> Features:
@@ -153,7 +182,7 @@ def si_sdr(copy: Mono, sound: Mono) -> float:
     return float(10.0 * np.log10(max(float(target @ target), 1e-12) / max(float(error @ error), 1e-12)))
 
 
-def reconstructions(codec: Codec, samples: Mono) -> dict[str, Reconstruction]:
+def reconstructions(codec: Coding, samples: Mono) -> dict[str, Reconstruction]:
     """The codec without and with its quantiser, next to a 32-band vocoder and to noise of the same level."""
     with torch.inference_mode():
         sound = torch.from_numpy(samples)[None, None]
@@ -199,18 +228,23 @@ def demo_as_track() -> Track:
     return Track("demo", track.samples, sections, demo_track.BAR)
 
 
-def evaluate(codec: Codec, encoder: Encoder, filters: int, tracks: list[Track]) -> Figures:
-    """Figures of every track: what ``codec`` rebuilds, and how the ``encoder`` shipped from it drives."""
+def evaluate(encoder: nn.Module, tracks: list[Track], codec: Coding | None = None) -> Figures:
+    """Figures of every track: how the ``encoder`` drives, and what ``codec``, if any, rebuilds.
+
+    ``encoder`` as in `candidates`.
+    """
     clip = demo_as_track().samples
     clip = clip[: len(clip) // HOP * HOP]
-    mappers = {name: Mapper(describe, clip) for name, describe in candidates(encoder, filters).items()}
+    mappers = {name: Mapper(describe, clip) for name, describe in candidates(encoder).items()}
     figures: Figures = {}
     for track in tqdm(tracks, desc="evaluating", unit="track"):
         samples = np.ascontiguousarray(track.samples[: len(track.samples) // HOP * HOP])
         figures[track.name] = {
-            "rebuilding": {name: asdict(value) for name, value in reconstructions(codec, samples).items()},
-            "driving": {name: asdict(driving(mapper(samples), track)) for name, mapper in mappers.items()},
+            "driving": {name: asdict(driving(mapper(samples), track)) for name, mapper in mappers.items()}
         }
+        if codec is not None:
+            rebuilt = reconstructions(codec, samples)
+            figures[track.name]["rebuilding"] = {name: asdict(value) for name, value in rebuilt.items()}
     return figures
 
 
@@ -227,17 +261,14 @@ def means(figures: Figures, kind: str) -> dict[str, dict[str, float]]:
 
 
 def report(figures: Figures, title: str) -> str:
-    """The means as a Markdown table, with the number of tracks on which the encoder beats the others."""
-    lines = [
-        f"### {title} ({len(figures)} tracks)",
-        "",
-        "| rebuilding | SI-SDR, dB | mel distance, dB |",
-        "|---|---|---|",
-    ]
-    for name, values in means(figures, "rebuilding").items():
-        lines.append(f"| {name} | {values['si_sdr']:.1f} | {values['mel']:.2f} |")
+    """The means as Markdown tables, with the number of tracks on which the encoder beats the others."""
+    lines = [f"### {title} ({len(figures)} track{'s' if len(figures) > 1 else ''})", ""]
+    if all("rebuilding" in kinds for kinds in figures.values()):
+        lines += ["| rebuilding | SI-SDR, dB | mel distance, dB |", "|---|---|---|"]
+        for name, values in means(figures, "rebuilding").items():
+            lines.append(f"| {name} | {values['si_sdr']:.1f} | {values['mel']:.2f} |")
+        lines.append("")
     lines += [
-        "",
         "| driving, AUC | bar | bar, 0.4 s | section | section, 0.4 s | dimensions |",
         "|---|---|---|---|---|---|",
     ]
