@@ -20,7 +20,7 @@ from lavlive.generator.checkpoint import load_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w
 from lavlive.training.__main__ import main
-from lavlive.training.generator import Run, parse, stage_ends
+from lavlive.training.generator import Run, fast_half, parse, stage_ends
 from lavlive.training.generator_data import batches, decode, is_held_out, level, load_pictures
 from lavlive.training.generator_encoder import Cloud, RateControl, divergence
 from lavlive.training.generator_features import feature_network
@@ -340,6 +340,15 @@ def test_impossible_schedules_are_refused(resolution: int, shares: str) -> None:
 def test_stages_end_at_their_shares() -> None:
     assert stage_ends(64, 256, "0.5,0.3,0.2") == [(64, 0.5), (128, 0.8), (256, 1.0)]
     assert stage_ends(64, 32, "1") == [(32, 1.0)]
+
+
+def test_a_torch_that_cannot_tell_whether_bfloat16_is_fast_trains_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    assert fast_half("cpu")
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert not fast_half("cpu")
 
 
 def test_evaluation_reads_a_model_and_keeps_its_figures(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -120,7 +120,9 @@ def fast_half(device: str) -> bool:
     """Whether bfloat16 is faster than float32 there."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported()
-    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    # Not every torch that will do has this: without it, float32 is never wrong.
+    supported: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return device == "cpu" and supported()
 
 
 class Run:
