@@ -44,6 +44,20 @@ def doubling_to_pairs(weight: Array, taps: Array) -> Array:
     return np.ascontiguousarray(backwards, np.float32)
 
 
+def doubling_side_by_side(weight: Array) -> Array:
+    """A transposed 3×3 convolution whose even and odd columns come side by side, without the filter.
+
+    weight [O, I, 3, 3] → [I, 2 · O, 3, 2] for a transposed convolution of stride [2, 1]. It makes a column
+    more, of zeros. A third more products than the plain one, but with few channels it is quicker.
+    """
+    outputs, inputs = weight.shape[:2]
+    apart = np.zeros((inputs, 2, outputs, 3, 2), np.float32)
+    for column in range(3):
+        # Tap 2 is tap 0 of the pixel to the left.
+        apart[:, column % 2, :, :, column // 2] = weight[:, :, :, column].transpose(1, 0, 2)
+    return apart.reshape(inputs, 2 * outputs, 3, 2)
+
+
 def picture_across(taps: Array, cells: int, channels: int = 3) -> Array:
     """Doubles each row of a picture, cells of ``cells // 2`` pixels to cells of ``cells``.
 

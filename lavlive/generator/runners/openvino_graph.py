@@ -11,6 +11,7 @@ from openvino import opset13 as op
 
 from lavlive.generator.runners.cells import (
     cells_for,
+    doubling_side_by_side,
     doubling_to_pairs,
     noise_in_cells,
     picture_across,
@@ -147,9 +148,9 @@ class _Builder:
     def _features(self, block: BlockPlan, x: _Map | None) -> _Map:
         if block.constant is not None:
             if self._styles.first is not None:
-                size = block.resolution
-                y = _from_rows(self._input(self._styles.first), size, size, len(block.conv1.bias))
-                return self._activated(block.conv1, y, 1)
+                shape = _shape(1, len(block.conv1.bias), block.resolution, block.resolution)
+                made = op.reshape(self._input(self._styles.first), shape, False)
+                return self._activated(block.conv1, made, 1)
             start = _Map(_constant(block.constant[None]), len(block.constant), block.resolution)
             return self._conv(block.conv1, start)
         assert block.conv0 is not None
@@ -172,7 +173,7 @@ class _Builder:
         if plan.up:
             # More than pairs do not pay here: their kernels would be mostly zeros.
             cells = min(cells, 2)
-            y = self._up(plan, x.of(1), cells)
+            y = self._up(plan, x, cells)
         else:
             weight = _constant(to_cells(plan.weight, cells))
             y = op.convolution(x.of(1), weight, [1, cells], [1, 1], [1, 1], [1, 1])
@@ -190,20 +191,25 @@ class _Builder:
         y = y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
         return _Map(y, channels, plan.resolution, cells)
 
-    def _up(self, plan: ConvPlan, x: Node, cells: int) -> Node:
+    def _up(self, plan: ConvPlan, x: _Map, cells: int) -> Node:
         """The transposed convolution and the filter, to single pixels or to pairs."""
-        if cells == 1:
+        channels = len(plan.bias)
+        if cells == 2:
+            y = self._transposed(x, doubling_to_pairs(plan.weight, self._plan.taps), [2, 1], [0, 1])
+            return _filtered(y, 2 * channels, self._plan.taps[::-1, None], [1, 0], [1, 0])
+        if channels != self._lanes:
             # It wants [inputs, outputs, 3, 3].
-            weight, filter_ = plan.weight.transpose(1, 0, 2, 3), self._spread
-            stride, padding, filter_padding = [2, 2], [0, 0], [1, 1]
-        else:
-            weight, filter_ = doubling_to_pairs(plan.weight, self._plan.taps), self._plan.taps[:, None]
-            stride, padding, filter_padding = [2, 1], [0, 1], [1, 0]
-        y = op.convolution_backprop_data(
-            x, _constant(weight), stride, pads_begin=padding, pads_end=padding, dilations=[1, 1]
+            y = self._transposed(x, plan.weight.transpose(1, 0, 2, 3), [2, 2], [0, 0])
+            return _filtered(y, channels, self._spread[::-1, ::-1], [1, 1], [1, 1])
+        y = self._transposed(x, doubling_side_by_side(plan.weight), [2, 1], [0, 0])
+        height, width = 2 * x.size + 1, 2 * x.size + 2
+        y = _from_rows(_rows(y, height, width * channels), height, width, channels)
+        return _filtered(y, channels, self._spread[::-1, ::-1], [1, 1], [1, 0])
+
+    def _transposed(self, x: _Map, weight: Array, stride: list[int], padding: list[int]) -> Node:
+        return op.convolution_backprop_data(
+            x.of(1), _constant(weight), stride, pads_begin=padding, pads_end=padding, dilations=[1, 1]
         )
-        backwards = np.tile(filter_[::-1, ::-1], (cells * len(plan.bias), 1, 1, 1, 1))
-        return op.group_convolution(y, _constant(backwards), [1, 1], filter_padding, filter_padding, [1, 1])
 
     def _to_picture(self, plan: PicturePlan, x: _Map) -> _Map:
         cells = cells_for(len(plan.bias), self._lanes, x.size) if x.size >= _PICTURE_CELLS_FROM else 1
@@ -232,17 +238,19 @@ class _Builder:
         kernel = _constant(picture_across(self._plan.taps, cells, part.channels))
         wide = op.convolution(before.of(cells // 2), kernel, [1, 1], [0, 1], [0, 1], [1, 1])
         stripe = _from_rows(_rows(wide, size // 2, length), size // 2, length // self._lanes, self._lanes)
-        upper = self._filtered(stripe, self._plan.taps[[3, 1]], [1, 0], [0, 0])
-        lower = self._filtered(stripe, self._plan.taps[[2, 0]], [0, 0], [1, 0])
+        upper = _filtered(stripe, self._lanes, self._plan.taps[[3, 1], None], [1, 0], [0, 0])
+        lower = _filtered(stripe, self._lanes, self._plan.taps[[2, 0], None], [0, 0], [1, 0])
         # Beside each other, an upper and a lower row are two rows.
         doubled = op.concat([_rows(upper, size // 2, length), _rows(lower, size // 2, length)], 1)
         rows = op.add(_rows(part.node, size, length), op.reshape(doubled, _shape(size, length), False))
         node = _from_rows(rows, size, size // cells, cells * part.channels)
         return _Map(node, part.channels, size, cells, rows)
 
-    def _filtered(self, stripe: Node, taps: Array, begin: list[int], end: list[int]) -> Node:
-        kernel = np.tile(taps[:, None], (self._lanes, 1, 1, 1, 1))
-        return op.group_convolution(stripe, _constant(kernel), [1, 1], begin, end, [1, 1])
+
+def _filtered(x: Node, channels: int, kernel: Array, begin: list[int], end: list[int]) -> Node:
+    """Every channel by one kernel."""
+    each = _constant(np.tile(kernel, (channels, 1, 1, 1, 1)))
+    return op.group_convolution(x, each, [1, 1], begin, end, [1, 1])
 
 
 def _sum(one: _Map, other: _Map) -> _Map:

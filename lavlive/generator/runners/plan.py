@@ -181,13 +181,13 @@ def _picture(layer: ToPicture, row: int) -> PicturePlan:
 def first_output(constant: Array, conv: ConvPlan) -> Affine:
     """What the first convolution makes of the constant [inputs, 4, 4] times its styles, as a function of w.
 
-    The matrix is [4 · 4 · outputs, w_dim], channels last; demodulation, noise and bias are still to come.
+    The matrix is [outputs · 4 · 4, w_dim]; demodulation, noise and bias are still to come.
     """
     _, height, width = constant.shape
     padded = np.pad(constant, ((0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    each = np.einsum("oikl,iyxkl->yxoi", conv.weight, windows, optimize=True).astype(np.float32)
-    each = each.reshape(height * width * len(conv.bias), -1)
+    each = np.einsum("oikl,iyxkl->oyxi", conv.weight, windows, optimize=True).astype(np.float32)
+    each = each.reshape(len(conv.bias) * height * width, -1)
     return Affine(conv.affine.row, each @ conv.affine.matrix, each @ conv.affine.bias)
 
 

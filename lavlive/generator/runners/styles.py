@@ -52,8 +52,8 @@ class Styles:
             )
             self._products.append((row, matrix, self._styles[span]))
         self.first: Array | None = None
-        """Where the first convolution's output lies before its demodulation, float32 [4 · 4 · channels],
-        channels last; None where the convolution itself is quicker."""
+        """Where the first convolution's output lies before its demodulation, float32 [channels · 4 · 4];
+        None where the convolution itself is quicker."""
         if self._basis is not None:
             constant = plan.blocks[0].constant
             assert constant is not None
