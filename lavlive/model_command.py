@@ -42,7 +42,8 @@ def info(path: Path, class_index: int | None = None) -> str:
         *[(str(key), value) for key, value in card.items() if key not in _OWN_LINES],
         ("sha256", loaded.hash),
     ]
-    return "\n".join(f"{name:<14}{_printable(value)}" for name, value in facts)
+    width = 2 + max(len(name) for name, _ in facts)
+    return "\n".join(f"{name:<{width}}{_printable(value)}" for name, value in facts)
 
 
 def convert(path: Path, output: Path) -> str:
@@ -105,5 +106,7 @@ def _texts(value: Any) -> list[str]:
 
 def _printable(value: object) -> str:
     """A card's value on one line; nothing that a stranger wrote into it steers the terminal."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{str(key).replace('_', ' ')} {part}" for key, part in value.items())
     text = " ".join(str(value).split())
     return "".join(letter for letter in text if letter.isprintable())[:_LONGEST]
