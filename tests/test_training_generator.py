@@ -96,6 +96,34 @@ def test_training_changes_every_weight_that_makes_the_picture(folder: Path, out:
         assert [n for n in still if module is not trainer.discriminator.heads or "bias" not in n] == []
 
 
+def test_what_the_first_resolution_learned_stays_when_the_generator_grows(folder: Path, out: Path) -> None:
+    run = Run(parse(command(folder, out, "--resume")))
+    trainer = run.trainer
+    before = {name: value.clone() for name, value in trainer.average.state_dict().items()}
+    seen = {name: value.clone() for name, value in trainer.encoder.state_dict().items()}
+    trainer.grow(16)
+    learned = {name: value.clone() for name, value in trainer.generator.state_dict().items()}
+    source = batches(run._pictures(16).train, 4, np.random.default_rng(0))
+    for _ in range(2):
+        # The new picture layer begins at zero and keeps the first step from what lies before it.
+        trainer.step(source)
+    moved = {n for n, v in trainer.generator.state_dict().items() if not torch.equal(v, learned[n])}
+    old = [name for name in before if not name.endswith("to_picture.bias")]
+    assert all(torch.equal(trainer.generator.state_dict()[name], before[name]) for name in old)
+    assert len(moved) >= 6
+    assert all(
+        name.startswith(f"synthesis.blocks.{len(trainer.generator.synthesis.blocks) - 1}.") for name in moved
+    )
+    assert all(torch.equal(value, seen[name]) for name, value in trainer.encoder.state_dict().items())
+    trainer.save(out / "training.pt")
+    again = Run(parse(command(folder, out, "--resume"))).trainer
+    assert again.settled == 8
+    assert [p.requires_grad for p in again.generator.synthesis.parameters()] == [
+        p.requires_grad for p in trainer.generator.synthesis.parameters()
+    ]
+    again.step(iter([torch.rand(4, 3, 16, 16) * 2 - 1]))
+
+
 def test_codes_that_no_picture_has_are_drawn_as_sound_draws_them(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
         metavar=("LOW", "HIGH"),
         help="how far from the mean are codes that no picture has, in deviations",
     )
+    parser.add_argument(
+        "--settle",
+        action=argparse.BooleanOptionalAction,
+        default=Recipe.settle,
+        help="train only new blocks once the generator grows",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument(
@@ -162,6 +168,7 @@ class Run:
             moments=options.moments,
             variety=options.variety,
             spread=_spread(*options.spread),
+            settle=options.settle,
             seed=options.seed,
         )
         features = feature_network(options.features)
@@ -267,6 +274,7 @@ class Run:
             f"--adversarial {options.adversarial} "
             f"--warm-up {options.warm_up} --nats {options.nats} --moments {options.moments} "
             f"--variety {options.variety} --spread {options.spread[0]} {options.spread[1]} "
+            f"{'' if options.settle else '--no-settle '}"
             f"--features {options.features} --precision {options.precision} --seed {options.seed} "
             f"--pictures {trainer.progress.pictures}",
             "seed": options.seed,

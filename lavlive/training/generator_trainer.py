@@ -62,6 +62,9 @@ class Recipe:
             the lowest quarter: sound, smoothed, stays at 0.3 to 0.6, and what is not trained there looks
             alike there.
         mixing_share: of them so many have a code of their own for each layer group, the others one for all.
+        settle: once the generator grows, the blocks that it began with, their averaged weights, and the
+            encoder stay as they are. Trained further, the lowest blocks draw a net of lines for all pictures,
+            since at a higher resolution the details that are asked for are finer than what a code can say.
         few_share: in so many steps they lie along a few common directions, as a piece of music moves along
             few; they should differ nevertheless.
     """
@@ -79,6 +82,7 @@ class Recipe:
     spread: tuple[float, float] = (0.3, 1.15)
     mixing_share: float = 0.5
     few_share: float = 0.5
+    settle: bool = True
     seed: int = 0
 
 
@@ -211,6 +215,8 @@ class Trainer:
         self.half = half
         self.compiled = compiled
         self.progress = Progress()
+        self.settled = 0
+        """Blocks up to this resolution are trained no more; if there are any, neither is the encoder."""
         self.history: list[dict[str, Any]] = []
         self.generator = _placed(begin(config, mean_colour), device)
         self.encoder = _placed(PictureEncoder(config.w_dim), device)
@@ -227,9 +233,11 @@ class Trainer:
         """Optimisers and average for the present networks."""
         recipe = self.recipe
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.optimizer_g = torch.optim.Adam(
-            self.generator.synthesis.parameters(), lr=recipe.rate_generator, betas=(0.5, 0.99)
-        )
+        for module in self.generator.synthesis.blocks:
+            block: Any = module
+            block.requires_grad_(block.resolution > self.settled)
+        learning = [p for p in self.generator.synthesis.parameters() if p.requires_grad]
+        self.optimizer_g = torch.optim.Adam(learning, lr=recipe.rate_generator, betas=(0.5, 0.99))
         self.optimizer_e = torch.optim.Adam(
             self.encoder.parameters(), lr=recipe.rate_encoder, betas=(0.9, 0.99)
         )
@@ -244,6 +252,9 @@ class Trainer:
 
     def grow(self, resolution: int) -> None:
         """Go on at a higher resolution with what was learned; the average grows too."""
+        if self.recipe.settle and not self.settled:
+            self.settled = self.generator.config.resolution
+            self.generator = self.average
         average = _placed(grow(self.average, resolution), self.device)
         self.generator = _placed(grow(self.generator, resolution), self.device)
         self._prepare()
@@ -294,11 +305,13 @@ class Trainer:
         """
         real = next(source).to(self.device)
         count = len(real)
-        with self._autocast():
+        learning = not self.settled
+        with self._autocast(), torch.set_grad_enabled(learning):
             mean, log_variance = self.encoder(_shrink(real))
         share = self._adversarial_share()
         codes = draw(mean, log_variance)
-        self.cloud.follow(codes)
+        if learning:
+            self.cloud.follow(codes)
         if share > 0:
             codes = torch.cat([codes, self.draw_codes(count)])
         with self._autocast():
@@ -328,11 +341,14 @@ class Trainer:
             raise TrainingError("the losses are no longer finite; resume from the last checkpoint")
         for optimizer in (self.optimizer_g, self.optimizer_e):
             optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward([made, self.rate_control.weight * cost], [pull, None])
-        nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        if learning:
+            torch.autograd.backward([made, self.rate_control.weight * cost], [pull, None])
+            nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+            self.optimizer_e.step()
+            self.rate_control.follow(losses["nats"])
+        else:
+            made.backward(pull)
         self.optimizer_g.step()
-        self.optimizer_e.step()
-        self.rate_control.follow(losses["nats"])
         self.progress.pictures += count
         self._follow(count)
         return losses
@@ -387,6 +403,7 @@ class Trainer:
             "progress": asdict(self.progress),
             "history": self.history,
             "rate_weight": self.rate_control.weight,
+            "settled": self.settled,
             **{name: getattr(self, name).state_dict() for name in _KEPT},
         }
         buffer = io.BytesIO()
@@ -410,6 +427,7 @@ class Trainer:
                 f"{path} has another architecture ({', '.join(differing)}); "
                 "give the same options, or another --out"
             )
+        self.settled = int(state.get("settled", 0))
         if found.resolution != self.generator.config.resolution:
             self.generator = _placed(Generator(found), self.device)
             self._prepare()
