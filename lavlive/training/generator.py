@@ -264,9 +264,9 @@ class Run:
             "recipe": (
                 "StyleGAN2 generator, trained as the decoder of a variational autoencoder with a code for "
                 "each layer group and, at once, against a projected discriminator (hinge loss, moments "
-                f"matched) on fixed features of {options.features}; details compared across a batch; averaged "
-                f"weights, grown from {self.stages[0][0]}² to {options.resolution}²; w is normal, as sound "
-                "draws it"
+                f"matched) on fixed features of {options.features}; details compared across a batch; "
+                f"averaged weights, grown from {self.stages[0][0]}² to {options.resolution}²; w is normal, "
+                "as sound draws it"
             ),
             "command": "python -m lavlive.training generator "
             f"--data {options.data.name} --resolution {options.resolution} --shares {options.shares} "
