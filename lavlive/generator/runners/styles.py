@@ -9,6 +9,7 @@ too. Where w counts along few directions only, that product is smaller than the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -16,6 +17,18 @@ import numpy as np
 from lavlive.generator.runners.base import WPlus
 from lavlive.generator.runners.directions import common_directions
 from lavlive.generator.runners.plan import EPSILON, Array, ConvPlan, PicturePlan, Plan, first_output
+
+
+@dataclass(frozen=True)
+class First:
+    """The first convolution's output before its demodulation, [channels · 4 · 4]: matrix @ code + bias.
+
+    ``code`` is a buffer: w along the common directions, as of the last update.
+    """
+
+    code: Array
+    matrix: Array
+    bias: Array
 
 
 class Styles:
@@ -51,16 +64,13 @@ class Styles:
                 np.concatenate([layer.affine.matrix for layer, _ in same]), self._bias[span]
             )
             self._products.append((row, matrix, self._styles[span]))
-        self.first: Array | None = None
-        """Where the first convolution's output lies before its demodulation, float32 [channels · 4 · 4];
-        None where the convolution itself is quicker."""
-        if self._basis is not None:
+        self.first: First | None = None
+        """None where the convolution itself is quicker."""
+        if self._seen is not None:
             constant = plan.blocks[0].constant
             assert constant is not None
             made = first_output(constant, plan.blocks[0].conv1)
-            matrix, self._first_bias = self._along(made.matrix, made.bias)
-            self.first = np.zeros_like(made.bias)
-            self._products.append((made.row, matrix, self.first))
+            self.first = First(self._seen[made.row], *self._along(made.matrix, made.bias))
         place = {id(layer): part for layer, part in zip(layers, parts, strict=True)}
         self._energies = [
             (conv.square, self._squares[place[id(conv)]], self._of_conv[id(conv)]) for conv in convs
@@ -96,8 +106,6 @@ class Styles:
         seen = w_plus if self._basis is None else np.dot(w_plus, self._basis, out=self._seen)
         for row, matrix, made in self._products:
             np.dot(matrix, seen[row], out=made)
-        if self.first is not None:
-            self.first += self._first_bias
         self._styles += self._bias
         np.square(self._styles, out=self._squares)
         for square, styles_squared, energy in self._energies:
