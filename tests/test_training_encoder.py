@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -255,38 +255,33 @@ def test_the_codec_is_causal() -> None:
 # Training
 
 
-def test_a_run_that_stops_and_resumes_ends_where_an_unbroken_one_does(
-    tracks: list[Track], tmp_path: Path
-) -> None:
-    unbroken = Run(tmp_path / "unbroken", tracks, TINY)
+def _assert_that_it_resumes(start: Callable[[str], Run | DecoderRun], stop: int) -> None:
+    """A training that ``start`` opens in the named folder, stopped and resumed, ends like an unbroken one."""
+    unbroken = start("unbroken")
     encoder_train.train(unbroken)
-    first = Run(tmp_path / "broken", tracks, TINY)
-    encoder_train.train(first, until=lambda: first.step >= 2)
-    assert first.step == 2
-    second = Run(tmp_path / "broken", tracks, TINY)
-    assert second.step == 2
+    first = start("broken")
+    encoder_train.train(first, until=lambda: first.step >= stop)
+    assert first.step == stop
+    second = start("broken")
+    assert second.step == stop
     encoder_train.train(second)
     for name, value in unbroken.codec.state_dict().items():
         assert torch.equal(value, second.codec.state_dict()[name]), name
     for name, value in unbroken.averaged.items():
         assert torch.equal(value, second.averaged[name]), name
+
+
+def test_a_run_that_stops_and_resumes_ends_where_an_unbroken_one_does(
+    tracks: list[Track], tmp_path: Path
+) -> None:
+    _assert_that_it_resumes(lambda name: Run(tmp_path / name, tracks, TINY), stop=2)
 
 
 def test_a_decoders_run_that_stops_and_resumes_ends_where_an_unbroken_one_does(
     tracks: list[Track], frozen: Path, tmp_path: Path
 ) -> None:
     encoder = _streaming(frozen)
-    unbroken = DecoderRun(tmp_path / "unbroken", tracks, TINY_DECODER, encoder)
-    encoder_train.train(unbroken)
-    first = DecoderRun(tmp_path / "broken", tracks, TINY_DECODER, encoder)
-    encoder_train.train(first, until=lambda: first.step >= 3)
-    second = DecoderRun(tmp_path / "broken", tracks, TINY_DECODER, encoder)
-    assert second.step == 3
-    encoder_train.train(second)
-    for name, value in unbroken.codec.state_dict().items():
-        assert torch.equal(value, second.codec.state_dict()[name]), name
-    for name, value in unbroken.averaged.items():
-        assert torch.equal(value, second.averaged[name]), name
+    _assert_that_it_resumes(lambda name: DecoderRun(tmp_path / name, tracks, TINY_DECODER, encoder), stop=3)
 
 
 def test_a_decoder_learns_to_copy_what_a_frozen_encoder_tells(frozen: Path, tmp_path: Path) -> None:

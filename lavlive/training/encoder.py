@@ -145,7 +145,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _check_lengths(recipe: Recipe | DecoderRecipe) -> None:
+def _check_lengths(recipe: DecoderRecipe) -> None:
     if min(recipe.steps, recipe.batch) < 1 or recipe.seconds < 0.25:
         raise UsageError("--steps and --batch must be positive, --seconds at least 0.25")
 

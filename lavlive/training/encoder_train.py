@@ -33,33 +33,14 @@ _AVERAGING = 0.998
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """All that decides what a training run makes, apart from the music.
+class DecoderRecipe:
+    """What decides how a decoder and its quantiser learn, apart from the music.
 
     Attributes:
-        filters: SEANet's ``n_filters``.
         steps: length of the learning-rate schedule.
         batch, seconds: segments per step and their length.
-        wave, mel, commitment, contrast, spectrum, redundancy: weights of the losses.
+        wave, mel, commitment: weights of the losses.
     """
-
-    filters: int = 8
-    steps: int = 1700
-    batch: int = 8
-    seconds: float = 0.8
-    rate: float = 1.5e-3
-    seed: int = 0
-    wave: float = 1.0
-    mel: float = 1.0
-    commitment: float = 0.1
-    contrast: float = 0.5
-    spectrum: float = 2.0
-    redundancy: float = 2.0
-
-
-@dataclass(frozen=True)
-class DecoderRecipe:
-    """What of a `Recipe` concerns the decoder and the quantiser, when the encoder is frozen."""
 
     steps: int = 6000
     batch: int = 8
@@ -69,6 +50,22 @@ class DecoderRecipe:
     wave: float = 1.0
     mel: float = 1.0
     commitment: float = 0.1
+
+
+@dataclass(frozen=True)
+class Recipe(DecoderRecipe):
+    """The same for a whole codec.
+
+    Attributes:
+        filters: SEANet's ``n_filters``.
+        contrast, spectrum, redundancy: weights of the losses that make the encoder a driver.
+    """
+
+    steps: int = 1700
+    filters: int = 8
+    contrast: float = 0.5
+    spectrum: float = 2.0
+    redundancy: float = 2.0
 
 
 class Training:
@@ -81,9 +78,7 @@ class Training:
     kind = ""
     """What a checkpoint of this training holds, for people."""
 
-    def __init__(
-        self, folder: Path, network: nn.Module, recipe: Recipe | DecoderRecipe, device: torch.device
-    ) -> None:
+    def __init__(self, folder: Path, network: nn.Module, recipe: DecoderRecipe, device: torch.device) -> None:
         self.folder, self.network, self.recipe, self.device = folder, network, recipe, device
         self.optimiser = torch.optim.AdamW(
             network.parameters(), recipe.rate, betas=(0.8, 0.99), weight_decay=1e-4
