@@ -65,11 +65,10 @@ class Recipe:
             the lowest quarter: sound, smoothed, stays at 0.3 to 0.6, and what is not trained there looks
             alike there.
         mixing_share: of them so many have a code of their own for each layer group, the others one for all.
-        settle: once the generator grows, the blocks that it began with, their averaged weights, and the
-            encoder stay as they are. Trained further, the lowest blocks draw a net of lines for all pictures,
-            since at a higher resolution the details that are asked for are finer than what a code can say.
         few_share: in so many steps they lie along a few common directions, as a piece of music moves along
             few; they should differ nevertheless.
+        settle: once the generator grows, the blocks that it began with, their averaged weights, and the
+            encoder stay as they are. Trained further, the lowest blocks drew a net of lines for all pictures.
     """
 
     batch: int = 16

@@ -148,7 +148,7 @@ class _Builder:
     def _features(self, block: BlockPlan, x: _Map | None) -> _Map:
         if block.constant is not None:
             if self._styles.first is not None:
-                return self._activated(block.conv1, self._first(self._styles.first, block.constant.shape), 1)
+                return self._activated(block.conv1, self._first(self._styles.first, block), 1)
             start = _Map(_constant(block.constant[None]), len(block.constant), block.resolution)
             return self._conv(block.conv1, start)
         assert block.conv0 is not None
@@ -160,12 +160,11 @@ class _Builder:
         past = op.convolution(x.of(1), weight, [1, 1], _NO_PADDING, _NO_PADDING, [1, 1])
         return _sum(y, self._doubled(_Map(past, len(block.shortcut), x.size)))
 
-    def _first(self, first: First, shape: tuple[int, ...]) -> Node:
+    def _first(self, first: First, block: BlockPlan) -> Node:
         """The first convolution as a product, which two threads share."""
-        outputs = len(first.bias) // (shape[1] * shape[2])
         code = op.reshape(self._input(first.code), _shape(1, len(first.code)), False)
         made = op.add(op.matmul(code, _constant(first.matrix), False, True), _constant(first.bias[None]))
-        return op.reshape(made, _shape(1, outputs, *shape[1:]), False)
+        return op.reshape(made, _shape(1, len(block.conv1.bias), block.resolution, block.resolution), False)
 
     def _scaled(self, x: _Map, layer: ConvPlan | PicturePlan) -> _Map:
         styles = self._input(self._styles.styles(layer, x.cells))
