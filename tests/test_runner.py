@@ -40,9 +40,13 @@ def one_thread() -> None:
 
 
 def generator(
-    architecture: Architecture = "skip", clamp: float | None = None, resolution: int = 32, channels: int = 3
+    architecture: Architecture = "skip",
+    clamp: float | None = None,
+    resolution: int = 32,
+    channels: int = 3,
+    noise: float | None = None,
 ) -> Generator:
-    """A small network whose every learned number matters."""
+    """A small network whose every learned number matters; all noise has strength ``noise``, if given."""
     torch.manual_seed(0)
     config = GeneratorConfig(
         resolution,
@@ -60,6 +64,9 @@ def generator(
     for parameter in made.parameters():
         if parameter.ndim < 2:
             parameter.data += 0.2 * torch.randn_like(parameter)
+    for name, parameter in made.named_parameters():
+        if noise is not None and name.endswith("noise_strength"):
+            parameter.data.fill_(noise)
     return made.freeze()
 
 
@@ -98,14 +105,18 @@ def test_every_runner_makes_the_networks_pictures(
     opened.close()
 
 
+@pytest.mark.parametrize("noise", [None, 0.0])
 @pytest.mark.parametrize("lanes", [1, 8, 16])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_cells_of_pixels_make_the_same_pictures(
-    architecture: Architecture, lanes: int, monkeypatch: pytest.MonkeyPatch
+    architecture: Architecture, lanes: int, noise: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 128² of 2 to 24 channels, where layers work on one to eight pixels, pictures on four."""
+    """At 128² of 2 to 24 channels, where layers work on one to eight pixels, pictures on four.
+
+    There kernels hold the styles, and without noise the demodulation, too.
+    """
     monkeypatch.setattr(openvino_runner, "vector_lanes", lambda: lanes)
-    made = generator(architecture, clamp=0.5, resolution=128)
+    made = generator(architecture, clamp=0.5, resolution=128, noise=noise)
     opened = OpenvinoRunner(make_plan(made.synthesis), threads=1)
     w_plus = some_w_plus(made)
     gap = difference(picture(opened, w_plus, 1.7), reference(made, w_plus, 1.7))
@@ -150,6 +161,42 @@ def test_a_network_that_reads_w_along_few_directions_makes_its_pictures_by_them(
         assert gap.max() <= 2
         assert gap.mean() <= 0.25
     opened.close()
+
+
+@pytest.mark.parametrize("demodulated", [False, True])
+@pytest.mark.parametrize("inputs_first", [False, True])
+@pytest.mark.parametrize("cells", [1, 2])
+def test_a_modulated_kernel_is_the_textbooks(inputs_first: bool, demodulated: bool, cells: int) -> None:
+    plan = make_plan(generator().synthesis)
+    styles = Styles(plan)
+    layer = plan.blocks[1].conv1
+    plain = np.tile(layer.weight, (cells, 1, 1, 1))
+    kernel = np.ascontiguousarray(plain.transpose(1, 0, 2, 3)) if inputs_first else plain
+    modulated = styles.modulated(layer, kernel, inputs_first, demodulated)
+    for seed in range(2):
+        w_plus = some_w_plus(generator(), seed)
+        styles.update(w_plus)
+        expected = plain * (layer.affine.matrix @ w_plus[layer.affine.row] + layer.affine.bias)[:, None, None]
+        if demodulated:
+            energy = np.square(expected).sum((1, 2, 3), keepdims=True)
+            expected = expected * layer.gain / np.sqrt(energy + 1e-8)
+        found = modulated.transpose(1, 0, 2, 3) if inputs_first else modulated
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(("strength", "is_left_out"), [(0.0002, True), (0.01, False)])
+def test_noise_too_faint_to_be_seen_is_left_out(
+    strength: float, is_left_out: bool, architecture: Architecture
+) -> None:
+    """No picture shows it even with the knob at its end."""
+    made = generator(architecture, resolution=128, noise=strength)
+    plan = make_plan(made.synthesis, made.mapping.w_mean)
+    assert {np.any(block.conv1.noise) for block in plan.blocks} == {not is_left_out}
+    w_plus = some_w_plus(made)
+    gap = difference(picture(OpenvinoRunner(plan, threads=1), w_plus, 2.0), reference(made, w_plus, 2.0))
+    assert gap.max() <= 2
+    assert gap.mean() <= 0.25
 
 
 def test_few_directions_are_used_only_where_they_lose_no_more_than_rounding_did() -> None:

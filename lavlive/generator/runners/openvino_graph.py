@@ -32,6 +32,8 @@ Node = Any
 _NO_PADDING = [0, 0]
 _PICTURE_CELLS_FROM = 128
 """From this resolution on a picture is large enough for its cells to pay."""
+_FEW_WEIGHTS = 0.1
+"""Of the numbers that a layer reads."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,20 @@ def _from_rows(rows: Node, height: int, width: int, channels: int) -> Node:
     return op.transpose(rows, _shape(0, 3, 1, 2))
 
 
+def _has_few_weights(layer: ConvPlan | PicturePlan, x: _Map) -> bool:
+    """Whether a layer's kernel is modulated for each picture, not the features that it reads.
+
+    Then no pass over the features remains: bias and leak are done within the convolution, which
+    OpenVINO does only where nothing that changes stands between.
+    """
+    return layer.weight.size <= _FEW_WEIGHTS * x.channels * x.size**2
+
+
+def _is_demodulated_within(plan: ConvPlan, x: _Map) -> bool:
+    """Whether a kernel holds the demodulation, too. Noise needs a pass anyway, quicker with a product."""
+    return _has_few_weights(plan, x) and not np.any(plan.noise)
+
+
 class _Builder:
     def __init__(self, plan: Plan, styles: Styles, lanes: int) -> None:
         self._plan = plan
@@ -140,7 +156,10 @@ class _Builder:
         OpenVINO fuses element-wise chains in the convolutions' own layout only if all ranks agree: one
         scalar among them would cost a reordering of every activation, a quarter of a picture's time.
         """
-        node = op.parameter([1, len(values), 1, 1], np.float32)
+        return self._parameter(values.reshape(1, -1, 1, 1))
+
+    def _parameter(self, values: Array) -> Node:
+        node = op.parameter(values.shape, np.float32)
         self._parameters.append(node)
         self._inputs.append(values)
         return node
@@ -166,12 +185,18 @@ class _Builder:
         made = op.add(op.matmul(code, _constant(first.matrix), False, True), _constant(first.bias[None]))
         return op.reshape(made, _shape(1, len(block.conv1.bias), block.resolution, block.resolution), False)
 
-    def _scaled(self, x: _Map, layer: ConvPlan | PicturePlan) -> _Map:
+    def _modulated(
+        self, layer: ConvPlan | PicturePlan, x: _Map, kernel: Array, inputs_first: bool = False
+    ) -> tuple[_Map, Node]:
+        """What a layer's convolution reads and its kernel, one of which holds the styles."""
+        kernel = np.ascontiguousarray(kernel)
+        if _has_few_weights(layer, x):
+            demodulated = isinstance(layer, ConvPlan) and _is_demodulated_within(layer, x)
+            return x, self._parameter(self._styles.modulated(layer, kernel, inputs_first, demodulated))
         styles = self._input(self._styles.styles(layer, x.cells))
-        return _Map(op.multiply(x.node, styles), x.channels, x.size, x.cells)
+        return _Map(op.multiply(x.node, styles), x.channels, x.size, x.cells), _constant(kernel)
 
     def _conv(self, plan: ConvPlan, x: _Map) -> _Map:
-        x = self._scaled(x, plan)
         channels, size = len(plan.bias), plan.resolution
         cells = cells_for(channels, self._lanes, size)
         if plan.up:
@@ -179,14 +204,15 @@ class _Builder:
             cells = min(cells, 2)
             y = self._up(plan, x, cells)
         else:
-            weight = _constant(to_cells(plan.weight, cells))
-            y = op.convolution(x.of(1), weight, [1, cells], [1, 1], [1, 1], [1, 1])
-        return self._activated(plan, y, cells)
+            features, weight = self._modulated(plan, x, to_cells(plan.weight, cells))
+            y = op.convolution(features.of(1), weight, [1, cells], [1, 1], [1, 1], [1, 1])
+        return self._activated(plan, y, cells, _is_demodulated_within(plan, x))
 
-    def _activated(self, plan: ConvPlan, y: Node, cells: int) -> _Map:
+    def _activated(self, plan: ConvPlan, y: Node, cells: int, demodulated: bool = False) -> _Map:
         """What follows a convolution: demodulation, noise, bias, leak."""
         channels = len(plan.bias)
-        y = op.multiply(y, self._input(self._styles.demodulation(plan, cells)))
+        if not demodulated:
+            y = op.multiply(y, self._input(self._styles.demodulation(plan, cells)))
         if np.any(plan.noise):
             noise = _constant(noise_in_cells(plan.noise, cells, channels)[None])
             y = op.add(y, op.multiply(noise, self._noise))
@@ -199,28 +225,30 @@ class _Builder:
         """The transposed convolution and the filter, to single pixels or to pairs."""
         channels = len(plan.bias)
         if cells == 2:
-            y = self._transposed(x, doubling_to_pairs(plan.weight, self._plan.taps), [2, 1], [0, 1])
+            y = self._transposed(plan, x, doubling_to_pairs(plan.weight, self._plan.taps), [2, 1], [0, 1])
             return _filtered(y, 2 * channels, self._plan.taps[::-1, None], [1, 0], [1, 0])
         if channels != self._lanes:
             # It wants [inputs, outputs, 3, 3].
-            y = self._transposed(x, plan.weight.transpose(1, 0, 2, 3), [2, 2], [0, 0])
+            y = self._transposed(plan, x, plan.weight.transpose(1, 0, 2, 3), [2, 2], [0, 0])
             return _filtered(y, channels, self._spread[::-1, ::-1], [1, 1], [1, 1])
-        y = self._transposed(x, doubling_side_by_side(plan.weight), [2, 1], [0, 0])
+        y = self._transposed(plan, x, doubling_side_by_side(plan.weight), [2, 1], [0, 0])
         height, width = 2 * x.size + 1, 2 * x.size + 2
         y = _from_rows(_rows(y, height, width * channels), height, width, channels)
         return _filtered(y, channels, self._spread[::-1, ::-1], [1, 1], [1, 0])
 
-    def _transposed(self, x: _Map, weight: Array, stride: list[int], padding: list[int]) -> Node:
+    def _transposed(
+        self, plan: ConvPlan, x: _Map, kernel: Array, stride: list[int], padding: list[int]
+    ) -> Node:
+        features, weight = self._modulated(plan, x, kernel, inputs_first=True)
         return op.convolution_backprop_data(
-            x.of(1), _constant(weight), stride, pads_begin=padding, pads_end=padding, dilations=[1, 1]
+            features.of(1), weight, stride, pads_begin=padding, pads_end=padding, dilations=[1, 1]
         )
 
     def _to_picture(self, plan: PicturePlan, x: _Map) -> _Map:
         cells = cells_for(len(plan.bias), self._lanes, x.size) if x.size >= _PICTURE_CELLS_FROM else 1
-        weight = np.kron(np.eye(cells, dtype=np.float32), plan.weight)[:, :, None, None]
-        y = op.convolution(
-            self._scaled(x, plan).of(cells), _constant(weight), [1, 1], _NO_PADDING, _NO_PADDING, [1, 1]
-        )
+        kernel = np.kron(np.eye(cells, dtype=np.float32), plan.weight)[:, :, None, None]
+        features, weight = self._modulated(plan, x, kernel)
+        y = op.convolution(features.of(cells), weight, [1, 1], _NO_PADDING, _NO_PADDING, [1, 1])
         y = op.add(y, _constant(repeated(plan.bias, cells)[None, :, None, None]))
         y = y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
         return _Map(y, len(plan.bias), x.size, cells)

@@ -48,8 +48,7 @@ class OpenvinoRunner:
         self._pixels = np.zeros((plan.resolution, plan.resolution, 3), np.uint8)
         self._made_of = MadeOf()
         for index, values in enumerate(graph.inputs):
-            tensor = ov.Tensor(values.reshape(1, -1, 1, 1), shared_memory=True)
-            self._request.set_input_tensor(index, tensor)
+            self._request.set_input_tensor(index, ov.Tensor(values, shared_memory=True))
         self._request.set_output_tensor(0, ov.Tensor(self._pixels, shared_memory=True))
 
     def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
@@ -57,7 +56,7 @@ class OpenvinoRunner:
         assert self._request is not None, "the runner is closed"
         if self._made_of.differs(w_plus, noise):
             self._styles.update(w_plus)
-            self._noise[0] = noise
+            self._noise.fill(noise)
             self._request.infer(share_outputs=True)
         out[...] = self._pixels
 

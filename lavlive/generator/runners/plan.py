@@ -12,7 +12,8 @@ leaky(gain · x) = gain · leaky(x), so the gain sits in d, N and b; N holds the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from lavlive.generator.network import Linear, ModulatedConv, SynthesisNetwork, T
 Array = npt.NDArray[np.float32]
 EPSILON = 1e-8
 LEAK = 0.2
+_FAINTEST_NOISE = 0.25 / 127.5
+"""In a picture from -1 to 1: a quarter of a level of 255, half a level with the knob at its end."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class ConvPlan:
         up: whether it doubles the resolution.
         weight: [outputs, inputs, 3, 3].
         square: Q above, [outputs, inputs].
-        noise: N above, [resolution, resolution].
+        noise: N above, [resolution, resolution]; zeros where it is too faint to be seen.
         bias: b above, [outputs].
         gain: of the activation.
         clamp: largest magnitude of y, or None.
@@ -139,7 +142,32 @@ def make_plan(synthesis: SynthesisNetwork, w_mean: torch.Tensor | None = None) -
     taps = np.asarray(config.fir, np.float32)
     centre = np.zeros(config.w_dim, np.float32) if w_mean is None else _array(w_mean)
     taps = taps / taps.sum() * 2
-    return Plan(tuple(blocks), taps, config.resolution, config.num_ws, config.w_dim, centre)
+    return Plan(
+        tuple(_without_faint_noise(blocks, centre)),
+        taps,
+        config.resolution,
+        config.num_ws,
+        config.w_dim,
+        centre,
+    )
+
+
+def _without_faint_noise(blocks: list[BlockPlan], centre: Array) -> Iterator[BlockPlan]:
+    """Blocks whose noise is zero where training has left so little of it that no picture shows it.
+
+    That is judged by the most that the next picture layer can make of it at W's mean.
+    """
+    for index, block in enumerate(blocks):
+        picture = next(later.picture for later in blocks[index:] if later.picture is not None)
+        styles = picture.affine.matrix @ centre + picture.affine.bias
+        faintest = _FAINTEST_NOISE / np.abs(picture.weight * styles).sum(1).max()
+
+        def seen(conv: ConvPlan, faintest: float = faintest) -> ConvPlan:
+            is_faint = np.sqrt(np.square(conv.noise).mean()) < faintest
+            return replace(conv, noise=np.zeros_like(conv.noise)) if is_faint else conv
+
+        conv0 = None if block.conv0 is None else seen(block.conv0)
+        yield replace(block, conv0=conv0, conv1=seen(block.conv1))
 
 
 def _array(tensor: torch.Tensor) -> Array:

@@ -1,4 +1,4 @@
-"""Styles and demodulations of all layers, in numpy.
+"""Styles and demodulations of all layers, and small kernels that hold them, in numpy.
 
 They are many small products of a matrix with a vector. Inside a graph each of them is a task that two
 threads share, and the sharing costs more than the work: a quarter of a small network's picture.
@@ -9,6 +9,7 @@ too. Where w counts along few directions only, that product is smaller than the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -29,6 +30,31 @@ class First:
     code: Array
     matrix: Array
     bias: Array
+
+
+class _Kernel:
+    """A kernel times a number for each entry of its first axis, of its second, or both.
+
+    The numbers are read where they stand. What they make together comes from BLAS: numpy itself is slow where
+    rows are short.
+    """
+
+    def __init__(self, plain: Array, first: Array | None, second: Array | None) -> None:
+        rows, columns, rest = plain.shape[0], plain.shape[1], math.prod(plain.shape[2:])
+        self.modulated = np.zeros_like(plain)
+        self._plain, self._made = plain.reshape(rows, -1), self.modulated.reshape(rows, -1)
+        self._first = None if first is None else first.reshape(-1, 1)
+        self._second = None if second is None else second.reshape(-1, 1)
+        self._ones = np.ones((1, rest), np.float32)
+        self._row = np.ones((1, columns * rest), np.float32)
+        if rest == 1 and second is not None:
+            self._second, self._row = None, second.reshape(1, -1)
+
+    def update(self) -> None:
+        if self._second is not None:
+            np.dot(self._second, self._ones, out=self._row.reshape(-1, self._ones.size))
+        factors = self._row if self._first is None else np.dot(self._first, self._row, out=self._made)
+        np.multiply(self._plain, factors, out=self._made)
 
 
 class Styles:
@@ -76,6 +102,7 @@ class Styles:
             (conv.square, self._squares[place[id(conv)]], self._of_conv[id(conv)]) for conv in convs
         ]
         self._copies: list[tuple[Array, Array]] = []
+        self._kernels: list[_Kernel] = []
         self._gain = np.concatenate([np.full(len(conv.bias), conv.gain, np.float32) for conv in convs])
 
     def _along(self, matrix: Array, bias: Array) -> tuple[Array, Array]:
@@ -93,6 +120,26 @@ class Styles:
     def demodulation(self, conv: ConvPlan, cells: int = 1) -> Array:
         """Where the demodulation of a convolution lies, gain included, float32 [cells · outputs]."""
         return self._repeated(self._of_conv[id(conv)], cells)
+
+    def modulated(
+        self, layer: ConvPlan | PicturePlan, kernel: Array, inputs_first: bool, demodulated: bool
+    ) -> Array:
+        """Where a layer's kernel lies times its styles and, if ``demodulated``, times its demodulation.
+
+        Args:
+            kernel: [outputs, inputs, ...] or, with ``inputs_first``, [inputs, outputs, ...]; an axis may
+                count several cells, one after the other.
+        """
+        inputs, outputs = (0, 1) if inputs_first else (1, 0)
+        factors: list[Array | None] = [None, None]
+        channels = len(self._of_layer[id(layer)])
+        factors[inputs] = self.styles(layer, kernel.shape[inputs] // channels)
+        if demodulated:
+            assert isinstance(layer, ConvPlan)
+            factors[outputs] = self.demodulation(layer, kernel.shape[outputs] // len(layer.bias))
+        made = _Kernel(kernel, *factors)
+        self._kernels.append(made)
+        return made.modulated
 
     def _repeated(self, numbers: Array, cells: int) -> Array:
         if cells == 1:
@@ -115,6 +162,8 @@ class Styles:
         np.divide(self._gain, self._demodulations, out=self._demodulations)
         for copy, numbers in self._copies:
             copy[...] = numbers
+        for kernel in self._kernels:
+            kernel.update()
 
 
 def _buffer(lengths: list[int]) -> tuple[Array, list[slice]]:
