@@ -16,10 +16,14 @@ Every time is in seconds of `time.perf_counter`, which both processes share.
 
 from __future__ import annotations
 
+import secrets
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker, shared_memory
-from typing import NamedTuple
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -149,6 +153,38 @@ _PIXELS_AT = (_BLOCK.itemsize + 4095) // 4096 * 4096
 _SLOT_BYTES = MAX_RESOLUTION * MAX_RESOLUTION * 3
 _LAYOUT_VERSION = _BLOCK.itemsize * 1000 + len(METERS)
 _BEING_WRITTEN = -1
+_PREFIX = "lavlive-"
+_BLOCKS = Path("/dev/shm")
+"""Where Linux shows shared memory as files. Elsewhere blocks cannot be listed, or go with their users."""
+_NEW_SECONDS = 10.0
+
+
+def _hold(name: str) -> BinaryIO | None:
+    """Mark a block as in use until the file is closed, or this process ends however it may; Linux only."""
+    if sys.platform != "linux":
+        return None
+    import fcntl
+
+    with suppress(OSError):
+        file = (_BLOCKS / name).open("rb")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        return file
+    return None
+
+
+def _remove_abandoned() -> None:
+    """Remove blocks whose stage was killed together with all that would have removed them."""
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    for path in _BLOCKS.glob(f"{_PREFIX}*"):
+        with suppress(OSError), path.open("rb") as file:
+            if time.time() - path.stat().st_mtime < _NEW_SECONDS:
+                # Its stage may be about to mark it.
+                continue
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _open_untracked(name: str) -> shared_memory.SharedMemory:
@@ -166,9 +202,10 @@ def _open_untracked(name: str) -> shared_memory.SharedMemory:
 class Link:
     """The shared block, as either process sees it. A context manager; `close` lets go of it."""
 
-    def __init__(self, memory: shared_memory.SharedMemory, owner: bool) -> None:
+    def __init__(self, memory: shared_memory.SharedMemory, owner: bool, held: BinaryIO | None = None) -> None:
         self._memory = memory
         self._owner = owner
+        self._held = held
         self._block = np.ndarray((), _BLOCK, memory.buf)
         self._pixels = np.ndarray((SLOTS, _SLOT_BYTES), np.uint8, memory.buf, _PIXELS_AT)
         self._slots = self._block["slots"]
@@ -176,8 +213,11 @@ class Link:
 
     @classmethod
     def create(cls) -> Link:
-        """Make a new block (the stage does)."""
-        link = cls(shared_memory.SharedMemory(create=True, size=_PIXELS_AT + SLOTS * _SLOT_BYTES), owner=True)
+        """Make a new block (the stage does), and remove those of stages that were killed."""
+        _remove_abandoned()
+        name, size = f"{_PREFIX}{secrets.token_hex(6)}", _PIXELS_AT + SLOTS * _SLOT_BYTES
+        memory = shared_memory.SharedMemory(name, create=True, size=size)
+        link = cls(memory, owner=True, held=_hold(memory.name))
         link._block["version"] = _LAYOUT_VERSION
         link._block["newest"] = -1
         return link
@@ -212,6 +252,8 @@ class Link:
         self._memory.close()
         if self._owner:
             self._memory.unlink()
+        if self._held is not None:
+            self._held.close()
 
     # Pictures
 

@@ -2,8 +2,12 @@
 
 import itertools
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +134,43 @@ def test_an_engine_that_ends_leaves_the_block_to_the_next_one() -> None:
             engine.join(30)
             assert engine.exitcode == 0
         assert stage.number("audio.level") == 1.0
+
+
+_STAGE = """
+import os, signal, sys
+from multiprocessing import resource_tracker
+from lavlive.link import Link
+link = Link.create()
+if sys.argv[1] == "killed":
+    os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)
+print(link.name, flush=True)
+sys.stdin.read()
+link.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks can be listed on Linux only")
+def test_a_stage_removes_what_a_killed_one_left_and_nothing_that_is_in_use() -> None:
+    killed, living = (
+        subprocess.Popen(
+            [sys.executable, "-c", _STAGE, fate], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for fate in ("killed", "living")
+    )
+    with killed, living:
+        assert killed.stdout is not None
+        assert living.stdout is not None
+        left, in_use = (Path("/dev/shm") / stage.stdout.readline().strip() for stage in (killed, living))
+        killed.kill()
+        killed.wait()
+        for block in (left, in_use):
+            os.utime(block, (0, 0))
+        with Link.create():
+            assert not left.exists()
+            assert in_use.exists()
+            with Link.attach(in_use.name):
+                pass
+        assert living.stdin is not None
+        living.stdin.close()
+        assert living.wait() == 0
+    assert not in_use.exists()
