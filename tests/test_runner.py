@@ -105,17 +105,22 @@ def test_every_runner_makes_the_networks_pictures(
     opened.close()
 
 
-@pytest.mark.parametrize("noise", [None, 0.0])
+@pytest.mark.parametrize(("kernels_change", "noise"), [(False, None), (True, None), (True, 0.0)])
 @pytest.mark.parametrize("lanes", [1, 8, 16])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_cells_of_pixels_make_the_same_pictures(
-    architecture: Architecture, lanes: int, noise: float | None, monkeypatch: pytest.MonkeyPatch
+def test_other_forms_of_the_graph_make_the_same_pictures(
+    architecture: Architecture,
+    lanes: int,
+    kernels_change: bool,
+    noise: float | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """At 128² of 2 to 24 channels, where layers work on one to eight pixels, pictures on four.
 
-    There kernels hold the styles, and without noise the demodulation, too.
+    There kernels may hold the styles, and without noise the demodulation, too.
     """
     monkeypatch.setattr(openvino_runner, "vector_lanes", lambda: lanes)
+    monkeypatch.setattr(openvino_runner, "takes_kernels_as_inputs", lambda: kernels_change)
     made = generator(architecture, clamp=0.5, resolution=128, noise=noise)
     opened = OpenvinoRunner(make_plan(made.synthesis), threads=1)
     w_plus = some_w_plus(made)

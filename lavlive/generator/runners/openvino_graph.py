@@ -50,14 +50,15 @@ class Graph:
     inputs: list[Array]
 
 
-def build_graph(plan: Plan, styles: Styles, lanes: int = 1) -> Graph:
+def build_graph(plan: Plan, styles: Styles, lanes: int = 1, kernels_change: bool = False) -> Graph:
     """The whole synthesis but the styles, from [1] · noise and each layer's numbers to bytes.
 
     Args:
         lanes: float32 numbers in a vector of the processor. Layers of fewer channels work on cells of several
             pixels; 1 for a graph without cells.
+        kernels_change: whether small kernels hold the styles and are inputs.
     """
-    return _Builder(plan, styles, lanes).graph()
+    return _Builder(plan, styles, lanes, kernels_change).graph()
 
 
 def _constant(values: Any) -> Node:
@@ -102,25 +103,12 @@ def _from_rows(rows: Node, height: int, width: int, channels: int) -> Node:
     return op.transpose(rows, _shape(0, 3, 1, 2))
 
 
-def _has_few_weights(layer: ConvPlan | PicturePlan, x: _Map) -> bool:
-    """Whether a layer's kernel is modulated for each picture, not the features that it reads.
-
-    Then no pass over the features remains: bias and leak are done within the convolution, which
-    OpenVINO does only where nothing that changes stands between.
-    """
-    return layer.weight.size <= _FEW_WEIGHTS * x.channels * x.size**2
-
-
-def _is_demodulated_within(plan: ConvPlan, x: _Map) -> bool:
-    """Whether a kernel holds the demodulation, too. Noise needs a pass anyway, quicker with a product."""
-    return _has_few_weights(plan, x) and not np.any(plan.noise)
-
-
 class _Builder:
-    def __init__(self, plan: Plan, styles: Styles, lanes: int) -> None:
+    def __init__(self, plan: Plan, styles: Styles, lanes: int, kernels_change: bool) -> None:
         self._plan = plan
         self._styles = styles
         self._lanes = lanes
+        self._kernels_change = kernels_change
         self._parameters: list[Node] = []
         self._inputs: list[Array] = []
         self._noise = self._input(np.ones(1, np.float32))
@@ -185,13 +173,25 @@ class _Builder:
         made = op.add(op.matmul(code, _constant(first.matrix), False, True), _constant(first.bias[None]))
         return op.reshape(made, _shape(1, len(block.conv1.bias), block.resolution, block.resolution), False)
 
+    def _has_changing_kernel(self, layer: ConvPlan | PicturePlan, x: _Map) -> bool:
+        """Whether a layer's kernel is modulated for each picture, not the features that it reads.
+
+        Then no pass over the features remains: bias and leak are done within the convolution, which
+        OpenVINO does only where nothing that changes stands between.
+        """
+        return self._kernels_change and layer.weight.size <= _FEW_WEIGHTS * x.channels * x.size**2
+
+    def _is_demodulated_within(self, plan: ConvPlan, x: _Map) -> bool:
+        """Whether a kernel holds the demodulation, too. Noise needs a pass anyway, quicker with a product."""
+        return self._has_changing_kernel(plan, x) and not np.any(plan.noise)
+
     def _modulated(
         self, layer: ConvPlan | PicturePlan, x: _Map, kernel: Array, inputs_first: bool = False
     ) -> tuple[_Map, Node]:
         """What a layer's convolution reads and its kernel, one of which holds the styles."""
         kernel = np.ascontiguousarray(kernel)
-        if _has_few_weights(layer, x):
-            demodulated = isinstance(layer, ConvPlan) and _is_demodulated_within(layer, x)
+        if self._has_changing_kernel(layer, x):
+            demodulated = isinstance(layer, ConvPlan) and self._is_demodulated_within(layer, x)
             return x, self._parameter(self._styles.modulated(layer, kernel, inputs_first, demodulated))
         styles = self._input(self._styles.styles(layer, x.cells))
         return _Map(op.multiply(x.node, styles), x.channels, x.size, x.cells), _constant(kernel)
@@ -206,7 +206,7 @@ class _Builder:
         else:
             features, weight = self._modulated(plan, x, to_cells(plan.weight, cells))
             y = op.convolution(features.of(1), weight, [1, cells], [1, 1], [1, 1], [1, 1])
-        return self._activated(plan, y, cells, _is_demodulated_within(plan, x))
+        return self._activated(plan, y, cells, self._is_demodulated_within(plan, x))
 
     def _activated(self, plan: ConvPlan, y: Node, cells: int, demodulated: bool = False) -> _Map:
         """What follows a convolution: demodulation, noise, bias, leak."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ from lavlive.generator.runners.styles import Styles
 def vector_lanes() -> int:
     """Float32 numbers in a vector of this processor where cells were found to pay, else 1."""
     return 16 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 1
+
+
+def takes_kernels_as_inputs() -> bool:
+    """Whether convolutions are as fast with kernels that change: on x86; elsewhere it was not tried."""
+    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 class OpenvinoRunner:
@@ -41,7 +47,7 @@ class OpenvinoRunner:
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         self._styles = Styles(plan)
-        graph = build_graph(plan, self._styles, vector_lanes())
+        graph = build_graph(plan, self._styles, vector_lanes(), takes_kernels_as_inputs())
         compiled = ov.Core().compile_model(graph.model, "CPU", settings)
         self._request: Any = compiled.create_infer_request()
         self._noise = graph.inputs[0]
