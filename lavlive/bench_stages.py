@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from lavlive.audio.block import Block
 from lavlive.audio.hops import HopCutter
 from lavlive.bench_baselines import EagerStream, LastSecond, Textbook
-from lavlive.bench_measure import Summary, interleave
+from lavlive.bench_measure import Samples, Summary, interleave
 from lavlive.encoder.calibration import calibrate, calibration_clip
 from lavlive.encoder.weights import load_encoder, read_seanet_encoder
 from lavlive.generator.bring import open_model
@@ -35,14 +35,28 @@ _PICTURES = 16
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times faster lavlive is than a baseline, by the tenth percentiles of what ran in turn.
+    """How many times faster lavlive is than a baseline that ran in turn with it.
 
-    Other programs only ever slow a task down, and a baseline whose threads wait for each other most of all.
+    Attributes:
+        times: by the tenth percentiles. Other programs only ever slow a task down, and a baseline whose
+            threads wait for each other most of all.
+        median, p5, p95: of the ratios turn by turn, by the quickest call of each. What ran in one turn ran
+            within half a second, so a processor whose pace changes for seconds changes both.
     """
 
     what: str
     baseline: str
     times: float
+    median: float
+    p5: float
+    p95: float
+
+    @classmethod
+    def of(cls, what: str, baseline: str, samples: Mapping[str, Samples]) -> Ratio:
+        """Of two tasks that `interleave` ran."""
+        ours, theirs = samples[what], samples[baseline]
+        p5, median, p95 = np.percentile(theirs.turns / ours.turns, (5, 50, 95)).tolist()
+        return cls(what, baseline, theirs.summary.p10 / ours.summary.p10, median, p5, p95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +154,9 @@ def _measure_encoder(name: str, seconds: float) -> tuple[Any, dict[str, Summary]
         "(b) encodec's layers, eager stream": eager.step,
     }
     tasks = {ours: cycle(hops, encoder.step), **{n: cycle(hops, step) for n, step in baselines.items()}}
-    summaries = {n: samples.summary for n, samples in interleave(tasks, seconds).items()}
-    ratios = [Ratio(ours, n, summaries[n].p10 / summaries[ours].p10) for n in baselines]
-    return encoder, summaries, ratios
+    samples = interleave(tasks, seconds)
+    ratios = [Ratio.of(ours, baseline, samples) for baseline in baselines]
+    return encoder, {name: part.summary for name, part in samples.items()}, ratios
 
 
 def _measure_rest(encoder: Any, pictures: np.ndarray, seconds: float) -> dict[str, Summary]:
@@ -209,8 +223,9 @@ def _measure_generator(
         return textbook.picture(torch.from_numpy(w)[None])
 
     tasks[book] = cycle(w_plus, by_the_book)
-    summaries = {n: samples.summary for n, samples in interleave(tasks, seconds).items()}
-    ratios = [Ratio(n, book, summaries[book].p10 / s.p10) for n, s in summaries.items() if n != book]
+    samples = interleave(tasks, seconds)
+    summaries = {name: part.summary for name, part in samples.items()}
+    ratios = [Ratio.of(name, book, samples) for name in samples if name != book]
     exact = np.stack([textbook.picture(torch.from_numpy(w)[None])[0].numpy() for w in w_plus])
     differences = []
     for name, runner in opened.items():

@@ -24,10 +24,10 @@ from lavlive.bench_latency import (
     measure_latency,
     plot,
 )
-from lavlive.bench_measure import Summary, interleave, slope_per_minute, table
+from lavlive.bench_measure import Samples, Summary, interleave, slope_per_minute, table
 from lavlive.bench_scale import measure_outputs, measure_resolutions, measure_windows
 from lavlive.bench_show import Shown
-from lavlive.bench_stages import measure_stages
+from lavlive.bench_stages import Ratio, measure_stages
 from lavlive.encoder.encodec_package import build_seanet_encoder
 from lavlive.encoder.seanet import StreamingEncoder
 from lavlive.engine_settings import EngineSettings
@@ -200,6 +200,18 @@ def test_clicks_go_through_a_really_running_show(tmp_path: Path) -> None:
     figure = tmp_path / "latency.png"
     plot(results, str(figure))
     assert figure.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_ratio_by_turns_survives_a_processor_that_changes_its_pace() -> None:
+    """Every second turn at half the pace; one call of ours in each turn is disturbed."""
+    ours, theirs = Samples(), Samples()
+    for turn in range(10):
+        pace = 1 + turn % 2
+        ours.clock += [0.01 * pace, 0.5, 0.01 * pace]
+        theirs.clock += [0.04 * pace] * 3
+    ours.processor, theirs.processor = ours.clock, theirs.clock
+    ratio = Ratio.of("ours", "theirs", {"ours": ours, "theirs": theirs})
+    assert (ratio.median, ratio.p5, ratio.p95) == pytest.approx((4, 4, 4))
 
 
 def test_stages_are_timed_beside_the_baselines_and_kept_as_json(tmp_path: Path) -> None:
