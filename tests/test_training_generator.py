@@ -78,6 +78,7 @@ def test_a_training_grows_stops_and_goes_on(folder: Path, out: Path) -> None:
     assert loaded.generator.config.resolution == 16
     assert loaded.card["pictures_seen"] >= 64
     assert "--seed 0" in loaded.card["command"]
+    assert "--shares 0.5,0.5 " in loaded.card["command"]
     assert len(list(out.glob("random-*.jpg"))) == 2
     assert torch.isfinite(loaded.generator(torch.randn(2, 12))).all()
 
@@ -366,6 +367,12 @@ def test_a_walk_moves_in_small_steps_and_closes() -> None:
 def test_impossible_schedules_are_refused(resolution: int, shares: str) -> None:
     with pytest.raises(TrainingError):
         stage_ends(64, resolution, shares)
+
+
+def test_a_card_gives_the_shares_that_came_about(folder: Path, out: Path) -> None:
+    """Whatever was asked for, this training ended before it grew."""
+    Run(parse(command(folder, out, "--pictures", "32", "--shares", "1,1", "--resume"))).train()
+    assert "--shares 1,0 " in load_generator(out / "generator.safetensors").card["command"]
 
 
 def test_stages_end_at_their_shares() -> None:

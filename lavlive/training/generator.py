@@ -253,6 +253,13 @@ class Run:
         write_sheet(render(average, walk_w(average, 8 * rows, 0, rows)), self.out / f"walk-{name}.jpg")
         tqdm.write(f"{name} pictures, {trainer.progress.seconds / 60:.1f} minutes: kept in {self.out}")
 
+    def _shares(self) -> str:
+        """What ``--shares`` has to be for the stages that came about: a run may have been stopped early."""
+        progress = self.trainer.progress
+        ends = [0, *progress.grown, progress.pictures]
+        ends += [progress.pictures] * (len(self.stages) + 1 - len(ends))
+        return ",".join(f"{part / max(progress.pictures, 1):.3g}" for part in np.diff(ends))
+
     def card(self) -> dict[str, Any]:
         """What a reader of the model should know; figures are added by ``evaluate``."""
         trainer, options = self.trainer, self.options
@@ -269,7 +276,7 @@ class Run:
                 "as sound draws it"
             ),
             "command": "python -m lavlive.training generator "
-            f"--data {options.data.name} --resolution {options.resolution} --shares {options.shares} "
+            f"--data {options.data.name} --resolution {options.resolution} --shares {self._shares()} "
             f"--channel-base {options.channel_base} --channel-max {options.channel_max} "
             f"--code {options.code} --batch {options.batch} --rate {options.rate} "
             f"--adversarial {options.adversarial} "

@@ -14,7 +14,7 @@ import copy
 import io
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,10 +186,11 @@ def finish(generator: Generator, cloud: Cloud, w_dim: int, seed: int = 0) -> Gen
 
 @dataclass
 class Progress:
-    """How far a training has come."""
+    """How far a training has come; ``grown`` holds the pictures seen at each growth of the generator."""
 
     pictures: int = 0
     seconds: float = 0.0
+    grown: list[int] = field(default_factory=list)
 
 
 class Trainer:
@@ -257,6 +258,7 @@ class Trainer:
         if self.recipe.settle and not self.settled:
             self.settled = self.generator.config.resolution
             self.generator = self.average
+        self.progress.grown.append(self.progress.pictures)
         average = _placed(grow(self.average, resolution), self.device)
         self.generator = _placed(grow(self.generator, resolution), self.device)
         self._prepare()
