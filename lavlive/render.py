@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 from tqdm import tqdm
@@ -31,6 +34,8 @@ from lavlive.stage.output import OutputSettings, open_output
 from lavlive.stage.video import VideoWriter
 
 _BLOCK_SECONDS = 0.02
+_STEPS_AHEAD = 16
+_LEAST_HEARD_SECONDS = 0.1
 _CLASS = INDEX["generator.class"]
 
 
@@ -75,6 +80,9 @@ def run_render(options: argparse.Namespace) -> int:
         meters = _Meters(path.rate, model) if options.report else None
         if meters is not None:
             latents = meters.over(latents, seconds)
+        if not options.log_w:
+            heard = max(seconds, _LEAST_HEARD_SECONDS)
+            latents = takewhile(lambda timed: timed[0] < heard, latents)
         if target is not None:
             _make_video(options, track, seconds, latents, model, values, target, meters)
         else:
@@ -127,6 +135,7 @@ def _make_video(
         video = stack.enter_context(VideoWriter(target, *size, options.fps, track.rate, channels))
         output = stack.enter_context(open_output("headless", OutputSettings(canvas=size)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video, channels)
+        aside = stack.enter_context(_Aside())
         clip = _Clip(latents)
         pictures = round(seconds * options.fps)
         for index in tqdm(range(pictures), unit="picture", desc=target.name, disable=None):
@@ -137,8 +146,8 @@ def _make_video(
             if meters is not None:
                 meters.picture(pixels)
             output.present(Picture(pixels, index + 1, now, now, 0), values, now)
-            video.picture(output.read_canvas())
-            sound.copy_until(min(now + 1 / options.fps, seconds))
+            aside.do(video.picture, output.read_canvas())
+            aside.do(sound.copy_until, min(now + 1 / options.fps, seconds))
         clip.finish()
     print(f"{target}: {pictures} pictures, {seconds:.1f} s")
 
@@ -180,6 +189,32 @@ class _Clip:
         """Run the rest of the path."""
         for _ in self._latents:
             pass
+
+
+class _Aside:
+    """Does what it is given in a second thread, in order, and at most some steps later.
+
+    What fails there fails in `do`, or at the end.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "video")
+        self._waiting: deque[Future[None]] = deque()
+
+    def do(self, work: Callable[..., None], *arguments: object) -> None:
+        """Have `work` done; waits where too much is left to do."""
+        self._waiting.append(self._thread.submit(work, *arguments))
+        while len(self._waiting) > _STEPS_AHEAD:
+            self._waiting.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=failure is not None)
+        if failure is None:
+            for work in self._waiting:
+                work.result()
 
 
 class _SoundTrack:

@@ -60,9 +60,12 @@ class MemoryCanvas:
         extent = picture_extent(scaling, (width, height), self.size)
         across = _matrix(width, self.size[0], extent[0], mix.zoom, mix.drift[0])
         down = _matrix(height, self.size[1], extent[1], mix.zoom, mix.drift[1])
-        planes = (down @ self._seen.reshape(height, -1)).reshape(-1, width, 3).transpose(2, 0, 1)
-        placed = np.ascontiguousarray((np.ascontiguousarray(planes) @ across.T).transpose(1, 2, 0))
-        return np.clip(placed, 0.0, 1.0, out=placed) * np.float32(mix.light)
+        planes = np.ascontiguousarray(self._seen.transpose(2, 0, 1)) @ across.T
+        lines = np.ascontiguousarray(planes.transpose(1, 2, 0)).reshape(height, -1)
+        placed: np.ndarray = (down @ lines).reshape(len(down), -1, 3)
+        np.clip(placed, 0.0, 1.0, out=placed)
+        placed *= np.float32(mix.light)
+        return placed
 
     def _limit(self, wanted: np.ndarray, limit: bool, now: float) -> None:
         factor = self._limiter.step(_cells(wanted), now, limit)

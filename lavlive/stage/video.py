@@ -24,7 +24,8 @@ _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 120
 _BT709 = 1
 _LIMITED_RANGE = 1
 _QUICK = {"preset": "superfast", "crf": "18", "bf": "0", "rc-lookahead": "0"}
-_THOROUGH = {"preset": "medium", "crf": "17"}
+_THOROUGH = {"preset": "veryfast", "crf": "16"}
+"""As close to our pictures as medium at 17, for two fifths of its time and a seventh more bytes."""
 _FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 _CLUSTERS = {"cluster_time_limit": "1000", "flush_packets": "1"}
 _INTERLEAVE_SECONDS = 2
