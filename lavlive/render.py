@@ -36,6 +36,7 @@ from lavlive.stage.video import VideoWriter
 _BLOCK_SECONDS = 0.02
 _STEPS_AHEAD = 16
 _LEAST_HEARD_SECONDS = 0.1
+"""However short the video: its first picture needs a hop."""
 _CLASS = INDEX["generator.class"]
 
 
@@ -80,15 +81,14 @@ def run_render(options: argparse.Namespace) -> int:
         meters = _Meters(path.rate, model) if options.report else None
         if meters is not None:
             latents = meters.over(latents, seconds)
-        if not options.log_w:
+        if target is None or not options.log_w:
+            # A log beside a video is of the whole track.
             heard = max(seconds, _LEAST_HEARD_SECONDS)
             latents = takewhile(lambda timed: timed[0] < heard, latents)
         if target is not None:
             _make_video(options, track, seconds, latents, model, values, target, meters)
         else:
-            for time, _ in latents:
-                if time >= seconds:
-                    break
+            deque(latents, maxlen=0)
         if meters is not None:
             meters.report.write(Path(options.report), options.track, model.name)
             print(f"{options.report}: {meters.report.summary()}")

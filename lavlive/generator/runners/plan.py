@@ -161,13 +161,13 @@ def _without_faint_noise(blocks: list[BlockPlan], centre: Array) -> Iterator[Blo
         picture = next(later.picture for later in blocks[index:] if later.picture is not None)
         styles = picture.affine.matrix @ centre + picture.affine.bias
         faintest = _FAINTEST_NOISE / np.abs(picture.weight * styles).sum(1).max()
+        conv0 = None if block.conv0 is None else _with_noise_from(faintest, block.conv0)
+        yield replace(block, conv0=conv0, conv1=_with_noise_from(faintest, block.conv1))
 
-        def seen(conv: ConvPlan, faintest: float = faintest) -> ConvPlan:
-            is_faint = np.sqrt(np.square(conv.noise).mean()) < faintest
-            return replace(conv, noise=np.zeros_like(conv.noise)) if is_faint else conv
 
-        conv0 = None if block.conv0 is None else seen(block.conv0)
-        yield replace(block, conv0=conv0, conv1=seen(block.conv1))
+def _with_noise_from(faintest: float, conv: ConvPlan) -> ConvPlan:
+    is_faint = np.sqrt(np.square(conv.noise).mean()) < faintest
+    return replace(conv, noise=np.zeros_like(conv.noise)) if is_faint else conv
 
 
 def _array(tensor: torch.Tensor) -> Array:
