@@ -9,8 +9,8 @@ live: .venv/.live
 	@sh tools/live.sh $(LIVE)
 
 test: .venv/.test
-	.venv/bin/ruff format --check lavlive tests
-	.venv/bin/ruff check lavlive tests
+	.venv/bin/ruff format --check lavlive tests tools
+	.venv/bin/ruff check lavlive tests tools
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/python -m pytest

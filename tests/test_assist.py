@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from lavlive.audio.tracks import read_track
-from lavlive.control.assist import HANDS_OFF_SECONDS, MENDED, SPEED, Assist
+from lavlive.commands.render import hops_of
+from lavlive.diagnosis.assist import HANDS_OFF_SECONDS, MENDED, SPEED, Assist
+from lavlive.diagnosis.meters import Diagnosis
+from lavlive.diagnosis.signs import Signature, Signs, excesses, verdict, worst
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
-from lavlive.latent.diagnosis import Diagnosis
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import Calibration
 from lavlive.latent.space import Familiar
 from lavlive.parameters import INDEX, TABLE, Values
-from lavlive.render import hops_of
 from lavlive.resources import shipped
-from lavlive.signs import Signature, Signs, excesses, verdict, worst
 
 RATE = 75.0
 ONE_HOP = 320 / 24_000

@@ -16,7 +16,7 @@ from lavlive.audio.pulse import PulseCapture
 from lavlive.audio.sources import Source, SourceSpec, open_source
 from lavlive.audio.tracks import Track
 from lavlive.errors import SourceError
-from tests.pulse import MONITOR, PulseServer, pulse_server
+from tests.support.pulse import MONITOR, PulseServer, pulse_server
 
 RATE = 48_000
 SECONDS = 2.0

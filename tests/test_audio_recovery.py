@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from lavlive.audio.sources import Source, SourceSpec, open_source
-from tests.pulse import PulseServer, pulse_server
+from tests.support.pulse import PulseServer, pulse_server
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from lavlive import bench
-from lavlive.bench_baselines import EagerStream, LastSecond, Textbook
-from lavlive.bench_latency import (
+from lavlive.bench import run as bench
+from lavlive.bench.baselines import EagerStream, LastSecond, Textbook
+from lavlive.bench.latency import (
     RATE,
     STAGES,
     ClickFinder,
@@ -24,17 +24,17 @@ from lavlive.bench_latency import (
     measure_latency,
     plot,
 )
-from lavlive.bench_measure import Samples, Summary, interleave, slope_per_minute, table
-from lavlive.bench_scale import measure_outputs, measure_resolutions, measure_windows
-from lavlive.bench_show import Shown
-from lavlive.bench_stages import Ratio, measure_stages
+from lavlive.bench.measure import Samples, Summary, interleave, slope_per_minute, table
+from lavlive.bench.scale import measure_outputs, measure_resolutions, measure_windows
+from lavlive.bench.show import Shown
+from lavlive.bench.stages import Ratio, measure_stages
 from lavlive.encoder.encodec_package import build_seanet_encoder
 from lavlive.encoder.seanet import StreamingEncoder
-from lavlive.engine_settings import EngineSettings
 from lavlive.errors import UsageError
 from lavlive.generator.checkpoint import LoadedGenerator, save_generator
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
-from lavlive.link import Journey, Link, Picture, Sound
+from lavlive.link.memory import Journey, Link, Picture, Sound
+from lavlive.link.settings import EngineSettings
 
 HOP = 1 / 75
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lavlive.control.actions import Action
-from lavlive.control.binding_files import BindingFolders, file_name, read_bindings
-from lavlive.control.bindings import Binding, BindingSet, Curve, Mode, relative_steps
 from lavlive.control.events import ControlEvent, Source, SourceKind
-from lavlive.control.feedback import Feedback
-from lavlive.control.learn import Learn
+from lavlive.control.midi.binding_files import BindingFolders, file_name, read_bindings
+from lavlive.control.midi.bindings import Binding, BindingSet, Curve, Mode, relative_steps
+from lavlive.control.midi.feedback import Feedback
+from lavlive.control.midi.learn import Learn
+from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.router import Router
-from lavlive.control.takeover import TakeoverMode
 from lavlive.errors import ControlError
 from lavlive.parameters import TABLE, Kind, Value, Values
 from lavlive.resources import shipped

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from lavlive.link import Picture
+from lavlive.link.memory import Picture
 from lavlive.parameters import Values
-from lavlive.stage.headless import HeadlessOutput, MemoryCanvas
-from lavlive.stage.mixer import IDLE
-from lavlive.stage.output import Output, OutputSettings, open_output
-from lavlive.stage.scaling import picture_extent, scaling_matrix
-from tests.flash_counter import count_flashes
-from tests.xvfb import display
+from lavlive.stage.canvas.mixer import IDLE
+from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
+from lavlive.stage.output.base import Output, OutputSettings, open_output
+from lavlive.stage.output.headless import HeadlessOutput, MemoryCanvas
+from tests.support.flash_counter import count_flashes
+from tests.support.xvfb import display
 
 __all__ = ["display"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lavlive.cli import main
+from lavlive.commands.main import main
 from lavlive.parameters import reference
 
 README = Path(__file__).parent.parent / "README.md"

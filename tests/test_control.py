@@ -15,17 +15,17 @@ import pytest
 import rtmidi
 
 from lavlive.control.actions import ACTIONS, Action
-from lavlive.control.binding_files import BindingFolders, file_name
-from lavlive.control.bindings import Binding, BindingSet
 from lavlive.control.control import Control
 from lavlive.control.events import Source, SourceKind
 from lavlive.control.keyboard import KEYS, action_for
-from lavlive.control.library import PresetLibrary
-from lavlive.control.midi_system import RtmidiSystem
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.midi.binding_files import BindingFolders, file_name
+from lavlive.control.midi.bindings import Binding, BindingSet
+from lavlive.control.midi.system import RtmidiSystem
 from lavlive.errors import ControlError, ParameterError
 from lavlive.parameters import INDEX, Kind, Values, find
 from lavlive.resources import shipped
-from tests.jack import Controller, jack_server, wait_until
+from tests.support.jack import Controller, jack_server, wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lavlive.control.state import ShowState, StateKeeper, backup_of, read_state, read_state_file
+from lavlive.control.looks.state import ShowState, StateKeeper, backup_of, read_state, read_state_file
 from lavlive.parameters import Values
 
 FULL = ShowState(

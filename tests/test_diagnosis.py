@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lavlive.latent.diagnosis import Diagnosis, HighPass
+from lavlive.diagnosis.meters import Diagnosis, HighPass
+from lavlive.diagnosis.picture_change import PictureChange
+from lavlive.diagnosis.signs import Signature, Signs, remedy, verdict
 from lavlive.latent.features import Features
 from lavlive.latent.path import Latent
 from lavlive.latent.space import Familiar
-from lavlive.link import Link
+from lavlive.link.memory import Link
 from lavlive.parameters import INDEX, Values
-from lavlive.picture_change import PictureChange
-from lavlive.signs import Signature, Signs, remedy, verdict
 
 RATE = 75.0
 

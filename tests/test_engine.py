@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from lavlive.audio.sources import SourceSpec
-from lavlive.cli import main
-from lavlive.engine_settings import EngineSettings
+from lavlive.commands.main import main
 from lavlive.errors import LavliveError
-from lavlive.link import Link
+from lavlive.link.memory import Link
+from lavlive.link.settings import EngineSettings
+from lavlive.link.supervisor import Event, PythonEngine, Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import shipped
-from lavlive.supervisor import Event, PythonEngine, Supervisor
 
 DEMO = shipped("data") / "demo.ogg"
 PATIENCE = 90.0

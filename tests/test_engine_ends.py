@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from lavlive.audio.sources import SourceSpec
-from lavlive.engine import commands_from
-from lavlive.engine_settings import EngineSettings
-from lavlive.supervisor import PythonEngine
-from tests.jack import wait_until
+from lavlive.engine.engine import commands_from
+from lavlive.link.settings import EngineSettings
+from lavlive.link.supervisor import PythonEngine
+from tests.support.jack import wait_until
 
 
 def test_half_a_command_of_a_killed_stage_is_left_out() -> None:
@@ -28,7 +28,7 @@ def test_half_a_command_of_a_killed_stage_is_left_out() -> None:
 
 def test_a_spare_that_is_not_needed_ends_with_its_stage() -> None:
     spare = subprocess.run(
-        [sys.executable, "-m", "lavlive.spare_engine", "no-such-link"],
+        [sys.executable, "-m", "lavlive.engine.spare", "no-such-link"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lavlive.link import Picture
+from lavlive.link.memory import Picture
 from lavlive.parameters import Values
-from lavlive.stage.flash import FlashLimiter
-from lavlive.stage.headless import HeadlessOutput
-from lavlive.stage.light import to_encoded, to_linear
-from lavlive.stage.output import OutputSettings
-from tests.flash_counter import count_flashes, turning_points
-from tests.flash_patterns import (
+from lavlive.stage.canvas.light import to_encoded, to_linear
+from lavlive.stage.canvas.limiter import FlashLimiter
+from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.headless import HeadlessOutput
+from tests.support.flash_counter import count_flashes, turning_points
+from tools.robustness.flash_patterns import (
     ALLOWED,
     BLACK,
     COLUMNS,

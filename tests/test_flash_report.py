@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lavlive.resources import shipped
-from tests.flash_report import ALLOWED, MOST_DIFFERENCE, Bench, write_drums
+from tools.robustness.flash_report import ALLOWED, MOST_DIFFERENCE, Bench, write_drums
 
 
 def test_a_hostile_look_is_held_and_the_demo_passes(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill_state import ARGUMENTS
-from tests.stage_process import ROOT, StageProcess
+from tests.support.stage_process import ROOT, StageProcess
+from tools.robustness.kill_state import ARGUMENTS
 
 SECONDS = 60.0
 """Far more than a refusal takes; a pipe that was opened would be waited for without end."""
@@ -22,7 +22,7 @@ SECONDS = 60.0
 def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
     """What a command of lavlive's ends with and says."""
     return subprocess.run(
-        [sys.executable, "-c", "import sys; from lavlive.cli import main; sys.exit(main())", *arguments],
+        [sys.executable, "-m", "lavlive", *arguments],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -139,7 +139,7 @@ def test_without_any_folder_at_all_one_line_says_what_to_do(
     file.touch()
     code = (
         "import sys, tempfile; tempfile.tempdir = sys.argv.pop(1);"
-        "from lavlive.cli import main; sys.exit(main())"
+        "from lavlive.commands.main import main; sys.exit(main())"
     )
     monkeypatch.setenv("XDG_CACHE_HOME", str(file / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(file / "config"))

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from lavlive.stage import fragments
-from lavlive.stage.recorder import LiveRecorder
-from lavlive.stage.video import VideoWriter
-from tests.faults import playable_pictures
+from lavlive.stage.recording.recorder import LiveRecorder
+from lavlive.stage.recording.video import VideoWriter
+from tests.support.faults import playable_pictures
 
 WIDTH, HEIGHT, FPS, RATE = 160, 90, 10, 24_000
 PICTURES_IN_FRAGMENT = FPS
@@ -151,7 +151,7 @@ def test_fragments_and_an_ordinary_file_hold_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = recorded(tmp_path / "ours.mp4", 35)
-    monkeypatch.setattr("lavlive.stage.video.FragmentFile", _OrdinaryFile)
+    monkeypatch.setattr("lavlive.stage.recording.video.FragmentFile", _OrdinaryFile)
     theirs = recorded(tmp_path / "theirs.mp4", 35)
     assert ours.read_bytes() == theirs.read_bytes()
 

@@ -2,8 +2,8 @@
 
 import threading
 
-from lavlive.governor import Governor
-from lavlive.mailbox import Mailbox
+from lavlive.engine.governor import Governor
+from lavlive.engine.mailbox import Mailbox
 
 
 def test_an_idle_machine_keeps_the_full_rate() -> None:

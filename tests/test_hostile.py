@@ -13,12 +13,18 @@ import pytest
 import torch
 
 from lavlive.errors import CheckpointError
-from lavlive.generator import bring
-from lavlive.generator.bring import Limits, convert_model, open_model
+from lavlive.generator import importing as bring
+from lavlive.generator.importing import Limits, convert_model, open_model
 from lavlive.generator.readers import child
 from lavlive.generator.readers.recognise import is_own, read_file
-from tests.foreign_files import fixture, nvidia_pickle, rosinality_table, tensorflow_pickle, torch_file
-from tests.hostile_files import HEAVY, harmless_files, hostile_files
+from tests.support.foreign_files import (
+    fixture,
+    nvidia_pickle,
+    rosinality_table,
+    tensorflow_pickle,
+    torch_file,
+)
+from tests.support.hostile_files import HEAVY, harmless_files, hostile_files
 
 torch.set_num_threads(1)
 TWO_GIGABYTES = 2 << 30

@@ -8,8 +8,8 @@ import signal
 import time
 from pathlib import Path
 
-from tests.kill_state import ARGUMENTS, kill_at_random_moments
-from tests.stage_process import StageProcess, memory_exists, wait_for_end
+from tests.support.stage_process import StageProcess, memory_exists, wait_for_end
+from tools.robustness.kill_state import ARGUMENTS, kill_at_random_moments
 
 
 def test_presets_bindings_and_state_are_readable_whenever_a_process_is_killed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lavlive.link import SLOTS, SOUND_FRAMES, Link
+from lavlive.link.memory import SLOTS, SOUND_FRAMES, Link
 from lavlive.parameters import Values
 
 
@@ -139,7 +139,7 @@ def test_an_engine_that_ends_leaves_the_block_to_the_next_one() -> None:
 _STAGE = """
 import os, signal, sys
 from multiprocessing import resource_tracker
-from lavlive.link import Link
+from lavlive.link.memory import Link
 link = Link.create()
 if sys.argv[1] == "killed":
     os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)

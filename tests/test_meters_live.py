@@ -9,14 +9,14 @@ import numpy as np
 
 from lavlive.audio.block import Block
 from lavlive.audio.tracks import read_track
-from lavlive.latent.diagnosis import Diagnosis
+from lavlive.commands.render import latents_of
+from lavlive.diagnosis.meters import Diagnosis
+from lavlive.engine.latent_worker import LatentWorker, TimedLatent
+from lavlive.engine.loading import load_familiar, load_path
+from lavlive.engine.mailbox import Mailbox
 from lavlive.latent.space import Space
-from lavlive.latent_worker import LatentWorker, TimedLatent
-from lavlive.link import Link
-from lavlive.loading import load_familiar, load_path
-from lavlive.mailbox import Mailbox
+from lavlive.link.memory import Link
 from lavlive.parameters import Values
-from lavlive.render import latents_of
 from lavlive.resources import shipped
 
 DEMO = str(shipped("data") / "demo.ogg")

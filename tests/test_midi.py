@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import rtmidi
 
-from lavlive.control.binding_files import BindingFolders
 from lavlive.control.control import Control
 from lavlive.control.events import ControlEvent
-from lavlive.control.midi import MidiPorts
-from lavlive.control.midi_system import RtmidiSystem, device_name, list_devices, named, output_for
+from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.control.midi.ports import MidiPorts
+from lavlive.control.midi.system import RtmidiSystem, device_name, list_devices, named, output_for
 from lavlive.errors import ControlError
 from lavlive.parameters import Values
 from lavlive.resources import shipped
-from tests.jack import Controller, jack_server, wait_until
+from tests.support.jack import Controller, jack_server, wait_until
 
 FIVE = ("mapper.y", "mapper.c", "smoothing.coarse", "smoothing.middle", "smoothing.fine")
 

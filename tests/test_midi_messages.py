@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lavlive.control.events import ClockEvent, ClockMessage, ControlEvent, Inbox, Source, SourceKind
-from lavlive.control.midi_messages import Parser
+from lavlive.control.midi.messages import Parser
 
 CC, CC14, NRPN, NOTE = SourceKind.CC, SourceKind.CC14, SourceKind.NRPN, SourceKind.NOTE
 

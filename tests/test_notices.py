@@ -2,8 +2,8 @@
 
 import pytest
 
-from lavlive.notices import Notices
-from lavlive.pace import Pace
+from lavlive.show.notices import Notices
+from lavlive.show.pace import Pace
 
 
 def test_news_fade_and_conditions_stay_until_they_are_over() -> None:

@@ -20,15 +20,15 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
 from lavlive.control.actions import Action
-from lavlive.control.binding_files import BindingFolders
 from lavlive.control.control import Control
-from lavlive.control.library import PresetLibrary
-from lavlive.control.osc import OscServer, OscSettings, parse_address
-from lavlive.control.osc_packets import LARGEST_PACKET, BadPacket, Message, decode
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.control.osc.packets import LARGEST_PACKET, BadPacket, Message, decode
+from lavlive.control.osc.server import OscServer, OscSettings, parse_address
 from lavlive.errors import ControlError
 from lavlive.parameters import TABLE, Values
 from lavlive.resources import shipped
-from tests.jack import wait_until
+from tests.support.jack import wait_until
 
 ANYONE = ("127.0.0.1", 5000)
 

@@ -10,18 +10,18 @@ import glfw
 import numpy as np
 import pytest
 
-from lavlive.control.binding_files import BindingFolders
 from lavlive.control.control import Control
-from lavlive.control.library import PresetLibrary
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.errors import ControlError
-from lavlive.link import Link, Picture
-from lavlive.notices import Notices
+from lavlive.link.memory import Link, Picture
 from lavlive.parameters import Values
 from lavlive.resources import shipped
-from lavlive.stage.panel import Panel
-from lavlive.stage.panel_window import PanelWindow
-from lavlive.stage.thumbnails import Thumbnails
-from tests.xvfb import xvfb
+from lavlive.show.notices import Notices
+from lavlive.stage.panel.panel import Panel
+from lavlive.stage.panel.thumbnails import Thumbnails
+from lavlive.stage.panel.window import PanelWindow
+from tests.support.xvfb import xvfb
 
 Y_SLIDER = (123, 100)
 Y_LEARN = (510, 100)

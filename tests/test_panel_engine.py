@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stage_process import Report, StageProcess
-from tests.xvfb import xvfb
+from tests.support.stage_process import Report, StageProcess
+from tests.support.xvfb import xvfb
 
 PARAMETER, COARSE = "smoothing.coarse", 0
 SLIDER_X = (40, 200)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lavlive.control.library import PresetLibrary
-from lavlive.control.looks import Looks
-from lavlive.control.morph import Morph, between
-from lavlive.control.presets import Preset, defaults, file_stem, read_preset, write_preset
-from lavlive.control.toml_files import flatten, replace_file
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.looks.looks import Looks
+from lavlive.control.looks.morph import Morph, between
+from lavlive.control.looks.presets import Preset, defaults, file_stem, read_preset, write_preset
+from lavlive.control.looks.toml_files import flatten, replace_file
 from lavlive.errors import PresetError
 from lavlive.parameters import TABLE, Kind, Parameter, Value, Values, find
 from lavlive.resources import shipped

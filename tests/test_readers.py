@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
+from lavlive.commands.model import convert, info
 from lavlive.errors import CheckpointError, UsageError
-from lavlive.generator import bring
-from lavlive.generator.bring import convert_model, open_model
+from lavlive.generator import importing as bring
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
+from lavlive.generator.importing import convert_model, open_model
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.readers.conversion import filter_taps
 from lavlive.generator.readers.recognise import read_file
 from lavlive.generator.shapes import expected_shapes
-from lavlive.model_command import convert, info
-from tests.foreign_files import (
+from tests.support.foreign_files import (
     Fixture,
     evil_source,
     fixture,

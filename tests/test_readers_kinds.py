@@ -18,10 +18,10 @@ import torch
 from safetensors.torch import save_file
 
 from lavlive.errors import CheckpointError
-from lavlive.generator import bring
-from lavlive.generator.bring import open_model
+from lavlive.generator import importing as bring
+from lavlive.generator.importing import open_model
 from lavlive.generator.readers.recognise import read_file
-from tests.foreign_files import (
+from tests.support.foreign_files import (
     Network,
     Persistent,
     fixture,

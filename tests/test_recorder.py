@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from lavlive.errors import RecordingError
-from lavlive.stage.recorder import LiveRecorder, unused_path
-from lavlive.stage.video import VideoWriter
+from lavlive.stage.recording.recorder import LiveRecorder, unused_path
+from lavlive.stage.recording.video import VideoWriter
 
 GB = 1_000_000_000
 
@@ -190,7 +190,7 @@ def test_a_killed_recording_can_be_played_up_to_the_last_second(tmp_path: Path, 
     program = f"""
 import sys, time
 import numpy as np
-from lavlive.stage.recorder import LiveRecorder
+from lavlive.stage.recording.recorder import LiveRecorder
 recorder = LiveRecorder({str(tmp_path / name)!r}, 64, 48, 30, 24000, 1)
 for tick in range(10_000_000):
     recorder.picture(np.full((48, 64, 3), tick % 250, np.uint8), tick / 30)

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from lavlive.audio.sources import SourceSpec
-from lavlive.control.binding_files import BindingFolders
 from lavlive.control.control import Control
-from lavlive.control.state import StateKeeper
-from lavlive.engine_settings import EngineSettings
-from lavlive.link import Link
-from lavlive.notices import Notices
+from lavlive.control.looks.state import StateKeeper
+from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.link.memory import Link
+from lavlive.link.settings import EngineSettings
+from lavlive.link.supervisor import Event, Supervisor
 from lavlive.parameters import Values
-from lavlive.show import BLIND_SECONDS, Show
-from lavlive.stage.headless import HeadlessOutput
-from lavlive.stage.output import OutputSettings
-from lavlive.supervisor import Event, Supervisor
+from lavlive.show.notices import Notices
+from lavlive.show.show import BLIND_SECONDS, Show
+from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.headless import HeadlessOutput
 
 
 class Engine:

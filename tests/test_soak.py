@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.soak import LONG_RUN, Resources, Soak, soak, table
+from tools.robustness.soak import LONG_RUN, Resources, Soak, soak, table
 
 
 def test_a_show_survives_a_minute_of_faults() -> None:

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from lavlive.audio.sources import Source, SourceSpec
+from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import SourceError
-from lavlive.source_switch import SourceSwitch
 
 RATE = 24_000
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lavlive.link import Picture
+from lavlive.link.memory import Picture
 from lavlive.parameters import Values
-from lavlive.stage.mixer import BLACKOUT_SECONDS, STALL_SECONDS, Mix, Mixer
+from lavlive.stage.canvas.mixer import BLACKOUT_SECONDS, STALL_SECONDS, Mix, Mixer
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 

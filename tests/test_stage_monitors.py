@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lavlive.errors import DisplayError
-from lavlive.stage.monitors import Monitor, MonitorWatch, Sight, find_monitor
+from lavlive.stage.output.monitors import Monitor, MonitorWatch, Sight, find_monitor
 
 LAPTOP = Monitor(0, "eDP-1", 0, 0, 1920, 1200, 60)
 BEAMER = Monitor(1, "EPSON PJ", 1920, 0, 1920, 1080, 60)

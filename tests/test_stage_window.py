@@ -14,11 +14,9 @@ import numpy as np
 import pytest
 
 from lavlive.errors import DisplayError
-from lavlive.link import Picture
+from lavlive.link.memory import Picture
 from lavlive.parameters import Values
-from lavlive.stage.font import text_image
-from lavlive.stage.monitors import Monitor, list_monitors
-from lavlive.stage.output import (
+from lavlive.stage.output.base import (
     CloseRequested,
     KeyPressed,
     MonitorLost,
@@ -27,8 +25,10 @@ from lavlive.stage.output import (
     Resized,
     open_output,
 )
-from lavlive.stage.window import WindowOutput, display_available
-from tests.xvfb import display
+from lavlive.stage.output.font import text_image
+from lavlive.stage.output.monitors import Monitor, list_monitors
+from lavlive.stage.output.window import WindowOutput, display_available
+from tests.support.xvfb import display
 
 __all__ = ["display"]
 
@@ -106,8 +106,8 @@ def test_an_unknown_output_is_refused_with_the_names() -> None:
 def test_without_a_display_there_is_none_and_the_window_says_so() -> None:
     program = """
 from lavlive.errors import DisplayError
-from lavlive.stage.output import open_output
-from lavlive.stage.window import display_available
+from lavlive.stage.output.base import open_output
+from lavlive.stage.output.window import display_available
 assert not display_available()
 try:
     open_output("window")
@@ -125,7 +125,7 @@ except DisplayError as error:
 def test_the_stage_imports_no_torch() -> None:
     program = """
 import sys
-import lavlive.stage.window, lavlive.stage.headless, lavlive.stage.recorder
+import lavlive.stage.output.window, lavlive.stage.output.headless, lavlive.stage.recording.recorder
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

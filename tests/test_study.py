@@ -12,7 +12,7 @@ import soundfile
 import torch
 from safetensors.numpy import load_file
 
-from lavlive.cli import main
+from lavlive.commands.main import main
 from lavlive.encoder.calibration import measure
 from lavlive.encoder.weights import load_encoder
 from lavlive.generator.checkpoint import save_generator

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lavlive.audio.sources import SourceSpec
-from lavlive.engine_settings import EngineSettings
 from lavlive.errors import LavliveError
-from lavlive.link import Link
-from lavlive.supervisor import (
+from lavlive.link.memory import Link
+from lavlive.link.settings import EngineSettings
+from lavlive.link.supervisor import (
     CRASHES_UNTIL_SAFE,
     HEARTBEAT_LIMIT,
     SPARE_AFTER,

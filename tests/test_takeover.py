@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lavlive.control.takeover import SAME, Takeover, TakeoverMode
+from lavlive.control.midi.takeover import SAME, Takeover, TakeoverMode
 
 positions = st.integers(0, 127).map(lambda raw: raw / 127)
 turns = st.tuples(

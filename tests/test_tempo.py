@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lavlive.control.actions import Action
-from lavlive.control.beat_modulation import PERIODS, BeatModulation, Shape, modulated
-from lavlive.control.clock import ClockEstimator
+from lavlive.control.beat.clock import ClockEstimator
+from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape, modulated
+from lavlive.control.beat.tempo import BeatState, LinkTempo, TapTempo, Tempo, seconds_until
 from lavlive.control.events import ClockEvent, ClockMessage
-from lavlive.control.library import PresetLibrary
-from lavlive.control.looks import Looks
-from lavlive.control.tempo import BeatState, LinkTempo, TapTempo, Tempo, seconds_until
-from lavlive.control.waiting import GRIDS, WaitingRoom
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.looks.looks import Looks
+from lavlive.control.looks.waiting import GRIDS, WaitingRoom
 from lavlive.parameters import INDEX, TABLE, Kind, Values
 from lavlive.resources import shipped
 

@@ -17,24 +17,24 @@ from types import TracebackType
 import numpy as np
 
 from lavlive.control.actions import ACTIONS, Action, check_action
-from lavlive.control.binding_files import BindingFolders
-from lavlive.control.bindings import Binding, BindingSet
+from lavlive.control.beat.tempo import BeatState, LinkTempo, Tempo
 from lavlive.control.events import ClockEvent, ControlEvent, Source
-from lavlive.control.feedback import Feedback
 from lavlive.control.keyboard import action_for
-from lavlive.control.learn import Learn
-from lavlive.control.library import PresetLibrary
-from lavlive.control.looks import Looks
-from lavlive.control.midi import Change, DeviceChange, MidiPorts
-from lavlive.control.midi_system import MidiSystem
-from lavlive.control.osc import AskTable, OscEvent, OscServer, OscSettings, SetParameter
-from lavlive.control.osc_send import OscSender
-from lavlive.control.presets import Preset
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.looks.looks import Looks
+from lavlive.control.looks.presets import Preset
+from lavlive.control.looks.state import ShowState
+from lavlive.control.looks.waiting import GRIDS, WaitingRoom
+from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.control.midi.bindings import Binding, BindingSet
+from lavlive.control.midi.feedback import Feedback
+from lavlive.control.midi.learn import Learn
+from lavlive.control.midi.ports import Change, DeviceChange, MidiPorts
+from lavlive.control.midi.system import MidiSystem
+from lavlive.control.midi.takeover import TakeoverMode
+from lavlive.control.osc.send import OscSender
+from lavlive.control.osc.server import AskTable, OscEvent, OscServer, OscSettings, SetParameter
 from lavlive.control.router import Router
-from lavlive.control.state import ShowState
-from lavlive.control.takeover import TakeoverMode
-from lavlive.control.tempo import BeatState, LinkTempo, Tempo
-from lavlive.control.waiting import GRIDS, WaitingRoom
 from lavlive.errors import ControlError, LavliveError, PresetError
 from lavlive.parameters import Kind, Values, find
 

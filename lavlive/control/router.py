@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lavlive.control.actions import Action
-from lavlive.control.bindings import Binding, BindingSet, Mode, relative_steps
 from lavlive.control.events import ControlEvent, Source, SourceKind
-from lavlive.control.takeover import Takeover
+from lavlive.control.midi.bindings import Binding, BindingSet, Mode, relative_steps
+from lavlive.control.midi.takeover import Takeover
 from lavlive.parameters import Kind, Parameter, Value, Values
 
 _DERIVED = (SourceKind.CC14, SourceKind.NRPN)

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from lavlive.engine.loading import load_model
+from lavlive.engine.picture_worker import Model
 from lavlive.errors import LavliveError
-from lavlive.generator.bring import open_model
+from lavlive.generator.importing import open_model
 from lavlive.generator.wstats import w_statistics
-from lavlive.loading import load_model
-from lavlive.picture_worker import Model
 from lavlive.resources import shipped
 from lavlive.study import projections, sound
 from lavlive.study.conditions import Condition

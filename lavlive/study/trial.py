@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from lavlive.diagnosis.meters import Diagnosis
+from lavlive.diagnosis.signs import Signs
+from lavlive.engine.latent_worker import TimedLatent
+from lavlive.engine.picture_worker import Model
 from lavlive.errors import SourceError
-from lavlive.latent.diagnosis import Diagnosis
 from lavlive.latent.path import LatentPath
-from lavlive.latent_worker import TimedLatent
 from lavlive.parameters import GROUPS, Values
-from lavlive.picture_worker import Model
-from lavlive.signs import Signs
 from lavlive.study import measures, pictures, sound
 from lavlive.study.conditions import Condition
 from lavlive.study.drivers import Recorded

@@ -11,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from lavlive.audio.tracks import read_track
+from lavlive.commands.render import latents_of
+from lavlive.engine.latent_worker import TimedLatent
+from lavlive.engine.loading import load_model, load_path
 from lavlive.generator.network import Generator
 from lavlive.generator.wstats import WStatistics, measure_w
-from lavlive.latent_worker import TimedLatent
-from lavlive.loading import load_model, load_path
 from lavlive.parameters import Values
-from lavlive.render import latents_of
 
 Pictures = npt.NDArray[np.uint8]
 

@@ -19,22 +19,22 @@ import numpy as np
 import torch
 
 from lavlive.audio.tracks import read_track
+from lavlive.commands.render import hops_of
+from lavlive.control.looks.starting import preset_library
+from lavlive.diagnosis.meters import Diagnosis
+from lavlive.diagnosis.report import Report
+from lavlive.diagnosis.signs import Signature, excesses, worst
 from lavlive.encoder.base import Encoder
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
+from lavlive.engine.loading import load_familiar
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w, whitening
-from lavlive.latent.diagnosis import Diagnosis
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import Calibration
 from lavlive.latent.space import Familiar
-from lavlive.loading import load_familiar
-from lavlive.look import preset_library
 from lavlive.parameters import GROUPS, ONE_HOP, Value, Values
-from lavlive.render import hops_of
-from lavlive.report import Report
-from lavlive.signs import Signature, excesses, worst
 
 _SECONDS = 30.0
 """Of each track: the last 20 s count."""

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lavlive.diagnosis.meters import Diagnosis
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
-from lavlive.generator.bring import open_model
-from lavlive.latent.diagnosis import Diagnosis
+from lavlive.engine.loading import load_model
+from lavlive.engine.picture_worker import Model
+from lavlive.generator.importing import open_model
 from lavlive.latent.features import Features
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import Calibration
-from lavlive.loading import load_model
 from lavlive.parameters import INDEX, Value, Values
-from lavlive.picture_worker import Model
 from lavlive.resources import shipped
 from lavlive.study.pictures import thumbnail
 from lavlive.training.signatures import Ear, Heard, windows

@@ -10,6 +10,6 @@
                    from each codebase's names and layouts to lavlive's
     child.py       all of the above in a process of its own, with limits on memory and time
 
-Nothing in this folder imports torch, apart from ``lavlive.generator.bring``, which uses it from outside:
+Nothing in this folder imports torch, apart from ``lavlive.generator.importing``, which uses it from outside:
 the process that meets a foreign file has little in it and starts in a fraction of a second.
 """

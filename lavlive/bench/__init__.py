@@ -1,0 +1,1 @@
+"""``lavlive bench``: time of every stage, of the whole show, and from sound to picture."""

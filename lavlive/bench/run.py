@@ -1,0 +1,257 @@
+"""``lavlive bench``: what is measured, and how.
+
+    lavlive bench              each stage beside the baselines, then a show of --seconds
+    lavlive bench --latency    clicks through a running show, split by stage
+    lavlive bench --scale      resolution, outputs, window lengths
+
+Everything is printed as tables and, with --json, kept as JSON. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lavlive.errors import UsageError
+
+if TYPE_CHECKING:
+    from lavlive.bench.latency import LatencyResults
+    from lavlive.bench.scale import ScaleResults
+    from lavlive.bench.show import ShowResults
+    from lavlive.bench.stages import StageResults
+
+_PACKAGES = ("torch", "openvino", "onnxruntime", "encodec", "numpy")
+_QUIET_LOAD = 0.3
+"""Load per core above which the figures need a warning."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``lavlive bench``."""
+    parser.add_argument("--json", metavar="FILE", help="also write every figure as JSON")
+    parser.add_argument("--model", metavar="FILE", help="a generator; the bundled one if not given")
+    parser.add_argument("--encoder", default="bundled", metavar="FILE|bundled|encodec")
+    parser.add_argument(
+        "--runner",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of the generator; repeat. All that can be had, and auto for the show, if not given",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, metavar="N", help="of each measurement (default: 20)"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="of the generator, when stages are timed on a CPU"
+    )
+    parser.add_argument("--rate", type=float, default=60.0, help="pictures per second, at most (default: 60)")
+    parser.add_argument("--window", action="store_true", help="show in a window instead of headless")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--no-show", action="store_true", help="time the stages only")
+    parts.add_argument("--no-stages", action="store_true", help="watch the show only")
+    parser.add_argument("--scale", action="store_true", help="how cost grows; takes the place of the rest")
+    latency = parser.add_argument_group("sound to picture; takes the place of the rest")
+    latency.add_argument(
+        "--latency", nargs="?", type=int, const=200, metavar="CLICKS", help="send clicks (default: 200)"
+    )
+    latency.add_argument("--plot", metavar="FILE", help="save a figure, png, svg or pdf")
+    route = latency.add_mutually_exclusive_group()
+    route.add_argument("--aloud", action="store_true", help="play the clicks through the default output")
+    route.add_argument("--input", metavar="NAME", help="hear them through this line-in")
+    route.add_argument("--loopback", nargs="?", const="", metavar="NAME", help="hear them through a loopback")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Measure what was asked for; prints tables, writes JSON, returns the exit status."""
+    if options.seconds <= 0:
+        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"--threads takes at least 1, not {options.threads}.")
+    if options.plot and options.latency is None:
+        raise UsageError("--plot draws the latency: use it with --latency.")
+    if (options.aloud or options.input or options.loopback is not None) and options.latency is None:
+        raise UsageError("--aloud, --input and --loopback carry clicks: use them with --latency.")
+    results: dict[str, Any] = {"machine": machine()}
+    print(" ".join(f"{name} {value}" for name, value in results["machine"].items()))
+    load = results["machine"]["load"]
+    if load is not None and load > _QUIET_LOAD * (os.cpu_count() or 1):
+        print("Other programs are busy here: figures are worse than this machine can do.", file=sys.stderr)
+    if options.latency is not None:
+        results["latency"] = _latency(options)
+    elif options.scale:
+        results["scale"] = _scale(options)
+    else:
+        if not options.no_stages:
+            results["stages"] = _stages(options)
+        if not options.no_show:
+            results["show"] = _show(options)
+    if options.json:
+        write_json(Path(options.json), results)
+    return 0
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "missing"
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "python": platform.python_version(),
+        **versions,
+        "time": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def write_json(path: Path, results: dict[str, Any]) -> None:
+    """Write the figures.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(_plain(results), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The figures cannot be written to {path}: {error.strerror}.") from error
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _progress(what: str) -> Any:
+    """A line on stderr that follows a long measurement; nothing when nobody watches."""
+    if not sys.stderr.isatty():
+        return lambda done: None
+
+    def show(done: float) -> None:
+        print(f"\r{what} {done:4.0%}", end="\n" if done >= 1 else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _stages(options: argparse.Namespace) -> StageResults:
+    from lavlive.bench.measure import summary_table, table
+    from lavlive.bench.stages import measure_stages
+
+    results = measure_stages(options.model, options.encoder, options.runner, options.seconds, options.threads)
+    print(
+        summary_table(
+            f"\nStages: encoder {results.encoder}, generator {results.generator}", results.summaries
+        )
+    )
+    rows = [[r.what, r.baseline, r.times, r.median, r.p5, r.p95] for r in results.ratios]
+    header = ("stage", "than", "p10", "median of turns", "p5", "p95")
+    print(table("\nTimes faster", header, rows))
+    gaps = [[gap.runner, gap.largest, gap.mean] for gap in results.differences]
+    print(table("\nDifference to float32 torch, of 255", ("runner", "largest", "mean"), gaps))
+    return results
+
+
+def _show(options: argparse.Namespace) -> ShowResults:
+    from lavlive.bench.measure import table
+    from lavlive.bench.show import measure_show
+
+    settings = _settings(options)
+    output = "window" if options.window else "headless"
+    results = measure_show(settings, options.seconds, output, _progress("show"))
+    spacing, latency = results.spacing_ms, results.latency_ms
+    rows: list[list[Any]] = [
+        ["pictures/s", results.pictures_per_second],
+        ["spacing, median ms", spacing[0]],
+        ["spacing, p99 − median ms", spacing[2] - spacing[0]],
+        ["newest sample to stage, median ms", latency[0]],
+        ["newest sample to stage, p95 ms", latency[1]],
+        *[[f"{name}, mean ms", mean] for name, mean in results.stages_ms.items()],
+        ["xruns", results.xruns],
+        ["dropped samples", results.dropped_samples],
+        ["engine, cores busy", results.engine_cpu],
+        ["stage, cores busy", results.stage_cpu],
+        ["engine, MB", results.engine_megabytes],
+        ["engine, MB/min growth", results.growth],
+        ["first picture after, s", results.started_in],
+    ]
+    title = f"\nShow: {results.seconds:.0f} s, {output}, runner {results.runner}"
+    print(table(title, ("what", "figure"), rows))
+    return results
+
+
+def _settings(options: argparse.Namespace) -> Any:
+    from lavlive.link.settings import EngineSettings
+
+    if len(options.runner) > 1:
+        print(f"The show runs with {options.runner[0]}.", file=sys.stderr)
+    runner = options.runner[0] if options.runner else "auto"
+    return EngineSettings(model=options.model, encoder=options.encoder, runner=runner, rate=options.rate)
+
+
+def _latency(options: argparse.Namespace) -> LatencyResults:
+    from lavlive.audio.sources import SourceSpec
+    from lavlive.bench.latency import measure_latency, plot
+    from lavlive.bench.measure import summary_table
+
+    source = None
+    if options.input:
+        source = SourceSpec("input", options.input)
+    elif options.loopback is not None:
+        source = SourceSpec("loopback", options.loopback or None)
+    results = measure_latency(
+        _settings(options),
+        options.latency,
+        source,
+        options.aloud,
+        "window" if options.window else "headless",
+        _progress("clicks"),
+    )
+    title = (
+        f"\nSound to picture: {len(results.clicks)} of {results.played} clicks seen, by the {results.route}"
+    )
+    print(summary_table(title, results.summaries))
+    delays = ", ".join(f"{group} {delay:.0f} ms" for group, delay in results.deliberate_ms.items())
+    print(f"Deliberate delay of the default windows, apart: {delays}")
+    if options.plot:
+        plot(results, options.plot)
+    return results
+
+
+def _scale(options: argparse.Namespace) -> ScaleResults:
+    from lavlive.bench.measure import summary_table
+    from lavlive.bench.scale import measure_scale
+
+    runner = options.runner[0] if options.runner else "auto"
+    output = "window" if options.window else "headless"
+    results = measure_scale(options.model, options.encoder, runner, options.seconds, output)
+    sizes = {f"{size}²": row for size, row in results.resolutions.items()}
+    print(summary_table("\nOne picture, by resolution", sizes))
+    outputs = {str(number): row for number, row in results.outputs.items()}
+    print(summary_table("\nOne new picture on several outputs of 1280 × 720", outputs))
+    windows = {f"{window:g} s": row for window, row in results.windows.items()}
+    print(summary_table("\nOne hop after the encoder, by window", windows))
+    return results

@@ -1,0 +1,1 @@
+"""What is typed after ``lavlive``: one module a command."""

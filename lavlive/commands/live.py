@@ -1,0 +1,303 @@
+"""The command ``lavlive live``: from what was typed to a running show, and back to order at its end."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from lavlive.audio.sources import SourceSpec
+from lavlive.audio.tracks import read_track
+from lavlive.control.control import Control
+from lavlive.control.looks.starting import preset_library
+from lavlive.control.looks.state import ShowState, StateKeeper, read_state
+from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.control.midi.system import RtmidiSystem
+from lavlive.control.osc.server import OscSettings, parse_address
+from lavlive.errors import CheckpointError, SourceError, UsageError
+from lavlive.link.memory import Link
+from lavlive.link.settings import EngineSettings
+from lavlive.link.supervisor import PythonEngine, Supervisor
+from lavlive.parameters import Values, parse_setting
+from lavlive.resources import cache_folder, config_folder, shipped
+from lavlive.show.notices import Notices
+from lavlive.show.pace import Pace
+from lavlive.show.show import Show
+from lavlive.stage.output.base import Output, OutputSettings, open_output
+from lavlive.stage.output.monitors import list_monitors
+from lavlive.stage.output.window import display_available
+from lavlive.stage.recording.recorder import LiveRecorder
+from lavlive.stage.recording.sound_tap import CHANNELS, RATE
+
+DISPLAY_RATE = 60.0
+_RECORDED = (512, 512)
+_MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
+_LOG_LIMIT = 1_000_000
+
+
+def source_spec(options: argparse.Namespace, last: ShowState | None = None) -> SourceSpec:
+    """What to listen to, from what was typed; else what the last show listened to; else the demo track.
+
+    Raises:
+        SourceError: a track that cannot be read.
+    """
+    aloud, loop = not options.silent, not options.once
+    if last is not None and not _names_source(options):
+        with contextlib.suppress(SourceError):
+            return SourceSpec.from_json(dict(last.source))
+    if options.track is not None:
+        read_track(options.track).close()
+        return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop)
+    if options.input is not None:
+        return SourceSpec("input", options.input)
+    if options.loopback is not None:
+        return SourceSpec("loopback", options.loopback or None)
+    return SourceSpec("demo", None, aloud, loop)
+
+
+def _names_source(options: argparse.Namespace) -> bool:
+    return options.demo or (options.track, options.input, options.loopback) != (None, None, None)
+
+
+def osc_settings(address: str | None, allow: list[str], send: list[str]) -> OscSettings | None:
+    """Where OSC is heard and who is told, from ``--osc`` and its kin; None for ``off``.
+
+    Raises:
+        ControlError: it is no address.
+    """
+    if address == "off":
+        return None
+    targets = tuple(parse_address(target) for target in send)
+    if address is None:
+        return OscSettings(allow=tuple(allow), send=targets)
+    host, port = parse_address(address)
+    return OscSettings(host, port, tuple(allow), targets)
+
+
+def model_bank(path: str | None) -> list[Path]:
+    """The models of a folder, by name; of a file, itself alone.
+
+    Raises:
+        CheckpointError: neither, or a folder without models.
+    """
+    if path is None:
+        return []
+    given = Path(path).absolute()
+    if not given.is_dir():
+        if not given.exists():
+            raise CheckpointError(f"There is no model {path}.")
+        return [given]
+    found = sorted(file for file in given.iterdir() if file.suffix.lower() in _MODEL_ENDINGS)
+    if not found:
+        raise CheckpointError(f"{path} holds no model; lavlive reads {', '.join(_MODEL_ENDINGS)}.")
+    return found
+
+
+def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
+    """``window``, or ``headless`` where it is asked for or there is no display, which is said."""
+    if not options.headless and not display_available():
+        print("lavlive: no display here, so the show runs headless.", file=sys.stderr)
+        options.headless = True
+    monitor = options.monitor
+    if monitor is not None and monitor.isdigit():
+        monitor = int(monitor)
+    canvas = _RECORDED if options.record else None
+    settings = OutputSettings(
+        fullscreen=options.fullscreen, monitor=monitor, canvas=canvas if options.headless else None
+    )
+    return "headless" if options.headless else "window", settings
+
+
+@contextlib.contextmanager
+def _ending_on_signals(show: Show) -> Iterator[None]:
+    """Let Ctrl+C, SIGTERM and a closed terminal end the show in order."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        show.done = True
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), end) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+@contextlib.contextmanager
+def _awake() -> Iterator[None]:
+    """Keep computer and display from going to sleep, where the system lets us."""
+    from wakepy import keep
+
+    with keep.presenting(on_fail="pass"):
+        yield
+
+
+def _engine_log(debug: bool) -> Path | None:
+    """Where the engine's own prints go: the terminal when debugging, else a file of bounded size."""
+    # Asked for in any case: engines share a temporary cache that this process makes and removes.
+    log = cache_folder() / "engine.log"
+    if debug:
+        return None
+    with contextlib.suppress(OSError):  # there is none yet, or its folder cannot be written to
+        if log.stat().st_size > _LOG_LIMIT:
+            log.unlink()
+    return log
+
+
+def _open_recorder(options: argparse.Namespace, output: Output, notices: Notices) -> LiveRecorder:
+    width, height = output.canvas_size
+    return LiveRecorder(
+        options.record,
+        width - width % 2,
+        height - height % 2,
+        sample_rate=RATE,
+        channels=CHANNELS,
+        notice=lambda text: notices.tell(text, time.perf_counter()),
+    )
+
+
+@contextlib.contextmanager
+def open_show(options: argparse.Namespace) -> Iterator[Show]:
+    """Everything that a show needs, from what was typed; closed in order at the end.
+
+    Raises:
+        LavliveError: something that was asked for is not there.
+    """
+    state_file = config_folder() / "state.json"
+    last = read_state(state_file)
+    crashed = last if last is not None and not last.clean else None
+    models = model_bank(options.model)
+    settings = EngineSettings(
+        source=source_spec(options, last),
+        model=str(models[0]) if models else None,
+        encoder=options.encoder,
+        runner=options.runner,
+        rate=options.rate,
+        learned=options.learned,
+        log=options.log_w,
+    )
+    if crashed is not None:
+        settings = _resumed(settings, crashed, wait=not _names_source(options))
+    kind, output_settings = _choose_output(options)
+    control = _open_control(options, crashed)
+    notices = Notices(_say if kind == "headless" else None)
+    log = _engine_log(options.debug)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(control)
+        link = stack.enter_context(Link.create())
+        link.write_parameters(control.numbers(time.perf_counter()), control.revision)
+        supervisor = Supervisor(
+            link,
+            settings,
+            lambda name, what: PythonEngine(name, what, log),
+            time.perf_counter(),
+            spare=lambda name: PythonEngine(name, None, log),
+        )
+        stack.callback(supervisor.close)
+        output = stack.enter_context(open_output(kind, output_settings))
+        recorder = None
+        if options.record:
+            recorder = stack.enter_context(_open_recorder(options, output, notices))
+        keeper = StateKeeper(state_file)
+        show = Show(link, supervisor, control, output, notices, recorder, models, keeper)
+        stack.callback(show.close_panel)
+        if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
+            show.toggle_panel()
+        stack.push(lambda failure, *_: _keep_last_state(keeper, show, clean=failure is None))
+        if crashed is not None:
+            notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())
+        yield show
+
+
+def _keep_last_state(keeper: StateKeeper, show: Show, clean: bool) -> None:
+    """End the keeping; a show without a picture leaves the state of the one before."""
+    keeper.close(show.state(clean) if show.pictures_shown else None)
+
+
+def _resumed(typed: EngineSettings, crashed: ShowState, wait: bool) -> EngineSettings:
+    """What was typed, and for the rest what a show had that crashed.
+
+    Args:
+        wait: for a device that is away, instead of refusing to start.
+    """
+    return replace(
+        typed,
+        model=typed.model or _if_there(crashed.model),
+        encoder=crashed.encoder if typed.encoder == "bundled" else typed.encoder,
+        learned=typed.learned or _if_there(crashed.learned),
+        resumed=wait,
+    )
+
+
+def _if_there(path: str | None) -> str | None:
+    return path if path is not None and Path(path).exists() else None
+
+
+def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Control:
+    """The controls with the first values: those of a show that crashed, then what was typed."""
+    typed = dict(parse_setting(setting) for setting in options.settings)
+    presets = preset_library()
+    preset = presets.find(options.preset) if options.preset is not None else None
+    control = Control(
+        Values(),
+        BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
+        RtmidiSystem(),
+        options.midi,
+        osc_settings(options.osc, options.osc_allow, options.osc_send),
+        presets,
+    )
+    if preset is not None:
+        control.values.update(preset.values)
+        control.looks.begin_with(preset)
+    elif crashed is not None:
+        control.restore(crashed)
+    control.values.update(typed)
+    return control
+
+
+def run_live(options: argparse.Namespace) -> int:
+    """Run the show until it is closed, its time is over, or a signal ends it."""
+    if options.seconds is not None and not 0 < options.seconds < math.inf:
+        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
+    if not 1 <= options.rate <= 240:
+        raise UsageError(f"--rate takes 1 to 240 pictures per second, not {options.rate:g}.")
+    with open_show(options) as show, _awake(), _ending_on_signals(show):
+        _run(show, options.seconds)
+        print(f"{show.pictures_shown} pictures  {show.status()}", file=sys.stderr)
+        recorder = show.recorder
+    if recorder is not None:
+        print(f"Recorded {recorder.path}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _never() -> bool:
+    """Nothing to do before the next frame."""
+    return False
+
+
+def _run(show: Show, seconds: float | None) -> None:
+    """Step until the show is done; `seconds` count from the first picture."""
+    pace = Pace(DISPLAY_RATE)
+    # A display has its own times; without one a picture is shown as soon as it is made.
+    early = show.picture_waits if show.output.name == "headless" else _never
+    began: float | None = None
+    while not show.done:
+        now = time.perf_counter()
+        show.step(now)
+        if began is None and show.pictures_shown:
+            began = now
+        if seconds is not None and began is not None and now - began >= seconds:
+            return
+        pace.wait(early, show.listen)

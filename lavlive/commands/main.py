@@ -1,0 +1,262 @@
+"""The commands. Nothing here imports torch or OpenGL: each command brings in what it needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lavlive import __version__
+from lavlive.errors import LavliveError, UsageError
+
+EXIT_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, or 2 for an error that is explained on stderr."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options = parser.parse_args(typed or ["live"])
+    if options.command is None:
+        options = parser.parse_args(["live", *typed])
+    try:
+        status: int = options.run(options)
+    except LavliveError as error:
+        if options.debug:
+            raise
+        print(f"lavlive: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output is gone, as with `lavlive devices | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + int(getattr(signal, "SIGPIPE", 13))
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lavlive",
+        description="StyleGAN2 pictures that follow sound, live. Without a command: the show.",
+    )
+    parser.add_argument("--version", action="version", version=f"lavlive {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and what the engine prints")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_live(commands)
+    _add_render(commands)
+    _add_devices(commands)
+    _add_model(commands)
+    _add_bench(commands)
+    _add_study(commands)
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    # The flag is allowed after the command as well, without undoing the one before it.
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_look(parser: argparse.ArgumentParser) -> None:
+    look = parser.add_argument_group("the look")
+    look.add_argument("--model", metavar="FILE", help="a StyleGAN2 generator; the bundled one if not given")
+    look.add_argument(
+        "--encoder", default="bundled", metavar="FILE|bundled|encodec", help="default: %(default)s"
+    )
+    look.add_argument("--preset", metavar="NAME", help="begin with this preset")
+    look.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="begin with this value; repeat",
+    )
+    look.add_argument("--class", type=int, dest="class_index", metavar="N", help="of a conditional model")
+    look.add_argument("--learned", metavar="FILE", help="a learned projection, for projection.kind=learned")
+    look.add_argument(
+        "--runner", default="auto", help="auto, torch, openvino, cuda (default: %(default)s, which measures)"
+    )
+    look.add_argument("--log-w", metavar="FILE", help="write w+ of every hop, raw float32")
+
+
+def _put_class(options: argparse.Namespace) -> None:
+    """``--class N`` is short for ``--set generator.class=N``."""
+    if options.class_index is not None:
+        options.settings.append(f"generator.class={options.class_index}")
+
+
+def _add_live(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "live", "the show: sound in, pictures out")
+    source = parser.add_argument_group("sound").add_mutually_exclusive_group()
+    source.add_argument("--input", metavar="NAME", help="a line-in, by name or index; see lavlive devices")
+    source.add_argument(
+        "--loopback",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="what this machine plays, of its default or a named output",
+    )
+    source.add_argument("--track", metavar="FILE", help="wav, flac, ogg or mp3")
+    source.add_argument("--demo", action="store_true", help="the bundled demo track")
+    parser.add_argument("--silent", action="store_true", help="do not play the track aloud")
+    parser.add_argument("--once", action="store_true", help="do not loop the track")
+    _add_look(parser)
+    show = parser.add_argument_group("the show")
+    show.add_argument("--fullscreen", action="store_true")
+    show.add_argument("--monitor", metavar="N", help="index or name; see lavlive devices")
+    show.add_argument("--headless", action="store_true", help="without a window")
+    show.add_argument("--no-panel", action="store_true", help="without the operator's panel")
+    show.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    show.add_argument("--record", metavar="FILE", help="also write a video, mp4")
+    show.add_argument("--rate", type=float, default=60.0, help="pictures per second, at most (default: 60)")
+    control = parser.add_argument_group("control")
+    control.add_argument("--midi", metavar="NAME", help="only this MIDI input; all if not given")
+    control.add_argument(
+        "--osc", metavar="HOST:PORT", help="listen for OSC (default: 127.0.0.1:9000; off: no OSC)"
+    )
+    control.add_argument(
+        "--osc-allow",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a host that may send OSC from the network; repeat",
+    )
+    control.add_argument(
+        "--osc-send",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="tell a touch surface of every change; repeat",
+    )
+    parser.set_defaults(run=_live)
+
+
+def _live(options: argparse.Namespace) -> int:
+    from lavlive.commands.live import run_live
+
+    _put_class(options)
+    return run_live(options)
+
+
+def _add_render(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "render", "a track to a video, through the same path as the show")
+    parser.add_argument("track", metavar="TRACK", help="wav, flac, ogg or mp3")
+    parser.add_argument("-o", "--output", metavar="VIDEO", help="an mp4 file")
+    parser.add_argument(
+        "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
+    )
+    parser.add_argument("--fps", type=float, default=30.0, help="pictures per second (default: 30)")
+    parser.add_argument(
+        "--size", default="720x720", metavar="WxH", help="of the video (default: %(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="only the first N seconds")
+    _add_look(parser)
+    parser.set_defaults(run=_render)
+
+
+def _render(options: argparse.Namespace) -> int:
+    from lavlive.commands.render import run_render
+
+    _put_class(options)
+    return run_render(options)
+
+
+def _add_devices(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "devices", "audio inputs, loopbacks, MIDI ports, monitors, compute devices")
+    parser.set_defaults(run=_devices)
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from lavlive.commands.devices import run_devices
+
+    return run_devices()
+
+
+def _add_model(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "model", "look into a checkpoint, convert one, fetch the published encoder")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    info = _command(actions, "info", "what a generator's file holds")
+    info.add_argument("file", nargs="?", metavar="FILE", help="the bundled model if not given")
+    info.add_argument("--class", type=int, dest="class_index", metavar="N", help="statistics of one class")
+    info.set_defaults(run=_model_info)
+    convert = _command(actions, "convert", "make a safetensors file of a checkpoint")
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
+    convert.set_defaults(run=_model_convert)
+    fetch = _command(actions, "fetch", "download published weights into the cache")
+    fetch.add_argument("name", choices=["encodec"], help="encodec: the 24 kHz encoder, CC BY-NC 4.0")
+    fetch.set_defaults(run=_model_fetch)
+
+
+def _model_info(options: argparse.Namespace) -> int:
+    from lavlive.commands.model import info
+    from lavlive.resources import shipped
+
+    file = Path(options.file) if options.file else shipped("data") / "generator.safetensors"
+    print(info(file, options.class_index))
+    return 0
+
+
+def _model_convert(options: argparse.Namespace) -> int:
+    from lavlive.commands.model import convert
+
+    print(convert(Path(options.file), Path(options.output)))
+    return 0
+
+
+def _model_fetch(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from lavlive.encoder.weights import ENCODEC_NOTICE, fetch_encodec
+
+    with tqdm(unit="B", unit_scale=True, desc=options.name, disable=None) as bar:
+
+        def progress(received: int, expected: int | None) -> None:
+            bar.total = expected
+            bar.update(received - bar.n)
+
+        path = fetch_encodec(progress)
+    print(f"{path}\n{ENCODEC_NOTICE}")
+    return 0
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "bench", "time every stage, and sound to picture")
+    # The bench's options stand in its own file, which imports nothing heavy at the top.
+    from lavlive.bench import run as bench
+
+    bench.add_arguments(parser)
+    parser.set_defaults(run=bench.main)
+
+
+def _add_study(commands: argparse._SubParsersAction) -> None:
+    parser = _command(
+        commands, "study", "does it follow the music? The method tested on tracks, with a report"
+    )
+    # As with the bench: nothing heavy at the top of its file.
+    from lavlive.commands import study as command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.main)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``WxH``; both even, as video codecs want, from 64 to 4096.
+
+    Raises:
+        UsageError: of another form or size.
+    """
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise UsageError(f"A size is WIDTHxHEIGHT, for example 1920x1080, not {text!r}.")
+    size = int(width), int(height)
+    if any(side % 2 or not 64 <= side <= 4096 for side in size):
+        raise UsageError(f"Width and height are even numbers from 64 to 4096, not {text}.")
+    return size

@@ -1,0 +1,112 @@
+"""``lavlive model info`` and ``lavlive model convert``: what a generator's file holds, and a copy as ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from lavlive.errors import UsageError
+from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.importing import convert_model, open_model
+from lavlive.generator.network import GeneratorConfig
+from lavlive.generator.wstats import SAMPLES, w_statistics
+from lavlive.latent.space import layer_groups
+
+_NO_LICENCE = "the file does not say; ask whoever trained it, and mind the licence of its data"
+_LONGEST = 600
+_OWN_LINES = ("name", "format", "licence", "notes")
+
+
+def info(path: Path, class_index: int | None = None) -> str:
+    """What the generator's file at ``path`` holds, one fact a line.
+
+    W's statistics are those of ``class_index``, or of all classes together.
+    Raises CheckpointError when it is no generator that lavlive plays.
+    """
+    loaded = open_model(path)
+    config, card = loaded.generator.config, loaded.card
+    facts = [
+        ("name", card.get("name", path.stem)),
+        ("format", card.get("format", "lavlive safetensors")),
+        ("resolution", f"{config.resolution} × {config.resolution}"),
+        ("layers", _layers(config)),
+        ("network", _network(config)),
+        ("parameters", _parameters(loaded)),
+        ("classes", f"{config.class_count}: 0 to {config.class_count - 1}" if config.class_count else "none"),
+        ("W", _w(loaded, class_index)),
+        ("licence", card.get("licence", _NO_LICENCE)),
+        *[("note", note) for note in _texts(card.get("notes"))],
+        *[(str(key), value) for key, value in card.items() if key not in _OWN_LINES],
+        ("sha256", loaded.hash),
+    ]
+    width = 2 + max(len(name) for name, _ in facts)
+    return "\n".join(f"{name:<{width}}{_printable(value)}" for name, value in facts)
+
+
+def convert(path: Path, output: Path) -> str:
+    """Write the generator at ``path`` as lavlive's safetensors to ``output``; one line of what was done.
+
+    Raises UsageError for an output that is the input or has another ending, CheckpointError for a file
+    that cannot be read or written.
+    """
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output}: lavlive writes safetensors; let the name end in .safetensors")
+    if output.exists() and path.exists() and output.samefile(path):
+        raise UsageError(f"{output} is the file to be converted; give another name")
+    loaded = convert_model(path, output)
+    config = loaded.generator.config
+    megabytes = output.stat().st_size / 1e6
+    lines = [f"{output}: {config.resolution} × {config.resolution}, {megabytes:.0f} MB, float32"]
+    lines += [f"note: {_printable(note)}" for note in _texts(loaded.card.get("notes"))]
+    lines.append(f"licence: {_printable(loaded.card.get('licence', _NO_LICENCE))}")
+    return "\n".join(lines)
+
+
+def _layers(config: GeneratorConfig) -> str:
+    groups = layer_groups(config.layer_resolutions).tolist()
+    counts = [f"{groups.count(index)} {name}" for index, name in enumerate(("coarse", "middle", "fine"))]
+    return f"{config.num_ws} ({', '.join(counts)})"
+
+
+def _network(config: GeneratorConfig) -> str:
+    widths = f"{config.channels(4)} to {config.channels(config.resolution)} channels"
+    return (
+        f"{config.architecture}, {widths} (channel_base {config.channel_base}, "
+        f"channel_max {config.channel_max}), mapping of {config.mapping_layers} layers"
+    )
+
+
+def _parameters(loaded: LoadedGenerator) -> str:
+    def count(module: nn.Module) -> float:
+        return sum(parameter.numel() for parameter in module.parameters()) / 1e6
+
+    generator = loaded.generator
+    return (
+        f"{count(generator):.1f} million (mapping {count(generator.mapping):.1f}, "
+        f"synthesis {count(generator.synthesis):.1f})"
+    )
+
+
+def _w(loaded: LoadedGenerator, class_index: int | None) -> str:
+    statistics = w_statistics(loaded.generator, loaded.hash, class_index=class_index)
+    of_class = f" of class {class_index}" if class_index is not None else ""
+    return (
+        f"{len(statistics.mean)} dimensions, mean's length {np.linalg.norm(statistics.mean):.3g}, deviation "
+        f"{statistics.std.min():.3g} to {statistics.std.max():.3g} (mean {statistics.std.mean():.3g}), "
+        f"from {SAMPLES} z{of_class}"
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(entry) for entry in value] if isinstance(value, list) else []
+
+
+def _printable(value: object) -> str:
+    """A card's value on one line; nothing that a stranger wrote into it steers the terminal."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{str(key).replace('_', ' ')} {part}" for key, part in value.items())
+    text = " ".join(str(value).split())
+    return "".join(letter for letter in text if letter.isprintable())[:_LONGEST]

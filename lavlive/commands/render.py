@@ -1,0 +1,235 @@
+"""A track to a video file, through the same path as the show, without clocks."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import takewhile
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import numpy as np
+from tqdm import tqdm
+
+from lavlive.audio.hops import Hop, HopCutter
+from lavlive.audio.tracks import Track, read_track
+from lavlive.commands.main import parse_size
+from lavlive.control.looks.starting import initial_values
+from lavlive.diagnosis.meters import Diagnosis
+from lavlive.diagnosis.picture_change import PictureChange
+from lavlive.diagnosis.report import Report
+from lavlive.encoder.base import Encoder
+from lavlive.engine.latent_worker import TimedLatent
+from lavlive.engine.loading import load_model, load_path, open_log
+from lavlive.engine.picture_worker import Model
+from lavlive.errors import UsageError
+from lavlive.latent.path import Latent, LatentPath
+from lavlive.link.memory import Picture
+from lavlive.parameters import INDEX, Values
+from lavlive.stage.output.base import OutputSettings, open_output
+from lavlive.stage.recording.video import VideoWriter
+
+_BLOCK_SECONDS = 0.02
+_STEPS_AHEAD = 16
+_LEAST_HEARD_SECONDS = 0.1
+"""However short the video: its first picture needs a hop."""
+_CLASS = INDEX["generator.class"]
+
+
+def hops_of(track: Track, encoder: Encoder) -> Iterator[Hop]:
+    """A track in the steps of an encoder."""
+    cutter = HopCutter(encoder.hop, encoder.sample_rate)
+    for block in track.blocks(max(1, round(track.rate * _BLOCK_SECONDS))):
+        yield from cutter.step(block)
+    yield from cutter.flush()
+
+
+def latents_of(track: Track, path: LatentPath, values: Values) -> Iterator[tuple[float, Latent]]:
+    """Every hop's latent with the time, in seconds from the track's start, of its newest sample."""
+    for hop in hops_of(track, path.encoder):
+        yield hop.time, path.step(hop.samples, values.numbers)
+
+
+def run_render(options: argparse.Namespace) -> int:
+    """The command ``lavlive render``."""
+    if not 1 <= options.fps <= 120:
+        raise UsageError(f"--fps takes 1 to 120, not {options.fps:g}.")
+    if options.seconds is not None and not options.seconds > 0:
+        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
+    parse_size(options.size)
+    values = initial_values(options.preset, options.settings)
+    if not options.output and not options.report:
+        raise UsageError("render wants -o VIDEO.mp4, --report FILE.json, or both.")
+    target = Path(options.output) if options.output else None
+    if target and target.suffix.lower() != ".mp4":
+        raise UsageError(f"The video is an mp4 file: write -o {target.with_suffix('.mp4')}.")
+    with contextlib.ExitStack() as stack:
+        track = stack.enter_context(read_track(options.track))
+        model, notes = load_model(options.model, options.runner)
+        stack.callback(model.close)
+        path = load_path(options.encoder, options.learned)
+        for note in [*notes, *untrained_notice(model, path)]:
+            print(f"lavlive: {note}", file=sys.stderr)
+        latents = latents_of(track, path, values)
+        if options.log_w:
+            latents = _logged(latents, stack.enter_context(open_log(options.log_w)), model)
+        seconds = min(track.seconds, options.seconds or track.seconds)
+        meters = _Meters(path.rate, model) if options.report else None
+        if meters is not None:
+            latents = meters.over(latents, seconds)
+        if target is None or not options.log_w:
+            # A log beside a video is of the whole track.
+            heard = max(seconds, _LEAST_HEARD_SECONDS)
+            latents = takewhile(lambda timed: timed[0] < heard, latents)
+        if target is not None:
+            _make_video(options, track, seconds, latents, model, values, target, meters)
+        else:
+            deque(latents, maxlen=0)
+        if meters is not None:
+            meters.report.write(Path(options.report), options.track, model.name)
+            print(f"{options.report}: {meters.report.summary()}")
+    return 0
+
+
+class _Meters:
+    """The failure signatures of the latents that pass through, as the engine measures them."""
+
+    def __init__(self, rate: float, model: Model) -> None:
+        self.report = Report()
+        self._diagnosis = Diagnosis(rate)
+        self._model = model
+        self._change = PictureChange()
+        self._newest_change = 0.0
+
+    def over(self, latents: Iterator[tuple[float, Latent]], until: float) -> Iterator[tuple[float, Latent]]:
+        """The same latents, each measured; the report ends at `until` seconds."""
+        for time, latent in latents:
+            self._diagnosis.familiar = self._model.space(int(latent.numbers[_CLASS])).familiar
+            signs = self._diagnosis.step(latent, self._newest_change)
+            if time < until:
+                self.report.add(time, signs, latent.numbers)
+            yield time, latent
+
+    def picture(self, pixels: np.ndarray) -> None:
+        """Take a picture of the generator, uint8 [H, W, 3]."""
+        self._newest_change = self._change.step(pixels)
+
+
+def _make_video(
+    options: argparse.Namespace,
+    track: Track,
+    seconds: float,
+    latents: Iterator[tuple[float, Latent]],
+    model: Model,
+    values: Values,
+    target: Path,
+    meters: _Meters | None,
+) -> None:
+    size = parse_size(options.size)
+    channels = min(track.channels, 2)
+    with contextlib.ExitStack() as stack:
+        video = stack.enter_context(VideoWriter(target, *size, options.fps, track.rate, channels))
+        output = stack.enter_context(open_output("headless", OutputSettings(canvas=size)))
+        sound = _SoundTrack(stack.enter_context(read_track(options.track)), video, channels)
+        aside = stack.enter_context(_Aside())
+        clip = _Clip(latents)
+        pictures = round(seconds * options.fps)
+        for index in tqdm(range(pictures), unit="picture", desc=target.name, disable=None):
+            now = index / options.fps
+            # A picture follows the sound up to the middle of its time on the screen.
+            timed = TimedLatent(clip.newest(now + 0.5 / options.fps), now, now, 0)
+            pixels = model.picture(timed).copy()
+            if meters is not None:
+                meters.picture(pixels)
+            output.present(Picture(pixels, index + 1, now, now, 0), values, now)
+            aside.do(video.picture, output.read_canvas())
+            aside.do(sound.copy_until, min(now + 1 / options.fps, seconds))
+        clip.finish()
+    print(f"{target}: {pictures} pictures, {seconds:.1f} s")
+
+
+def untrained_notice(model: Model, path: LatentPath) -> list[str]:
+    """A line for each of model and encoder that was never trained."""
+    parts = [("generator", model.trained, model.name), ("encoder", path.encoder.trained, path.encoder.name)]
+    return [f"The {kind} {name} is untrained: a placeholder." for kind, trained, name in parts if not trained]
+
+
+def _logged(
+    latents: Iterator[tuple[float, Latent]], file: BinaryIO, model: Model
+) -> Iterator[tuple[float, Latent]]:
+    space = model.space(0)
+    for time, latent in latents:
+        file.write(space.w_plus(latent.deviation, latent.truncation).tobytes())
+        yield time, latent
+
+
+class _Clip:
+    """Latents in their order, asked for by time."""
+
+    def __init__(self, latents: Iterator[tuple[float, Latent]]) -> None:
+        self._latents = latents
+        first = next(latents, None)
+        if first is None:
+            raise UsageError("The track is shorter than one step of the encoder (14 ms).")
+        self._newest = first[1]
+        self._next = next(latents, None)
+
+    def newest(self, until: float) -> Latent:
+        """The newest latent that heard nothing after `until`; the first one before that."""
+        while self._next is not None and self._next[0] <= until:
+            self._newest = self._next[1]
+            self._next = next(self._latents, None)
+        return self._newest
+
+    def finish(self) -> None:
+        """Run the rest of the path."""
+        for _ in self._latents:
+            pass
+
+
+class _Aside:
+    """Does what it is given in a second thread, in order, and at most some steps later.
+
+    What fails there fails in `do`, or at the end.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "video")
+        self._waiting: deque[Future[None]] = deque()
+
+    def do(self, work: Callable[..., None], *arguments: object) -> None:
+        """Have `work` done; waits where too much is left to do."""
+        self._waiting.append(self._thread.submit(work, *arguments))
+        while len(self._waiting) > _STEPS_AHEAD:
+            self._waiting.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=failure is not None)
+        if failure is None:
+            for work in self._waiting:
+                work.result()
+
+
+class _SoundTrack:
+    """Copies a track's sound into a video, in step with its pictures."""
+
+    def __init__(self, track: Track, video: VideoWriter, channels: int) -> None:
+        self._track = track
+        self._video = video
+        self._channels = channels
+        self._copied = 0
+
+    def copy_until(self, time: float) -> None:
+        """Copy what is missing up to `time` seconds."""
+        frames = round(time * self._track.rate) - self._copied
+        if frames > 0:
+            samples = self._track.read(frames)[:, : self._channels]
+            self._video.sound(np.nan_to_num(samples))
+            self._copied += frames

@@ -1,0 +1,1 @@
+"""Beats: tapped, by MIDI clock, and what moves with them."""

@@ -1,0 +1,211 @@
+"""The look now, and how one look becomes another: presets, morphs, the fader, snapshots, undo."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+import numpy as np
+
+from lavlive.control.beat.modulation import BeatModulation, modulated
+from lavlive.control.beat.tempo import BeatState
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.looks.morph import Morph, between
+from lavlive.control.looks.presets import Preset
+from lavlive.control.looks.undo import Undo
+from lavlive.errors import PresetError
+from lavlive.parameters import Kind, Value, Values, find
+
+FADER = "show.fader"
+
+
+class Looks:
+    """Changes `values` on behalf of presets, edits and hands; belongs to the main thread.
+
+    Attributes:
+        values: the base values, before the beat moves them.
+        preset: name of the preset recalled last, or "".
+        modulations: what the beat moves, by parameter.
+        snapshots: values kept under the numbers 1 to 8.
+    """
+
+    def __init__(self, values: Values, library: PresetLibrary, chance: random.Random | None = None) -> None:
+        self.values = values
+        self.library = library
+        self.preset = ""
+        self.modulations: dict[str, BeatModulation] = {}
+        self.snapshots: dict[int, Mapping[str, Value]] = {}
+        self._leaving: dict[str, BeatModulation] = {}
+        self._morph: Morph | None = None
+        self._morph_span = (0.0, 0.0)
+        self._fader: tuple[Preset | None, Preset | None] = (None, None)
+        self._undo = Undo()
+        self._before: tuple[str, dict[str, BeatModulation]] | None = None
+        self._chance = chance or random.Random()
+
+    @property
+    def morphing(self) -> bool:
+        """Whether a morph is under way."""
+        return self._morph is not None
+
+    @property
+    def fader_ends(self) -> tuple[str, str]:
+        """Names of the presets at the fader's ends, "" where none is chosen."""
+        return tuple(preset.name if preset else "" for preset in self._fader)  # type: ignore[return-value]
+
+    def by_hand(self, name: str, value: Value) -> None:
+        """A performer moved a parameter: it stays there, whatever morph is under way."""
+        if self._morph is not None:
+            self._morph.leave(name)
+        self._set(name, value)
+        if name == FADER:
+            self._follow_fader()
+
+    def edit(self, name: str, value: object, now: float) -> None:
+        """An edit that can be undone, as in the panel.
+
+        Raises:
+            ParameterError: an unknown name or a value out of range.
+        """
+        checked = find(name).check(value)
+        self._undo.edit(name, self.values[name], now)
+        self._before = None
+        self.by_hand(name, checked)
+
+    def begin_with(self, preset: Preset) -> None:
+        """Count a preset as recalled whose values are set already, as at the start of a show."""
+        self.preset, self.modulations = preset.name, dict(preset.beat)
+
+    def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
+        """Morph to a preset over `seconds`, or over ``show.morph``."""
+        self._undo.replace({name: self.values[name] for name in preset.values})
+        self._before = (self.preset, self.modulations)
+        self._go_to(preset, now, self.values.number("show.morph") if seconds is None else seconds)
+
+    def refresh(self, changed: list[str], now: float) -> bool:
+        """Follow a preset's file: if the present preset changed on disk, look like it; True then."""
+        if self.preset not in changed:
+            return False
+        self._go_to(self.library.find(self.preset), now, 0.0)
+        return True
+
+    def choose_fader_end(self, end: int, preset: Preset) -> None:
+        """Put a preset at the fader's lower (0) or upper (1) end."""
+        self._fader = (preset, self._fader[1]) if end == 0 else (self._fader[0], preset)
+
+    def store(self, number: int) -> None:
+        """Keep the present values under a number from 1 to 8."""
+        self.snapshots[number] = self.values.saved()
+
+    def go_back_to(self, number: int) -> bool:
+        """Take kept values at once; False where none are kept."""
+        kept = self.snapshots.get(number)
+        if kept is None:
+            return False
+        self._undo.replace({name: self.values[name] for name in kept})
+        self._before = (self.preset, self.modulations)
+        self._end_morph()
+        self._set_all(kept)
+        return True
+
+    def reroll(self) -> None:
+        """Take another random projection than the present one."""
+        present = int(self.values["projection.seed"])
+        other = self._chance.randrange(9999)
+        self.by_hand("projection.seed", other + (other >= present))
+
+    def undo(self) -> bool:
+        """Take back the last preset, snapshot or edit, or the last undo; False if there is none."""
+        if not self._undo.names:
+            return False
+        self._end_morph()
+        self._set_all(self._undo.take_back(self.values))
+        if self._before is not None:
+            (self.preset, self.modulations), self._before = self._before, (self.preset, self.modulations)
+        return True
+
+    def as_preset(self, name: str, description: str = "", key: int | None = None) -> Preset:
+        """The present look as a preset, to be saved."""
+        return Preset(name, description, key, self.values.saved(), dict(self.modulations))
+
+    def save(self, name: str, description: str = "", key: int | None = None) -> Preset:
+        """Save the present look under a name in the user's folder, and count it as recalled.
+
+        Raises:
+            PresetError: a name that cannot be used, or a folder that cannot be written to.
+        """
+        saved = self.library.save(self.as_preset(name, description, key))
+        self.preset = saved.name
+        return saved
+
+    def rename(self, old: str, new: str) -> Preset:
+        """Rename a preset; see `PresetLibrary.rename`."""
+        renamed = self.library.rename(old, new)
+        if self.preset.lower() == old.strip().lower():
+            self.preset = renamed.name
+        return renamed
+
+    def modulate(self, modulation: BeatModulation) -> None:
+        """Let the beat move a parameter.
+
+        Raises:
+            PresetError: the parameter is not continuous.
+        """
+        if find(modulation.name).kind is not Kind.CONTINUOUS:
+            raise PresetError(f"{modulation.name} is not continuous; the beat cannot move it.")
+        self.modulations = self.modulations | {modulation.name: modulation}
+
+    def stop_modulating(self, name: str) -> None:
+        """Let the beat no longer move a parameter."""
+        self.modulations = {key: kept for key, kept in self.modulations.items() if key != name}
+
+    def step(self, now: float) -> None:
+        """Advance a morph."""
+        if self._morph is None:
+            return
+        self._set_all(self._morph.at(now))
+        if self._morph.over(now):
+            self._end_morph()
+
+    def numbers(self, state: BeatState, now: float) -> np.ndarray:
+        """The values with what the beat does to them, float64 in the table's order."""
+        active = self._active_modulations(now)
+        return modulated(self.values.numbers, active, state.beat) if active else self.values.numbers
+
+    def _active_modulations(self, now: float) -> list[BeatModulation]:
+        if self._morph is None:
+            return list(self.modulations.values())
+        begin, seconds = self._morph_span
+        share = min(max((now - begin) / seconds, 0.0), 1.0) if seconds > 0 else 1.0
+        leaving = [old.faded(1.0 - share) for old in self._leaving.values()]
+        return leaving + [new.faded(share) for new in self.modulations.values()]
+
+    def _go_to(self, preset: Preset, now: float, seconds: float) -> None:
+        self._leaving, self.modulations = self.modulations, dict(preset.beat)
+        self._morph = Morph(self.values, preset.values, now, seconds)
+        self._morph_span = (now, seconds)
+        self.preset = preset.name
+        self.step(now)
+
+    def _end_morph(self) -> None:
+        self._morph, self._leaving = None, {}
+
+    def _follow_fader(self) -> None:
+        lower, upper = self._fader
+        if lower is None or upper is None:
+            return
+        self._end_morph()
+        share = self.values.number(FADER)
+        self._set_all(between(lower.values, upper.values, share))
+        near = lower if share < 0.5 else upper
+        self.preset = near.name
+        faded = {name: old.faded(1.0 - share) for name, old in lower.beat.items()}
+        self.modulations = faded | {name: new.faded(share) for name, new in upper.beat.items()}
+
+    def _set(self, name: str, value: Value) -> None:
+        if self.values[name] != value:
+            self.values.set(name, value)
+
+    def _set_all(self, values: Mapping[str, Value]) -> None:
+        for name, value in values.items():
+            self._set(name, value)

@@ -1,0 +1,222 @@
+"""Presets: a look in a TOML file.
+
+    schema = 1
+    name = "Slow tide"
+    description = "one line for the performer"
+    key = 1                        # number key, optional
+
+    [values]
+    mapper.y = 0.8                 # what is not named is at its default
+
+    [beat."mapper.y"]              # optional: moved by the beat
+    shape = "sine"
+    beats = 4
+    depth = 0.2
+
+A preset is text that is checked: nothing in it is run, and no part of it is used unless all of it is
+right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
+from lavlive.control.looks.toml_files import TomlFile, flatten, read_toml, write_toml
+from lavlive.errors import ParameterError, PresetError
+from lavlive.parameters import TABLE, Kind, Parameter, Value, find
+
+SCHEMA = 1
+LONGEST_NAME = 64
+_KEYS = ("schema", "name", "description", "key", "values", "beat")
+_BEAT_KEYS = ("shape", "beats", "depth", "low", "high")
+_SIGNS = '/ \\ : * ? " < > |'
+_FORBIDDEN = frozenset(_SIGNS.replace(" ", ""))
+_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
+"""What Windows does not allow as a file's name."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A look: every saved parameter's value, and what the beat moves.
+
+    Attributes:
+        name: as the performer sees it.
+        description: one line.
+        key: number key that recalls it, 0 to 9, or None.
+        values: every saved parameter, checked.
+        beat: modulations by the beat, by parameter name.
+        path: the file it came from.
+    """
+
+    name: str
+    description: str = ""
+    key: int | None = None
+    values: Mapping[str, Value] = field(default_factory=dict)
+    beat: Mapping[str, BeatModulation] = field(default_factory=dict)
+    path: Path | None = field(default=None, compare=False)
+
+
+def check_name(name: object) -> str:
+    """A preset's name that is safe as a file's name too.
+
+    Raises:
+        PresetError: empty, too long, hidden, or with characters that name folders or devices.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise PresetError("A preset needs a name.")
+    name = name.strip()
+    if len(name) > LONGEST_NAME:
+        raise PresetError(f"A preset's name has at most {LONGEST_NAME} letters, not {len(name)}.")
+    if name.startswith(".") or name.endswith(".") or ".." in name:
+        raise PresetError(f"A preset's name cannot begin or end with a dot or hold two: {name!r}.")
+    if any(letter in _FORBIDDEN or not letter.isprintable() for letter in name):
+        raise PresetError(
+            f"A preset's name has none of / \\ : * ? \" < > | and no control characters: {name!r}."
+        )
+    return name
+
+
+def file_stem(name: str) -> str:
+    """The file's name, without its ending, for a preset's name: two names that differ by case share it."""
+    stem = "-".join(check_name(name).lower().split())
+    return f"{stem}-preset" if stem.split(".")[0] in _DEVICES else stem
+
+
+def read_preset(path: Path) -> Preset:
+    """Read and check a preset file.
+
+    Raises:
+        PresetError: with file, line and reason.
+    """
+    file = read_toml(path, PresetError)
+    schema = file.content.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise file.fault("schema", "a preset begins with schema = 1.")
+    if schema > SCHEMA:
+        raise file.fault("schema", f"schema {schema} is newer than this lavlive, which reads {SCHEMA}.")
+    for key in file.content:
+        if key not in _KEYS:
+            raise file.fault(key, f"{key!r} is unknown; a preset has {', '.join(_KEYS)}.")
+    try:
+        name = check_name(file.content.get("name"))
+    except PresetError as reason:
+        raise file.fault("name", str(reason)) from None
+    description = file.content.get("description", "")
+    if not isinstance(description, str) or "\n" in description:
+        raise file.fault("description", "the description is one line of text.")
+    digit = file.content.get("key")
+    if digit is not None and (isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9):
+        raise file.fault("key", "key is a number from 0 to 9.")
+    return Preset(name, description, digit, _read_values(file), _read_beat(file), path)
+
+
+def write_preset(preset: Preset, path: Path) -> None:
+    """Write a preset whole, or leave the old file as it was.
+
+    Raises:
+        PresetError: the folder cannot be written to.
+    """
+    content: dict[str, object] = {"schema": SCHEMA, "name": preset.name, "description": preset.description}
+    if preset.key is not None:
+        content["key"] = preset.key
+    content["values"] = nested(preset.values)
+    if preset.beat:
+        content["beat"] = {name: modulation.to_table() for name, modulation in preset.beat.items()}
+    write_toml(path, content, PresetError)
+
+
+def defaults() -> dict[str, Value]:
+    """The saved parameters at their defaults."""
+    return {parameter.name: parameter.default for parameter in TABLE if parameter.saved}
+
+
+def nested(values: Mapping[str, Value]) -> dict[str, object]:
+    """Dotted names as nested tables, with a table's own values before its tables."""
+    tables: dict[str, object] = {}
+    for name in sorted(values, key=lambda name: name.count(".")):
+        *groups, last = name.split(".")
+        table = tables
+        for group in groups:
+            inner = table.setdefault(group, {})
+            assert isinstance(inner, dict)
+            table = inner
+        table[last] = values[name]
+    return tables
+
+
+def _read_values(file: TomlFile) -> dict[str, Value]:
+    table = file.content.get("values", {})
+    if not isinstance(table, dict):
+        raise file.fault("values", "values is a table: [values].")
+    values = defaults()
+    for key, written in flatten(table).items():
+        try:
+            values[key] = _exact(_saved(key), written)
+        except ParameterError as reason:
+            raise file.fault(f"values.{key}", str(reason)) from None
+    return values
+
+
+def _saved(name: str) -> Parameter:
+    parameter = find(name)
+    if not parameter.saved:
+        raise ParameterError(f"{name} belongs to the show and not to a preset.")
+    return parameter
+
+
+def _exact(parameter: Parameter, value: object) -> Value:
+    """Check a value and its TOML type: a number in quotes is a mistake in a file."""
+    if isinstance(value, str) and parameter.kind is not Kind.CHOICE:
+        raise ParameterError(f"{parameter.name} is not written in quotes: {value!r}.")
+    return parameter.check(value)
+
+
+def _read_beat(file: TomlFile) -> dict[str, BeatModulation]:
+    table = file.content.get("beat", {})
+    if not isinstance(table, dict):
+        raise file.fault("beat", 'beat holds tables: [beat."mapper.y"].')
+    found: dict[str, BeatModulation] = {}
+    for name, settings in table.items():
+        try:
+            parameter = _saved(name)
+        except ParameterError as reason:
+            raise file.fault(f"beat.{name}", str(reason)) from None
+        if parameter.kind is not Kind.CONTINUOUS:
+            raise file.fault(f'beat."{name}"', f"{name} is not continuous; the beat cannot move it.")
+        if not isinstance(settings, dict):
+            raise file.fault(f'beat."{name}"', f'write [beat."{name}"] and the settings below it.')
+        found[name] = _read_modulation(file, parameter, settings)
+    return found
+
+
+def _read_modulation(file: TomlFile, parameter: Parameter, settings: Mapping[str, object]) -> BeatModulation:
+    where = f'beat."{parameter.name}"'
+    for key in settings:
+        if key not in _BEAT_KEYS:
+            raise file.fault(f"{where}.{key}", f"{key!r} is unknown; there are {', '.join(_BEAT_KEYS)}.")
+    try:
+        shape = Shape(settings.get("shape", "sine"))
+    except ValueError:
+        words = ", ".join(shape.value for shape in Shape)
+        raise file.fault(f"{where}.shape", f"shape is one of {words}.") from None
+    beats = settings.get("beats", 4)
+    if isinstance(beats, bool) or beats not in PERIODS:
+        periods = ", ".join(f"{period:g}" for period in PERIODS)
+        raise file.fault(f"{where}.beats", f"beats is one of {periods}.")
+    assert isinstance(beats, int | float)
+    depth = settings.get("depth", 0.25)
+    if isinstance(depth, bool) or not isinstance(depth, int | float) or not math.fabs(depth) <= 1:
+        raise file.fault(f"{where}.depth", "depth is a share of the range from -1 to 1.")
+    ends: dict[str, float] = {}
+    for end, default in (("low", parameter.low), ("high", parameter.high)):
+        try:
+            ends[end] = parameter.number(_exact(parameter, settings.get(end, default)))
+        except ParameterError as reason:
+            raise file.fault(f"{where}.{end}", str(reason)) from None
+    if ends["low"] >= ends["high"]:
+        raise file.fault(f"{where}.high", "low must be below high.")
+    return BeatModulation(parameter.name, shape, float(beats), float(depth), ends["low"], ends["high"])

@@ -1,0 +1,26 @@
+"""The look that a show or a rendering begins with."""
+
+from __future__ import annotations
+
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.parameters import Values, parse_setting
+from lavlive.resources import config_folder, shipped
+
+
+def preset_library() -> PresetLibrary:
+    """The presets that ship with lavlive and the user's own."""
+    return PresetLibrary(shipped("presets"), config_folder() / "presets")
+
+
+def initial_values(preset: str | None, settings: list[str]) -> Values:
+    """The parameters at the start: defaults, then a preset, then ``--set``.
+
+    Raises:
+        PresetError: there is no such preset.
+        ParameterError: a name or a value that ``--set`` may not have.
+    """
+    values = Values()
+    if preset:
+        values.update(preset_library().find(preset).values)
+    values.update(dict(parse_setting(setting) for setting in settings))
+    return values

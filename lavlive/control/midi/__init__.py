@@ -1,0 +1,1 @@
+"""MIDI: ports, messages, bindings, learning and takeover."""

@@ -1,0 +1,191 @@
+"""Bindings files: one TOML file for each device.
+
+lavlive ships some, and keeps the user's own in the configuration folder; a user's file takes the shipped
+one's place. A broken file is refused with its line and left as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+from lavlive.control.actions import ACTIONS, Action, parse_action
+from lavlive.control.events import Source, SourceKind
+from lavlive.control.looks.toml_files import TomlFile, read_toml, write_toml
+from lavlive.control.midi.bindings import DEFAULTS, Binding, BindingSet, Curve, Mode
+from lavlive.control.midi.takeover import TakeoverMode
+from lavlive.errors import ControlError, LavliveError, ParameterError
+from lavlive.parameters import Kind, find
+
+SCHEMA = 1
+_KEYS = ("schema", "device", "feedback", "binding")
+_HIGHEST = {SourceKind.NRPN: 16383, SourceKind.CC14: 31}
+
+
+class BindingFolders:
+    """Finds a device's bindings and keeps what the user changes.
+
+    Attributes:
+        refused: the errors of files that could not be used, newest state, by path.
+    """
+
+    def __init__(self, shipped: Path, user: Path) -> None:
+        self._shipped = shipped
+        self._user = user
+        self.refused: dict[Path, LavliveError] = {}
+
+    def find(self, device: str) -> BindingSet:
+        """The user's set for that device, else the shipped one that fits it best, else an empty one.
+
+        Of shipped sets the one with the longest name or pattern is the best.
+        """
+        own = self._user / file_name(device)
+        if os.path.exists(own) and (found := self._read(own)):
+            return found
+        fitting = [found for path in sorted(self._shipped.glob("*.toml")) if (found := self._read(path))]
+        fitting = [found for found in fitting if found.fits(device)]
+        return max(fitting, key=lambda found: len(found.device), default=BindingSet(device))
+
+    def save(self, bindings: BindingSet) -> Path:
+        """Write a device's set into the user's folder; a refused file there is kept beside it.
+
+        Raises:
+            ControlError: the folder cannot be written to.
+        """
+        path = self._user / file_name(bindings.device)
+        if path in self.refused and path.exists():
+            path.replace(path.with_suffix(".toml.refused"))
+            del self.refused[path]
+        content: dict[str, object] = {
+            "schema": SCHEMA,
+            "device": bindings.device,
+            "feedback": bindings.feedback,
+            "binding": [binding.to_table() for binding in bindings.bindings],
+        }
+        write_toml(path, content, ControlError)
+        return path
+
+    def _read(self, path: Path) -> BindingSet | None:
+        try:
+            found = read_bindings(path)
+        except ControlError as reason:
+            self.refused[path] = reason
+            return None
+        self.refused.pop(path, None)
+        return found
+
+
+def file_name(device: str) -> str:
+    """A file's name for a device's, readable and never the same for two devices."""
+    readable = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")[:40] or "device"
+    return f"{readable}-{hashlib.sha256(device.encode()).hexdigest()[:8]}.toml"
+
+
+def read_bindings(path: Path) -> BindingSet:
+    """Read a bindings file.
+
+    Raises:
+        ControlError: it cannot be used; the message gives file, line and reason.
+    """
+    file = read_toml(path, ControlError)
+    schema = file.content.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise file.fault("schema", "bindings begin with schema = 1.")
+    if schema > SCHEMA:
+        raise file.fault("schema", f"schema {schema} is newer than this lavlive, which reads {SCHEMA}.")
+    for key in file.content:
+        if key not in ("schema", "device", "feedback", "binding"):
+            raise file.fault(
+                key, f"{key!r} is unknown; a bindings file has schema, device, feedback, binding."
+            )
+    device = file.content.get("device")
+    if not isinstance(device, str) or not device:
+        raise file.fault("device", "device is the name of a MIDI device, in quotes.")
+    feedback = file.content.get("feedback", False)
+    if not isinstance(feedback, bool):
+        raise file.fault("feedback", "feedback is true or false.")
+    tables = file.content.get("binding", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise file.fault("binding", "bindings are [[binding]] tables.")
+    bindings = tuple(_read_binding(file, index, table) for index, table in enumerate(tables))
+    return BindingSet(device, bindings, feedback, path)
+
+
+def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Binding:
+    def fault(key: str, reason: str) -> LavliveError:
+        return file.fault(f"binding.{index}.{key}", reason)
+
+    known = {"source", "channel", "number", "parameter", "action", *DEFAULTS}
+    for key in table:
+        if key not in known:
+            raise fault(key, f"{key!r} is unknown in a binding.")
+
+    def word(key: str, kind: type[Enum], default: str | None = None) -> Enum:
+        try:
+            return kind(table.get(key, default))
+        except ValueError:
+            words = ", ".join(member.value for member in kind)
+            raise fault(key, f"{key} is one of {words}.") from None
+
+    def whole(key: str, low: int, high: int, default: int | None) -> int:
+        value = table.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise fault(key, f"{key} is a whole number from {low} to {high}.")
+        return value
+
+    kind = word("source", SourceKind)
+    assert isinstance(kind, SourceKind)
+    wheel = kind in (SourceKind.BEND, SourceKind.PRESSURE)
+    number = whole("number", 0, 0 if wheel else _HIGHEST.get(kind, 127), 0 if wheel else None)
+    source = Source(kind, whole("channel", 0, 16, 0), number)
+
+    target: str | Action
+    if ("parameter" in table) == ("action" in table):
+        raise fault("", "a binding has either a parameter or an action.")
+    try:
+        if "action" in table:
+            target = parse_action(str(table["action"]))
+            if not ACTIONS[target.name].from_outside:
+                raise fault("action", f"{target} can be done by the keyboard only.")
+        else:
+            target = find(str(table["parameter"])).name
+            if find(target).guarded:
+                raise fault("parameter", f"{target} is changed in the panel only.")
+    except (ControlError, ParameterError) as reason:
+        if str(file.path) in str(reason):
+            raise
+        raise fault("action" if "action" in table else "parameter", str(reason)) from None
+
+    mode = word("mode", Mode, "absolute")
+    takeover = word("takeover", TakeoverMode, "pickup")
+    curve = word("curve", Curve, "linear")
+    assert isinstance(mode, Mode)
+    assert isinstance(takeover, TakeoverMode)
+    assert isinstance(curve, Curve)
+    invert = table.get("invert", False)
+    if not isinstance(invert, bool):
+        raise fault("invert", "invert is true or false.")
+    ends = {}
+    for key in ("low", "high"):
+        if key not in table:
+            continue
+        try:
+            parameter = find(target) if isinstance(target, str) else None
+            if parameter is None or parameter.kind not in (Kind.CONTINUOUS, Kind.INTEGER):
+                raise fault(key, f"{key} belongs to a parameter that is a number.")
+            ends[key] = parameter.number(parameter.check(table[key]))
+        except ParameterError as reason:
+            raise fault(key, str(reason)) from None
+    low, high = ends.get("low"), ends.get("high")
+    if isinstance(target, str):
+        lowest, highest = find(target).low, find(target).high
+        if (lowest if low is None else low) >= (highest if high is None else high):
+            raise fault("high" if high is not None else "low", "low must be below high; invert turns round.")
+    step = table.get("step", 0.01)
+    if not isinstance(step, int | float) or isinstance(step, bool) or not 0 < step <= 1:
+        raise fault("step", "step is above 0 and at most 1.")
+    return Binding(source, target, mode, takeover, invert, low, high, curve, float(step))

@@ -1,0 +1,117 @@
+"""Learn: choose what is to be moved, then move a control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from lavlive.control.actions import Action
+from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.midi.bindings import Binding, Mode
+from lavlive.control.midi.takeover import TakeoverMode
+from lavlive.parameters import Kind, find
+
+_SETTLE_SECONDS = 0.3
+_ENOUGH = 3
+_PRIORITY = {SourceKind.NRPN: 2, SourceKind.CC14: 1}
+_NRPN_PARTS = frozenset({6, 38, 96, 97, 98, 99, 100, 101})
+
+
+@dataclass
+class _Heard:
+    device: str
+    source: Source
+    first: float
+    raws: list[int] = field(default_factory=list)
+
+
+class Learn:
+    """Listens to all devices until one control is clearly meant.
+
+    A button is taken at once. A knob is heard out for 0.3 seconds, to tell 14-bit from 7-bit and
+    encoders that send steps from those that send positions.
+    """
+
+    def __init__(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
+        self.target = target
+        self._takeover = takeover
+        self._heard: dict[tuple[str, Source], _Heard] = {}
+
+    def take(self, event: ControlEvent) -> None:
+        """Hear a control."""
+        if event.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM) and event.raw == 0:
+            return
+        key = (event.device, event.source)
+        heard = self._heard.setdefault(key, _Heard(event.device, event.source, event.time))
+        if len(heard.raws) < 256:
+            heard.raws.append(event.raw)
+
+    def result(self, now: float) -> tuple[str, Binding] | None:
+        """The device and the new binding, once it is clear what was meant."""
+        chosen = self._chosen(now)
+        if chosen is None:
+            return None
+        return chosen.device, Binding(
+            chosen.source.on_any_channel() if chosen.source.kind is not SourceKind.NOTE else chosen.source,
+            self.target,
+            self._mode(chosen),
+            self._takeover,
+        )
+
+    def _chosen(self, now: float) -> _Heard | None:
+        for heard in self._heard.values():
+            if heard.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM):
+                return heard
+        ripe = [heard for heard in self._heard.values() if now - heard.first >= _SETTLE_SECONDS]
+        wants_press = isinstance(self.target, Action) or find(self.target).kind is Kind.SWITCH
+        moved = [heard for heard in ripe if wants_press or len(heard.raws) >= _ENOUGH]
+        moved = [heard for heard in moved if not self._is_part(heard)]
+        return max(moved, key=lambda h: (_PRIORITY.get(h.source.kind, 0), len(h.raws)), default=None)
+
+    def _is_part(self, heard: _Heard) -> bool:
+        """Whether a message is only a part of a 14-bit value that was heard too, or the other way round."""
+        number = heard.source.number
+        if heard.source.kind is SourceKind.CC14:
+            return not self._hears_pair(heard, number)
+        if heard.source.kind is not SourceKind.CC:
+            return False
+        if number in _NRPN_PARTS and any(
+            other.source.kind is SourceKind.NRPN and other.device == heard.device
+            for other in self._heard.values()
+        ):
+            return True
+        return number < 64 and self._hears_pair(heard, number % 32)
+
+    def _hears_pair(self, heard: _Heard, number: int) -> bool:
+        """Whether both controllers of a 14-bit pair were moved since learning began."""
+        return all(
+            (heard.device, Source(SourceKind.CC, heard.source.channel, part)) in self._heard
+            for part in (number, number + 32)
+        )
+
+    def _mode(self, heard: _Heard) -> Mode:
+        button = heard.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM)
+        if isinstance(self.target, Action):
+            return Mode.ABSOLUTE
+        if button or find(self.target).kind is Kind.SWITCH:
+            return Mode.TOGGLE
+        if heard.source.kind is not SourceKind.CC:
+            return Mode.ABSOLUTE
+        return _relative_mode(heard.raws) or Mode.ABSOLUTE
+
+
+def _relative_mode(raws: list[int]) -> Mode | None:
+    """The kind of an encoder that sends steps, by what only such encoders do: say the same again.
+
+    A knob that sends positions never sends one twice in a row.
+    """
+    repeats = sum(1 for before, after in pairwise(raws) if before == after)
+    if repeats < 2:
+        return None
+    if all(raw <= 8 or raw >= 120 for raw in raws):
+        return Mode.TWOS_COMPLEMENT
+    if all(56 <= raw <= 72 for raw in raws):
+        return Mode.BINARY_OFFSET
+    if all(raw <= 8 or 65 <= raw <= 72 for raw in raws):
+        return Mode.SIGNED_BIT
+    return None

@@ -1,0 +1,1 @@
+"""OSC: packets in, values out."""

@@ -1,0 +1,260 @@
+"""The engine process: sound and the neural networks.
+
+    python -m lavlive.engine.engine LINK     settings and commands come as JSON lines on standard input,
+                                      events go as JSON lines to standard output
+
+    thread           owns                                                may not
+    audio callback   the ring's write end, the xrun counters             allocate, lock, log, import
+    latent worker    encoder, mapper, modulation, smoothing, their state touch the generator
+    picture worker   the generator, the picture slots' write end         wait for a latent
+    model loader     a model until it is handed to the picture worker    touch the running one
+    source switch    a source until it is handed to the latent worker    touch the running one
+    main             commands, events, the heartbeat                     compute, open a device
+
+The engine ends when its standard input closes, so it never outlives its stage. If a worker fails, the
+process exits and the stage starts another: nothing here tries to repair a broken thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import IO, Any
+
+from lavlive.audio.sources import SourceSpec
+from lavlive.engine.latent_worker import LatentWorker, TimedLatent
+from lavlive.engine.loading import load_model, load_path, open_log
+from lavlive.engine.mailbox import Mailbox
+from lavlive.engine.picture_worker import PictureWorker
+from lavlive.engine.source_switch import SourceSwitch
+from lavlive.errors import LavliveError
+from lavlive.link.memory import Link
+from lavlive.link.settings import EngineSettings
+from lavlive.resources import return_memory
+
+HEARTBEAT_SECONDS = 0.1
+STALLED_SECONDS = 1.5
+"""A worker that has not come round for so long stops the heartbeat; the stage then restarts the engine."""
+_SLOW_PICTURES = 4
+"""A large model on a slow machine is no stall: so many of its pictures may pass besides."""
+_LAST_RESORT_SECONDS = 12.0
+"""How long an engine without a stage may take to end, before it ends whatever hangs."""
+
+EXIT_USER_ERROR = 2
+EXIT_WORKER_FAILED = 3
+EXIT_HUNG = 4
+
+
+class Engine:
+    """The threads of one engine and the commands that steer them."""
+
+    def __init__(self, link: Link, settings: EngineSettings, tell: Callable[..., None]) -> None:
+        self._link = link
+        self._settings = settings
+        self._tell = tell
+        self._mailbox: Mailbox[TimedLatent] = Mailbox()
+        self._loading = threading.Lock()
+        self._source = SourceSwitch(settings.source, tell)
+        self._log = open_log(settings.log) if settings.log else None
+        self.latents: LatentWorker
+        self.pictures: PictureWorker
+
+    def start(self) -> None:
+        """Load everything, then let sound come.
+
+        Raises:
+            LavliveError: the source, the encoder or the model cannot be had.
+        """
+        began = time.perf_counter()
+        model, notes = load_model(self._settings.model, self._settings.runner)
+        path = load_path(self._settings.encoder, self._settings.learned)
+        log = (self._log, model.space(0)) if self._log else None
+        self.latents = LatentWorker(
+            self._link, path, self._source.source, self._mailbox, log, lambda: self.pictures.space
+        )
+        self._source.on_change = self.latents.listen_to
+        self.pictures = PictureWorker(
+            self._link, model, self._mailbox, lambda: self.latents.backlog, self._tell, self._settings.rate
+        )
+        self._source.start(self._settings.resumed)
+        self.latents.start()
+        self.pictures.start()
+        self._link.meter("engine.started")[0] = time.perf_counter()
+        self._tell(
+            "ready",
+            source=self._source.source.name,
+            model=model.name,
+            runner=model.runner.name,
+            resolution=model.runner.resolution,
+            encoder=path.encoder.name,
+            untrained=[
+                name
+                for name, trained in ((model.name, model.trained), (path.encoder.name, path.encoder.trained))
+                if not trained
+            ],
+            seconds=round(time.perf_counter() - began, 2),
+            notes=notes,
+        )
+
+    def check(self) -> bool:
+        """Pass on what the source has to tell and beat the heart; False once a worker has failed."""
+        self._source.step()
+        now = time.perf_counter()
+        for worker in (self.latents, self.pictures):
+            if worker.failure is not None:
+                self._tell("failing", **_account(worker.failure))
+                return False
+        patience = STALLED_SECONDS + _SLOW_PICTURES * self.pictures.picture_seconds
+        if now - self.latents.tick < STALLED_SECONDS and now - self.pictures.tick < patience:
+            self._link.meter("engine.heartbeat")[0] = now
+        return True
+
+    def stop(self) -> None:
+        """End the workers and let go of the device."""
+        self.latents.stop()
+        self.pictures.stop()
+        self._source.stop()
+        if self._log:
+            self._log.close()
+
+    def command(self, command: dict[str, Any]) -> None:
+        """Carry out one command of the stage; what cannot be done is told, and changes nothing."""
+        match command:
+            case {"do": "source", "source": values}:
+                self._source.change(SourceSpec.from_json(values))
+            case {"do": "model", "fade": fade}:
+                path = command.get("model")
+                threading.Thread(
+                    target=self._load, args=(path, float(fade)), name="model loader", daemon=True
+                ).start()
+            case _:
+                self._tell("notice", text=f"The engine knows no command {command.get('do')!r}.")
+
+    def _load(self, path: str | None, fade: float) -> None:
+        if not self._loading.acquire(blocking=False):
+            self._tell("model", state="refused", text="Another model is still loading.")
+            return
+        try:
+            _yield_to_other_threads()
+            self._tell("model", state="loading", text=f"Loading {path or 'the bundled model'}")
+            model, notes = load_model(path, self._settings.runner)
+            self.pictures.swap(model, fade)
+            self._tell(
+                "model", state="ready", name=model.name, path=path, runner=model.runner.name, notes=notes
+            )
+        except LavliveError as error:
+            self._tell("model", state="refused", text=str(error))
+        except Exception as error:  # whatever a library raises, the running model goes on
+            self._tell("model", state="refused", text=f"{path}: {error}")
+        finally:
+            self._loading.release()
+        # By then the old model is closed.
+        time.sleep(fade + 1.0)
+        return_memory()
+
+
+def _account(failure: BaseException) -> dict[str, str]:
+    """What the stage is told of a failure."""
+    trace = "".join(traceback.format_exception(failure))
+    return {"text": f"{type(failure).__name__}: {failure}", "trace": trace}
+
+
+def _yield_to_other_threads() -> None:
+    """Let the workers have the processors while this thread loads; only Linux can do it per thread."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+
+
+def _events_to(stream: IO[str]) -> Callable[..., None]:
+    writing = threading.Lock()
+
+    def tell(event: str, **details: Any) -> None:
+        line = json.dumps({"event": event, **details}, default=str)
+        with writing, contextlib.suppress(OSError, ValueError):
+            stream.write(line + "\n")
+            stream.flush()
+
+    return tell
+
+
+def commands_from(
+    stream: IO[str], afterwards: Callable[[], None]
+) -> queue.SimpleQueue[dict[str, Any] | None]:
+    """Commands as they come; None once the stage has closed the stream, and then `afterwards` is called."""
+    commands: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in stream:
+            # A stage that was killed may leave half a line.
+            with contextlib.suppress(ValueError):
+                commands.put(json.loads(line))
+        commands.put(None)
+        afterwards()
+
+    threading.Thread(target=read, name="commands", daemon=True).start()
+    return commands
+
+
+def _end_whatever_hangs() -> None:
+    """A driver that never returns must not keep the device from the next engine."""
+    time.sleep(_LAST_RESORT_SECONDS)
+    os._exit(EXIT_HUNG)
+
+
+def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[..., None]) -> int:
+    """Be an engine until the stage closes `commands`; returns the exit status."""
+    # A callback that waits for Python's lock waits at most so long.
+    sys.setswitchinterval(0.001)
+    inbox = commands_from(commands, _end_whatever_hangs)
+    try:
+        engine = Engine(link, settings, tell)
+        engine.start()
+    except LavliveError as error:
+        tell("refused", text=str(error))
+        return EXIT_USER_ERROR
+    except Exception as error:  # of any library; the stage decides by the text what to do without
+        tell("failing", **_account(error))
+        return EXIT_WORKER_FAILED
+    try:
+        while engine.check():
+            try:
+                command = inbox.get(timeout=HEARTBEAT_SECONDS)
+            except queue.Empty:
+                continue
+            if command is None:
+                return 0
+            engine.command(command)
+        return EXIT_WORKER_FAILED
+    finally:
+        engine.stop()
+
+
+def main() -> int:
+    """Entry of the process; the stage starts it."""
+    # Libraries that print must not write among the events.
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    line = sys.stdin.readline()
+    if not line:  # a spare that was not needed
+        return 0
+    settings = EngineSettings.from_json(line)
+    if settings.runner == "torch":
+        # Asked for, or stepped down to because the graphics card failed: then nothing may touch it.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    with Link.attach(sys.argv[1]) as link:
+        return run(link, settings, sys.stdin, _events_to(events))
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    # Inference libraries keep threads that can hang an ordinary exit; everything of ours is closed.
+    os._exit(status)

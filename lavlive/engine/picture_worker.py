@@ -1,0 +1,209 @@
+"""The engine's picture worker: the newest latent to a picture in the link.
+
+It owns the generator and the writing end of the picture slots. It never waits for a particular latent:
+it takes the newest. Another model is loaded beside the running one, then cross-faded in.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lavlive.diagnosis.picture_change import PictureChange
+from lavlive.engine.governor import Governor
+from lavlive.engine.latent_worker import TimedLatent
+from lavlive.engine.mailbox import Mailbox
+from lavlive.generator.runner import Runner
+from lavlive.latent.space import Space
+from lavlive.link.memory import Link
+from lavlive.parameters import INDEX
+
+_NOISE = INDEX["generator.noise"]
+_CLASS = INDEX["generator.class"]
+_WAIT_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class Model:
+    """A generator that is ready to show pictures.
+
+    Attributes:
+        name: for people.
+        runner: makes its pictures.
+        space: its W, of a class by number.
+        trained: False for a placeholder, which every place that shows it must say.
+        seconds: what a picture takes, measured when it was opened.
+    """
+
+    name: str
+    runner: Runner
+    space: Callable[[int], Space]
+    trained: bool = True
+    seconds: float = 0.0
+    buffer: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.buffer = np.zeros((self.runner.resolution, self.runner.resolution, 3), np.uint8)
+
+    def picture(self, timed: TimedLatent) -> np.ndarray:
+        """uint8 [H, W, 3] of the newest latent; valid until the next call."""
+        numbers = timed.latent.numbers
+        w_plus = self.space(int(numbers[_CLASS])).w_plus(timed.latent.deviation, timed.latent.truncation)
+        self.runner.picture_into(w_plus, float(numbers[_NOISE]), self.buffer)
+        return self.buffer
+
+    def close(self) -> None:
+        """Let go of the runner's memory."""
+        self.runner.close()
+
+
+class PictureWorker:
+    """Turns the newest latent into a picture, at most `rate` times a second, until `stop`.
+
+    Args:
+        backlog: gives the latent worker's backlog in seconds, for the governor.
+        tell: takes events for the stage.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        model: Model,
+        mailbox: Mailbox[TimedLatent],
+        backlog: Callable[[], float],
+        tell: Callable[..., None],
+        rate: float = 60.0,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.tick = clock()
+        self.failure: BaseException | None = None
+        self.model = model
+        self.space: Space | None = None
+        """The W of the picture shown last."""
+        self._change = PictureChange()
+        self._link = link
+        self._mailbox = mailbox
+        self._backlog = backlog
+        self._tell = tell
+        self._clock = clock
+        self._governor = Governor(rate, hop_seconds=1 / 75)
+        self._was_limiting = False
+        self._incoming: Mailbox[tuple[Model, float]] = Mailbox()
+        self._next_model: Model | None = None
+        self._fade_began, self._fade_seconds = 0.0, 0.0
+        self._due = 0.0
+        self._last_made = 0.0
+        self._interval = 0.0
+        self._count = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="picture worker", daemon=True)
+
+    @property
+    def picture_seconds(self) -> float:
+        """What a picture takes now, of both models while one fades into the other."""
+        incoming = self._next_model
+        return self.model.seconds + (incoming.seconds if incoming is not None else 0.0)
+
+    def start(self) -> None:
+        """Begin to make pictures."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the present picture."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def swap(self, model: Model, fade_seconds: float) -> None:
+        """Cross-fade to a model that is loaded and warm; the old one is closed after the fade."""
+        self._incoming.put((model, fade_seconds))
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self.tick = self._clock()
+                timed = self._mailbox.take(_WAIT_SECONDS)
+                if timed is None:
+                    continue
+                self._pace()
+                # What came while pacing is newer than what was taken before it.
+                self._show(self._mailbox.take(0) or timed)
+        except BaseException as failure:
+            self.failure = failure
+
+    def _pace(self) -> None:
+        """Wait until the next picture is due, so that pictures are evenly spaced."""
+        now = self._clock()
+        rate = self._governor.step(self._backlog(), now - self._last_made if self._last_made else 0.0)
+        if self._governor.limiting != self._was_limiting:
+            self._was_limiting = self._governor.limiting
+            self._tell("governor", limiting=self._was_limiting, rate=round(rate, 1))
+        if now < self._due:
+            self._stop.wait(self._due - now)
+        self._due = max(self._due, now - 0.5 / rate) + 1.0 / rate
+
+    def _show(self, timed: TimedLatent) -> None:
+        self._begin_fade()
+        started = self._clock()
+        pixels = self.model.picture(timed)
+        if self._next_model is not None:
+            pixels = self._faded(pixels, timed)
+        self.space = self.model.space(int(timed.latent.numbers[_CLASS]))
+        made = self._clock()
+        journey = timed.journey._replace(generate_began=started)
+        self._link.write_picture(pixels, timed.captured, made, timed.parameter_revision, journey)
+        self._link.meter("picture.change")[0] = self._change.step(pixels)
+        self._write_meters(started, made)
+
+    def _begin_fade(self) -> None:
+        arrived = self._incoming.take(0)
+        if arrived is None:
+            return
+        if self._next_model is not None:
+            self._finish_fade()
+        self._next_model, self._fade_seconds = arrived
+        self._fade_began = self._clock()
+
+    def _faded(self, pixels: np.ndarray, timed: TimedLatent) -> np.ndarray:
+        assert self._next_model is not None
+        share = (self._clock() - self._fade_began) / max(self._fade_seconds, 1e-6)
+        incoming = self._next_model.picture(timed)
+        if share >= 1.0:
+            self._finish_fade()
+            return incoming
+        size = max(len(pixels), len(incoming))
+        return _mix(_enlarged(pixels, size), _enlarged(incoming, size), share)
+
+    def _finish_fade(self) -> None:
+        assert self._next_model is not None
+        old, self.model, self._next_model = self.model, self._next_model, None
+        old.close()
+        self._tell("model", state="shown", name=self.model.name)
+
+    def _write_meters(self, started: float, made: float) -> None:
+        meter = self._link.meter
+        self._count += 1
+        meter("time.generate")[0] += (made - started - meter("time.generate")[0]) * 0.1
+        if self._last_made:
+            self._interval += (made - self._last_made - self._interval) * 0.05
+            meter("picture.rate")[0] = 1.0 / max(self._interval, 1e-6)
+        else:
+            self._interval = 1.0 / self._governor.highest_rate
+        self._last_made = made
+        meter("picture.count")[0] = self._count
+
+
+def _enlarged(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Repeat pixels up to a power-of-two multiple; a fade hides the blocks."""
+    factor = size // len(pixels)
+    return pixels if factor == 1 else pixels.repeat(factor, 0).repeat(factor, 1)
+
+
+def _mix(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """(1 − share) · one + share · other in 8-bit steps, uint8 [H, W, 3]."""
+    weight = round(share * 256)
+    mixed = one.astype(np.uint16) * (256 - weight) + other.astype(np.uint16) * weight + 128
+    return (mixed >> 8).astype(np.uint8)

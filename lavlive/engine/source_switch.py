@@ -1,0 +1,105 @@
+"""The source that an engine listens to, and the change to another one.
+
+Opening a device may take seconds, and a bad driver may never return: that happens in a thread of its own,
+while the engine goes on with what it has.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from lavlive.audio.sources import Source, SourceSpec, open_source
+from lavlive.engine.mailbox import Mailbox
+from lavlive.errors import LavliveError
+
+_LOOK_SECONDS = 0.5
+
+
+class SourceSwitch:
+    """Owns the source.
+
+    Args:
+        spec: what to listen to at first.
+        tell: takes events for the stage.
+
+    Attributes:
+        on_change: takes another source as soon as its sound comes; the old one is stopped after it.
+    """
+
+    def __init__(self, spec: SourceSpec, tell: Callable[..., None]) -> None:
+        self.on_change: Callable[[Source], None] = lambda _: None
+        self._listening = (open_source(spec), spec)
+        self._told: tuple[Source, str] | None = None
+        self._tell = tell
+        self._wanted: Mailbox[SourceSpec] = Mailbox()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="source switch", daemon=True)
+
+    @property
+    def source(self) -> Source:
+        """What is listened to now."""
+        return self._listening[0]
+
+    def start(self, resumed: bool) -> None:
+        """Let sound come.
+
+        Args:
+            resumed: this is the middle of a show: come back at once and wait for a device that is away.
+
+        Raises:
+            SourceError: at the beginning of a show the device or track cannot be opened.
+        """
+        if not resumed:
+            self.source.start()
+        self._thread.start()
+
+    def change(self, spec: SourceSpec) -> None:
+        """Open another source and listen to it; what cannot be opened is told, and changes nothing."""
+        self._wanted.put(spec)
+
+    def step(self) -> None:
+        """Tell what happened to the source, and which device it turned out to be."""
+        source, spec = self._listening
+        for event in source.events():
+            self._tell("source", state=event.kind, text=event.text)
+        if source.address and (source, source.address) != self._told:
+            self._told = source, source.address
+            self._tell("opened", source=_found(spec, source.address).to_json())
+
+    def stop(self) -> None:
+        """Let go of the device."""
+        self._ending.set()
+        self.source.stop()
+
+    def _run(self) -> None:
+        if self.source.state == "idle":
+            self.source.start(wait_for_device=True)
+        while not self._ending.is_set():
+            spec = self._wanted.take(_LOOK_SECONDS)
+            if spec is not None:
+                self._open(spec)
+
+    def _open(self, spec: SourceSpec) -> None:
+        source = open_source(spec)
+        try:
+            source.start()
+        except LavliveError as error:
+            self._refuse(spec, str(error))
+        except Exception as error:  # whatever a driver raises, the old source goes on
+            self._refuse(spec, f"{type(error).__name__}: {error}")
+        else:
+            old = self.source
+            self._listening = source, spec
+            self.on_change(source)
+            self._tell("source", state="running", text=f"Listening to {source.name}")
+            old.stop()
+
+    def _refuse(self, spec: SourceSpec, text: str) -> None:
+        self._tell("source", state="refused", text=text, source=spec.to_json())
+
+
+def _found(spec: SourceSpec, address: str) -> SourceSpec:
+    """The description that means the device which was found, and no other."""
+    return replace(spec, name=address) if spec.kind in ("input", "loopback") else spec

@@ -1,0 +1,1 @@
+"""Between stage and engine: shared memory, and the supervisor that keeps an engine running."""

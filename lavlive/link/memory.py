@@ -1,0 +1,382 @@
+"""What the stage and the engine share: picture slots, one parameter block, one block of meters.
+
+All of it lies in one block of shared memory that the stage creates and outlives every engine with.
+Nobody waits for anybody: each part has one writer, and a reader that meets a half-written value
+takes the one before. Commands and events, which must not be lost, travel as JSON lines through the
+engine's standard input and output instead.
+
+    part          writer    reader    rule
+    pictures      engine    stage     newest wins; a slot is never written while it is the newest
+    sound         engine    stage     a ring of the last seconds, for the recorder
+    parameters    stage     engine    newest wins
+    meters        engine    stage     single numbers, each whole
+
+Every time is in seconds of `time.perf_counter`, which both processes share.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker, shared_memory
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from lavlive.diagnosis.signs import LENGTHS, Signs
+from lavlive.parameters import TABLE
+
+MAX_RESOLUTION = 1024
+SLOTS = 4
+SOUND_FRAMES = 1 << 18
+"""Length of the sound ring: 5 s at 48 kHz, 1.4 s at 192 kHz."""
+
+METERS: dict[str, int] = {
+    "engine.heartbeat": 1,
+    "engine.started": 1,
+    "audio.rate": 1,
+    "audio.channels": 1,
+    "audio.level": 1,
+    "audio.peak": 1,
+    "audio.clipped": 1,
+    "audio.invalid": 1,
+    "audio.offset": 1,
+    "audio.silent": 1,
+    "audio.xruns": 1,
+    "audio.dropped": 1,
+    "audio.waveform": 256,
+    "audio.spectrum": 64,
+    "audio.onset": 1,
+    "audio.chroma": 12,
+    "latent.hops": 1,
+    "latent.invalid": 1,
+    "latent.parameter_revision": 1,
+    "latent.motion": 3,
+    "latent.deviation": 3,
+    "latent.histogram": 32,
+    "time.capture": 1,
+    "time.encode": 1,
+    "time.map": 1,
+    "time.smooth": 3,
+    "time.generate": 1,
+    "time.hand_over": 1,
+    "picture.rate": 1,
+    "picture.count": 1,
+    "picture.limited": 1,
+    "picture.change": 1,
+    **{f"diagnosis.{name}": length for name, length in LENGTHS.items()},
+}
+"""Name and length of every meter; seconds, hertz and counts, as the name says."""
+
+
+class Journey(NamedTuple):
+    """When a picture's newest hop passed the stages of the engine, in seconds; 0 where nobody looked."""
+
+    encode_began: float = 0.0
+    encoded: float = 0.0
+    latent_ready: float = 0.0
+    generate_began: float = 0.0
+
+
+UNTIMED = Journey()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image of the generator with the times that it has seen.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], sRGB; a copy that belongs to the reader.
+        sequence: grows by one with every picture of one link, over restarts of the engine too.
+        captured: capture time of the newest sample behind it.
+        made: when the engine finished it.
+        parameter_revision: the newest revision of the parameters that it was made with.
+        journey: what the bench splits the latency by.
+    """
+
+    pixels: np.ndarray
+    sequence: int
+    captured: float
+    made: float
+    parameter_revision: int
+    journey: Journey = UNTIMED
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A stretch of the source's sound.
+
+    Attributes:
+        samples: float32 [frames, 2]; a copy that belongs to the reader.
+        rate: frames per second.
+        position: number of frames before and including the last one, since the engine began.
+        captured: capture time of the last frame.
+    """
+
+    samples: np.ndarray
+    rate: int
+    position: int
+    captured: float
+
+
+_SLOT_HEADER = np.dtype(
+    [
+        ("sequence", "<i8"),
+        ("height", "<i8"),
+        ("width", "<i8"),
+        ("captured", "<f8"),
+        ("made", "<f8"),
+        ("parameter_revision", "<i8"),
+        ("journey", "<f8", (len(Journey._fields),)),
+    ]
+)
+_BLOCK = np.dtype(
+    [
+        ("version", "<i8"),
+        ("newest", "<i8"),
+        ("slots", _SLOT_HEADER, (SLOTS,)),
+        ("sound_rate", "<i8"),
+        ("sound_position", "<i8"),
+        ("sound_captured", "<f8"),
+        ("sound", "<f4", (SOUND_FRAMES, 2)),
+        ("parameter_version", "<i8"),
+        ("parameter_revision", "<i8"),
+        ("parameters", "<f8", (len(TABLE),)),
+        ("meters", [(name, "<f8", (length,)) for name, length in METERS.items()]),
+    ]
+)
+_PIXELS_AT = (_BLOCK.itemsize + 4095) // 4096 * 4096
+_SLOT_BYTES = MAX_RESOLUTION * MAX_RESOLUTION * 3
+_LAYOUT_VERSION = _BLOCK.itemsize * 1000 + len(METERS)
+_BEING_WRITTEN = -1
+_PREFIX = "lavlive-"
+_BLOCKS = Path("/dev/shm")
+"""Where Linux shows shared memory as files. Elsewhere blocks cannot be listed, or go with their users."""
+_NEW_SECONDS = 10.0
+
+
+def _hold(name: str) -> BinaryIO | None:
+    """Mark a block as in use until the file is closed, or this process ends however it may; Linux only."""
+    if sys.platform != "linux":
+        return None
+    import fcntl
+
+    with suppress(OSError):
+        file = (_BLOCKS / name).open("rb")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        return file
+    return None
+
+
+def _remove_abandoned() -> None:
+    """Remove blocks whose stage was killed together with all that would have removed them."""
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    for path in _BLOCKS.glob(f"{_PREFIX}*"):
+        with suppress(OSError), path.open("rb") as file:
+            if time.time() - path.stat().st_mtime < _NEW_SECONDS:
+                # Its stage may be about to mark it.
+                continue
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+def _open_untracked(name: str) -> shared_memory.SharedMemory:
+    """Open a block without handing it to this process's tracker, which would delete it at our exit."""
+    if sys.version_info >= (3, 13):
+        return shared_memory.SharedMemory(name=name, track=False)
+    register = resource_tracker.register
+    resource_tracker.register = lambda *_: None
+    try:
+        return shared_memory.SharedMemory(name=name)
+    finally:
+        resource_tracker.register = register
+
+
+class Link:
+    """The shared block, as either process sees it. A context manager; `close` lets go of it."""
+
+    def __init__(self, memory: shared_memory.SharedMemory, owner: bool, held: BinaryIO | None = None) -> None:
+        self._memory = memory
+        self._owner = owner
+        self._held = held
+        self._block = np.ndarray((), _BLOCK, memory.buf)
+        self._pixels = np.ndarray((SLOTS, _SLOT_BYTES), np.uint8, memory.buf, _PIXELS_AT)
+        self._slots = self._block["slots"]
+        self._meters = self._block["meters"]
+
+    @classmethod
+    def create(cls) -> Link:
+        """Make a new block (the stage does), and remove those of stages that were killed."""
+        _remove_abandoned()
+        name, size = f"{_PREFIX}{secrets.token_hex(6)}", _PIXELS_AT + SLOTS * _SLOT_BYTES
+        memory = shared_memory.SharedMemory(name, create=True, size=size)
+        link = cls(memory, owner=True, held=_hold(memory.name))
+        link._block["version"] = _LAYOUT_VERSION
+        link._block["newest"] = -1
+        return link
+
+    @classmethod
+    def attach(cls, name: str) -> Link:
+        """Open the block that a stage made (the engine does).
+
+        Raises:
+            ValueError: the block was made by another version of lavlive.
+        """
+        link = cls(_open_untracked(name), owner=False)
+        if link._block["version"] != _LAYOUT_VERSION:
+            link.close()
+            raise ValueError(f"The link {name} was made by another version of lavlive.")
+        return link
+
+    @property
+    def name(self) -> str:
+        """What `attach` takes."""
+        return self._memory.name
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the memory; the owner's call removes it."""
+        del self._block, self._pixels, self._slots, self._meters
+        self._memory.close()
+        if self._owner:
+            self._memory.unlink()
+        if self._held is not None:
+            self._held.close()
+
+    # Pictures
+
+    def write_picture(
+        self,
+        pixels: np.ndarray,
+        captured: float,
+        made: float,
+        parameter_revision: int,
+        journey: Journey = UNTIMED,
+    ) -> int:
+        """Publish a picture, uint8 [H, W, 3], at most 1024 x 1024; returns its sequence number."""
+        height, width, _ = pixels.shape
+        newest = int(self._block["newest"])
+        sequence = int(self._slots[newest]["sequence"]) + 1 if newest >= 0 else 1
+        index = (newest + 1) % SLOTS
+        slot = self._slots[index]
+        slot["sequence"] = _BEING_WRITTEN
+        slot["height"], slot["width"] = height, width
+        slot["captured"], slot["made"] = captured, made
+        slot["parameter_revision"] = parameter_revision
+        slot["journey"] = journey
+        self._pixels[index, : height * width * 3] = pixels.reshape(-1)
+        slot["sequence"] = sequence
+        self._block["newest"] = index
+        return sequence
+
+    @property
+    def newest_sequence(self) -> int:
+        """Sequence number of the newest picture, 0 before the first."""
+        newest = int(self._block["newest"])
+        return int(self._slots[newest]["sequence"]) if newest >= 0 else 0
+
+    def read_picture(self, after: int = 0) -> Picture | None:
+        """The newest picture if its sequence number is above `after`, else None."""
+        for _ in range(SLOTS):
+            newest = int(self._block["newest"])
+            if newest < 0:
+                return None
+            slot = self._slots[newest].copy()
+            sequence = int(slot["sequence"])
+            height, width = int(slot["height"]), int(slot["width"])
+            if sequence == _BEING_WRITTEN:
+                continue
+            if sequence <= after:
+                return None
+            pixels = self._pixels[newest, : height * width * 3].reshape(height, width, 3).copy()
+            if int(self._slots[newest]["sequence"]) == sequence:
+                return Picture(
+                    pixels,
+                    sequence,
+                    float(slot["captured"]),
+                    float(slot["made"]),
+                    int(slot["parameter_revision"]),
+                    Journey(*slot["journey"].tolist()),
+                )
+        return None
+
+    # Sound
+
+    def write_sound(self, samples: np.ndarray, rate: int, captured: float) -> None:
+        """Append float32 [frames, channels]; mono is doubled, further channels are left out."""
+        stereo = samples[-SOUND_FRAMES:, [0, min(1, samples.shape[1] - 1)]]
+        start = (int(self._block["sound_position"]) + len(samples) - len(stereo)) % SOUND_FRAMES
+        first = min(len(stereo), SOUND_FRAMES - start)
+        self._block["sound"][start : start + first] = stereo[:first]
+        self._block["sound"][: len(stereo) - first] = stereo[first:]
+        self._block["sound_rate"] = rate
+        self._block["sound_captured"] = captured
+        self._block["sound_position"] += len(samples)
+
+    def read_sound(self, after: int) -> Sound | None:
+        """What came after position `after`, at most what the ring holds; None if nothing did.
+
+        A position below `after` means that a new engine began to count; read again from 0.
+        """
+        position = int(self._block["sound_position"])
+        frames = min(position - after, SOUND_FRAMES // 2)
+        if frames <= 0:
+            return None
+        index = np.arange(position - frames, position) % SOUND_FRAMES
+        return Sound(
+            self._block["sound"][index],
+            int(self._block["sound_rate"]),
+            position,
+            float(self._block["sound_captured"]),
+        )
+
+    # Parameters
+
+    def write_parameters(self, numbers: np.ndarray, revision: int) -> None:
+        """Publish the values of all parameters, float64 in the table's order."""
+        self._block["parameter_version"] += 1
+        self._block["parameters"] = numbers
+        self._block["parameter_revision"] = revision
+        self._block["parameter_version"] += 1
+
+    def read_parameters(self) -> tuple[np.ndarray, int] | None:
+        """The newest values and their revision, or None while they are being written."""
+        before = int(self._block["parameter_version"])
+        numbers = self._block["parameters"].copy()
+        revision = int(self._block["parameter_revision"])
+        if before % 2 or int(self._block["parameter_version"]) != before:
+            return None
+        return numbers, revision
+
+    # Meters
+
+    def meter(self, name: str) -> np.ndarray:
+        """A meter's values, float64 [length]: the engine writes into it, the stage copies from it."""
+        values = self._meters[name]
+        assert isinstance(values, np.ndarray)
+        return values
+
+    def number(self, name: str) -> float:
+        """The present value of a meter of length one."""
+        return float(self._meters[name][0])
+
+    def write_signs(self, signs: Signs) -> None:
+        """Publish the meters of the failure signatures."""
+        for name, values in signs.numbers().items():
+            self._meters[f"diagnosis.{name}"][:] = values
+
+    def read_signs(self) -> Signs:
+        """The newest meters of the failure signatures; `heard` is 0 before the first."""
+        return Signs.of({name: self._meters[f"diagnosis.{name}"] for name in LENGTHS})

@@ -1,0 +1,1 @@
+"""The stage's loop: hands in, parameters out, pictures in, the canvas out."""

@@ -1,0 +1,368 @@
+"""The stage's main loop: joins controls, engine and output, once per display frame.
+
+    controls ─► values ─► link ─► engine
+                                    │
+    recorder ◄─ canvas ◄─ output ◄──┴─ newest picture
+
+It never imports torch, and no step of it waits for the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lavlive.control.actions import Action
+from lavlive.control.control import Control
+from lavlive.control.looks.presets import Preset
+from lavlive.control.looks.state import ShowState, StateKeeper
+from lavlive.diagnosis.assist import Assist
+from lavlive.errors import DisplayError, LavliveError
+from lavlive.link.memory import Link, Picture
+from lavlive.link.supervisor import Event, Supervisor
+from lavlive.parameters import Values
+from lavlive.resources import return_memory
+from lavlive.show.notices import Notices
+from lavlive.stage.output.base import CloseRequested, KeyPressed, MonitorLost, MonitorReturned, Output
+from lavlive.stage.recording.recorder import LiveRecorder
+from lavlive.stage.recording.sound_tap import SoundTap
+
+if TYPE_CHECKING:
+    from lavlive.stage.panel.panel import Panel
+    from lavlive.stage.panel.window import PanelWindow
+
+BLIND_SECONDS = 5.0
+"""A stage that has shown nothing for so long ends: its next start goes on where it was."""
+_FAILED_SECONDS = 6.0
+"""How long a part has to be well before the operator no longer reads that it failed."""
+_PANEL_SECONDS = 1 / 30
+
+
+@dataclass(slots=True)
+class Latency:
+    """Sound to presented picture, seconds: from the capture of the newest sample behind a picture to its
+    presentation. The smoothing's deliberate delay is not in it.
+    """
+
+    seconds: float = 0.0
+
+    def take(self, picture: Picture, presented: float) -> None:
+        """Follow the newest measurement with a time constant of some twenty pictures."""
+        newest = presented - picture.captured
+        self.seconds += (newest - self.seconds) * (0.05 if self.seconds else 1.0)
+
+
+class Show:
+    """One running show. All parts are given open; whoever made them closes them."""
+
+    def __init__(
+        self,
+        link: Link,
+        supervisor: Supervisor,
+        control: Control,
+        output: Output,
+        notices: Notices,
+        recorder: LiveRecorder | None = None,
+        models: list[Path] | None = None,
+        keeper: StateKeeper | None = None,
+    ) -> None:
+        self.link = link
+        self.supervisor = supervisor
+        self.control = control
+        self.assist = Assist()
+        self.output = output
+        self.notices = notices
+        self.latency = Latency()
+        self.pictures_shown = 0
+        self.newest_picture: Picture | None = None
+        self.panel: PanelWindow | None = None
+        self.done = False
+        self.recorder = recorder
+        self._tap = SoundTap(link)
+        self._models = models or []
+        self._keeper = keeper
+        self._sequence = 0
+        self._published = -1
+        self._panel: Panel | None = None
+        self._panel_drawn = 0.0
+        self._safe = False
+        self._failed: dict[str, float] = {}
+        self._seen = False
+        self._blind_since: float | None = None
+
+    def step(self, now: float) -> None:
+        """Everything that happens in one frame.
+
+        Raises:
+            LavliveError: the show cannot begin, as `Supervisor.step` says.
+            Exception: whatever kept the output from showing anything for `BLIND_SECONDS`.
+        """
+        with self._guarded("controls", now):
+            self._take_hands(now)
+        with self._guarded("parameters", now):
+            self._publish(now)
+        for told in self.supervisor.step(now):
+            with self._guarded("engine's events", now):
+                self._take_engine_event(told, now)
+        self._present(now)
+        with self._guarded("recorder", now):
+            self._record(now)
+        with self._guarded("panel", now):
+            self._draw_panel(now)
+        with self._guarded("state", now):
+            self._keep_state(now)
+
+    @contextlib.contextmanager
+    def _guarded(self, part: str, now: float) -> Iterator[None]:
+        """Go on without a part of the stage that fails, and tell the operator as long as it does."""
+        try:
+            yield
+        except LavliveError as error:
+            self.notices.tell(str(error), now)
+        except Exception as error:  # the audience must not suffer from anything but the picture itself
+            if part not in self._failed:
+                traceback.print_exc()
+            self._failed[part] = now
+            text = f"The {part} failed: {type(error).__name__}: {error}"
+            self.notices.raise_condition(f"{part} failed", text, now)
+        else:
+            if now - self._failed.get(part, now) > _FAILED_SECONDS:
+                del self._failed[part]
+                self.notices.clear(f"{part} failed")
+
+    def _take_hands(self, now: float) -> None:
+        for event in self.output.poll():
+            self._take_output_event(event, now)
+        self._apply_hands(now)
+        for line in self.control.notices():
+            self.notices.tell(line, now)
+
+    def _present(self, now: float) -> None:
+        picture = self.link.read_picture(after=self._sequence)
+        if picture is not None:
+            self.newest_picture = picture
+            self._sequence = picture.sequence
+            self.pictures_shown += 1
+        try:
+            self.output.present(picture, self.control.values, now, self.status(), self.notices.badge(now))
+        except Exception:  # a driver that fails for a moment must not close the window
+            if self._blind_since is None:
+                traceback.print_exc()
+                self._blind_since = now
+            if not self._seen or now - self._blind_since > BLIND_SECONDS:
+                raise
+            return
+        self._seen, self._blind_since = True, None
+        if picture is not None:
+            self.latency.take(picture, time.perf_counter())
+            self.control.latency = self.latency.seconds
+
+    def listen(self) -> None:
+        """Apply what hands did since the last frame, if they did anything: it need not wait for the next."""
+        if not self.control.stirred:
+            return
+        now = time.perf_counter()
+        with self._guarded("controls", now):
+            self._apply_hands(now)
+            self._publish(now)
+
+    def _apply_hands(self, now: float) -> None:
+        for action in self.control.step(now):
+            self._act(action, now)
+
+    def picture_waits(self) -> bool:
+        """Whether a picture was made that has not been shown."""
+        return self.link.newest_sequence > self._sequence
+
+    def state(self, clean: bool = False) -> ShowState:
+        """What a show needs to go on where it is."""
+        settings = self.supervisor.settings
+        state = self.control.state(settings.source.to_json(), settings.model, clean)
+        return replace(state, encoder=settings.encoder, learned=settings.learned)
+
+    def status(self) -> str:
+        """One line for the window's title."""
+        number = self.link.number
+        return (
+            f"lavlive  {number('picture.rate'):.0f} pictures/s  "
+            f"{self.latency.seconds * 1000:.0f} ms  {number('audio.xruns'):.0f} xruns"
+        )
+
+    def stages(self) -> list[tuple[str, float]]:
+        """Seconds that each stage takes, in the order of the path."""
+        number = self.link.number
+        return [(name, number(f"time.{name}")) for name in ("encode", "map", "generate")]
+
+    def flash_held_back(self) -> float:
+        """How much of the last change the flash limiter held back, 0 to 1."""
+        return self.output.held_back
+
+    def toggle_panel(self) -> None:
+        """Open the operator's panel, or close it."""
+        if self.panel is not None:
+            self.close_panel()
+            return
+        from lavlive.stage.panel.panel import Panel
+        from lavlive.stage.panel.window import PanelWindow
+
+        try:
+            self._panel = Panel(self)
+            self.panel = PanelWindow(self._panel.draw, self._panel.close)
+        except DisplayError as error:
+            self.notices.tell(str(error), time.perf_counter())
+
+    def close_panel(self) -> None:
+        """Close the panel, if it is open."""
+        panel, self.panel = self.panel, None
+        if panel is not None:
+            panel.close()
+
+    def _learn(self, now: float) -> None:
+        """Learn a control for the parameter that the panel points to, or stop learning."""
+        pointed = self._panel.pointed if self._panel is not None else None
+        if self.control.learning is not None:
+            self.control.cancel_learn()
+        elif pointed is None:
+            self.notices.tell("Point to a parameter in the panel (Tab), then press L", now)
+        else:
+            try:
+                self.control.learn(pointed)
+                self.notices.tell(f"Move a control for {pointed}", now)
+            except LavliveError as error:
+                self.notices.tell(str(error), now)
+
+    def _draw_panel(self, now: float) -> None:
+        if self.panel is None:
+            return
+        for key in self.panel.poll():
+            self.control.press(key.name, key.modifiers)
+        if self.panel.should_close:
+            self.close_panel()
+        elif now - self._panel_drawn >= _PANEL_SECONDS:
+            self._panel_drawn = now
+            try:
+                self.panel.present(now)
+            except Exception as error:  # the audience must not suffer from the operator's view
+                traceback.print_exc()
+                self.close_panel()
+                self.notices.tell(f"The panel failed and was closed: {error}", now)
+
+    def _keep_state(self, now: float) -> None:
+        # A show that never came about, for want of its device or model, is nothing to go on with.
+        if self._keeper is None or not self.pictures_shown:
+            return
+        self._keeper.step(self.state(), now)
+        if self._keeper.problem is None:
+            self.notices.clear("state")
+        else:
+            self.notices.raise_condition("state", self._keeper.problem, now)
+
+    def _publish(self, now: float) -> None:
+        values = self.control.values.numbers
+        numbers = self.assist.step(self.control.numbers(now), values, self.link.read_signs(), now)
+        revision = self.control.revision + self.assist.revision
+        if revision != self._published:
+            self._published = revision
+            self.link.write_parameters(numbers, self._published)
+
+    def _take_output_event(self, event: object, now: float) -> None:
+        match event:
+            case CloseRequested():
+                self.done = True
+            case KeyPressed(name=name, modifiers=modifiers):
+                self.control.press(name, modifiers)
+            case MonitorLost(name=name):
+                self.notices.raise_condition(
+                    "monitor", f"Monitor {name} is gone: the picture waits for it", now
+                )
+            case MonitorReturned():
+                self.notices.clear("monitor")
+
+    def _act(self, action: Action, now: float) -> None:
+        match action.name:
+            case "quit":
+                self.done = True
+            case "fullscreen":
+                self.output.toggle_fullscreen()
+            case "panel":
+                self.toggle_panel()
+            case "learn":
+                self._learn(now)
+            case "preset.loaded":
+                self.notices.tell(action.argument, now)
+            case "model.next" | "model.previous":
+                self._change_model(1 if action.name == "model.next" else -1, now)
+
+    def _change_model(self, direction: int, now: float) -> None:
+        if not self._models:
+            self.notices.tell("One model only: start with --model FOLDER for a bank of them", now)
+            return
+        current = self.supervisor.settings.model
+        names = [str(path) for path in self._models]
+        index = names.index(current) + direction if current in names else 0
+        self.load_model(names[index % len(names)])
+
+    def load_model(self, path: str | None) -> None:
+        """Load another model beside the running one, then fade to it."""
+        fade = self.control.values.number("show.swap_fade")
+        self.supervisor.send({"do": "model", "model": path, "fade": fade})
+
+    def _take_engine_event(self, told: Event, now: float) -> None:
+        notices = self.notices
+        match told:
+            case {"event": "ready"}:
+                notices.clear("engine")
+                for name in told["untrained"]:
+                    notices.tell(f"{name}: untrained placeholder", now)
+                for note in told["notes"]:
+                    notices.tell(note, now)
+                # Of the engine before, if there was one.
+                return_memory()
+            case {"event": "restarted"}:
+                self._take_restart(told, now)
+            case {"event": "opened"}:
+                notices.clear("source")
+            case {"event": "source", "state": "lost", "text": text}:
+                notices.raise_condition("source", text, now)
+            case {"event": "source", "state": state, "text": text}:
+                if state == "running":
+                    notices.clear("source")
+                notices.tell(text, now)
+            case {"event": "model", "state": "refused" | "loading", "text": text}:
+                notices.tell(text, now)
+            case {"event": "model", "state": "shown", "name": name}:
+                notices.tell(f"Model {name}", now)
+            case {"event": "governor", "limiting": True}:
+                notices.raise_condition("governor", "The machine is busy: fewer pictures a second", now)
+            case {"event": "governor"}:
+                notices.clear("governor")
+            case {"event": "notice" | "failing" | "refused", "text": text}:
+                notices.tell(text, now)
+
+    def _take_restart(self, told: Event, now: float) -> None:
+        """Say why the pictures stand still; in safe mode begin again with the default look, too."""
+        self.notices.raise_condition("engine", f"Starting the engine again: {told['reason']}", now)
+        if told["stepped_down"]:
+            self.notices.raise_condition("memory", "Out of memory: the CPU makes the pictures", now)
+        if told["safe"] and not self._safe:
+            self._safe = True
+            self.notices.raise_condition("safe", "Safe mode: bundled models on the CPU, default look", now)
+            default = Preset("", "", None, Values().saved(), {})
+            self.control.looks.recall(default, now, seconds=0.0)
+
+    def _record(self, now: float) -> None:
+        if self.recorder is None:
+            return
+        # The first picture starts the recording, so that it does not begin with a wait.
+        if self.pictures_shown and self.recorder.wants(now):
+            self.recorder.picture(self.output.read_canvas(), now)
+        heard = self._tap.read()
+        if heard is not None:
+            self.recorder.sound(*heard)
+        if self.recorder.error is not None:
+            self.notices.raise_condition("recorder", self.recorder.error, now)

@@ -1,0 +1,1 @@
+"""Where the canvas is shown: a window, a whole monitor, or nowhere."""

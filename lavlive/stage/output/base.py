@@ -1,0 +1,163 @@
+"""What every output can do, what it is asked for, and the lookup of outputs by name.
+
+An output is where pictures are shown: a window on a projector, or a canvas in memory that only a
+recording sees. Both have the same surface, so the show does not know which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+
+from lavlive.errors import DisplayError
+from lavlive.link.memory import Picture
+from lavlive.parameters import Value
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """What an output is opened with.
+
+    Attributes:
+        width, height: size of the window in screen coordinates; of the canvas when headless.
+        fullscreen: whether to begin in full screen.
+        monitor: index or (part of the) name of the monitor for full screen; None for the primary one.
+        canvas: width and height of the canvas in pixels; None follows the window.
+        vsync: whether `present` waits for the display.
+        visible: whether the window may be seen (tests and benchmarks hide it).
+    """
+
+    width: int = 1280
+    height: int = 720
+    fullscreen: bool = False
+    monitor: int | str | None = None
+    canvas: tuple[int, int] | None = None
+    vsync: bool = True
+    visible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A key went down: a lower-case name (``f``, ``7``, ``space``, ``tab``, ``f5``) and its modifiers.
+
+    `modifiers` holds any of ``shift``, ``ctrl``, ``alt``, ``super``.
+    """
+
+    name: str
+    modifiers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """The user or the system asks the window to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resized:
+    """The drawable surface has a new size in pixels."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorLost:
+    """The full-screen monitor went away; the window hides until it returns."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorReturned:
+    """The full-screen monitor is back, and so is the window."""
+
+    name: str
+
+
+Event = KeyPressed | CloseRequested | Resized | MonitorLost | MonitorReturned
+
+
+class Output(Protocol):
+    """Where pictures are shown. A context manager; all calls come from the main thread."""
+
+    name: str
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the user asked for the end."""
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """Width and height of the canvas in pixels."""
+
+    @property
+    def fullscreen(self) -> bool:
+        """Whether it fills a monitor."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether an audience can see it: a window that is not hidden or iconified."""
+
+    @property
+    def held_back(self) -> float:
+        """How much of the last change the flash limiter held back, 0 to 1."""
+
+    def present(
+        self,
+        picture: Picture | None,
+        values: Mapping[str, Value],
+        now: float,
+        status: str = "",
+        badge: str | None = None,
+    ) -> None:
+        """Show the newest picture.
+
+        Args:
+            picture: the newest picture, or None where nothing new came; one seen before does no harm.
+            values: the parameters; the ``show.`` group is read.
+            now: seconds of `time.perf_counter`.
+            status: one line for the operator: the window's title.
+            badge: a short notice in the corner of the window; never part of the canvas.
+        """
+
+    def poll(self) -> list[Event]:
+        """What happened since the last call; never waits."""
+
+    def toggle_fullscreen(self) -> None:
+        """Between a window and full screen."""
+
+    def read_canvas(self) -> np.ndarray:
+        """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
+
+    def close(self) -> None:
+        """Let go of window and memory; a second call does nothing."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+OUTPUTS = ("window", "headless")
+
+
+def open_output(name: str, settings: OutputSettings | None = None) -> Output:
+    """Open the output of that name, ``window`` or ``headless``.
+
+    Raises:
+        DisplayError: no such output, no display, no such monitor, or no OpenGL 3.3.
+    """
+    settings = settings or OutputSettings()
+    match name:
+        case "window":
+            from lavlive.stage.output.window import WindowOutput
+
+            return WindowOutput(settings)
+        case "headless":
+            from lavlive.stage.output.headless import HeadlessOutput
+
+            return HeadlessOutput(settings)
+        case _:
+            raise DisplayError(f"There is no output {name!r}; use one of {', '.join(OUTPUTS)}.")

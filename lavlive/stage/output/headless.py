@@ -1,0 +1,150 @@
+"""An output without a display: the canvas in memory, by the same mathematics as the shaders.
+
+Nothing is drawn until somebody reads the canvas, so a show that nobody records costs nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+
+from lavlive.link.memory import Picture
+from lavlive.parameters import Value
+from lavlive.stage.canvas.light import to_encoded, to_linear
+from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
+from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
+from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
+from lavlive.stage.output.base import Event, OutputSettings
+
+_SAMPLES_PER_CELL = 4
+
+
+class MemoryCanvas:
+    """The canvas of `canvas.Canvas`, computed with numpy: uint8 [H, W, 3] of a fixed size."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self.held_back = 0.0
+        self._mixer = Mixer()
+        self._limiter = FlashLimiter()
+        self._newest = IDLE.astype(np.float32) / 255.0
+        self._before = self._seen = self._newest
+        self._shown = np.zeros((size[1], size[0], 3), np.float32)
+        self._pending: tuple[Mix, str, bool, float] | None = None
+
+    def draw(self, picture: Picture | None, values: Mapping[str, Value], now: float) -> None:
+        """Note what is to be seen at `now`; `read` draws it."""
+        mix = self._mixer.step(picture, values, now)
+        if mix.new is not None:
+            self._before, self._newest = self._seen, mix.new.astype(np.float32) / 255.0
+            if self._before.shape != self._newest.shape:
+                self._before = _resized(self._before, self._newest.shape[:2])
+        self._seen = self._newest
+        if mix.position < 1.0:
+            self._seen = self._before + np.float32(mix.position) * (self._newest - self._before)
+        self._pending = mix, str(values["show.scaling"]), bool(values["show.flash_limit"]), now
+
+    def read(self) -> np.ndarray:
+        """The canvas as shown, uint8 [H, W, 3], first row on top."""
+        if self._pending is not None:
+            mix, scaling, limit, now = self._pending
+            self._pending = None
+            self._limit(self._placed(mix, scaling), limit, now)
+        return np.rint(self._shown * 255.0).astype(np.uint8)
+
+    def _placed(self, mix: Mix, scaling: str) -> np.ndarray:
+        height, width, _ = self._seen.shape
+        extent = picture_extent(scaling, (width, height), self.size)
+        across = _matrix(width, self.size[0], extent[0], mix.zoom, mix.drift[0])
+        down = _matrix(height, self.size[1], extent[1], mix.zoom, mix.drift[1])
+        planes = np.ascontiguousarray(self._seen.transpose(2, 0, 1)) @ across.T
+        lines = np.ascontiguousarray(planes.transpose(1, 2, 0)).reshape(height, -1)
+        placed: np.ndarray = (down @ lines).reshape(len(down), -1, 3)
+        np.clip(placed, 0.0, 1.0, out=placed)
+        placed *= np.float32(mix.light)
+        return placed
+
+    def _limit(self, wanted: np.ndarray, limit: bool, now: float) -> None:
+        factor = self._limiter.step(_cells(wanted), now, limit)
+        self.held_back = 1.0 - factor
+        if factor == 1.0:
+            self._shown = wanted
+            return
+        shown = to_linear(self._shown)
+        self._shown = to_encoded(shown + np.float32(factor) * (to_linear(wanted) - shown))
+
+
+@lru_cache(maxsize=8)
+def _matrix(source: int, target: int, extent: float, zoom: float, drift: float) -> np.ndarray:
+    return scaling_matrix(source, target, extent, zoom, drift)
+
+
+def _resized(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    rows = np.arange(shape[0]) * pixels.shape[0] // shape[0]
+    columns = np.arange(shape[1]) * pixels.shape[1] // shape[1]
+    return pixels[rows[:, None], columns]
+
+
+def _cells(canvas: np.ndarray) -> np.ndarray:
+    """Mean linear light of each cell of the limiter's grid, from evenly spread samples of the canvas."""
+    height, width, _ = canvas.shape
+    rows = (np.arange(ROWS * _SAMPLES_PER_CELL) + 0.5) * height / (ROWS * _SAMPLES_PER_CELL)
+    columns = (np.arange(COLUMNS * _SAMPLES_PER_CELL) + 0.5) * width / (COLUMNS * _SAMPLES_PER_CELL)
+    samples = to_linear(canvas[rows.astype(int)[:, None], columns.astype(int)])
+    return samples.reshape(ROWS, _SAMPLES_PER_CELL, COLUMNS, _SAMPLES_PER_CELL, 3).mean(axis=(1, 3))
+
+
+class HeadlessOutput:
+    """The output ``headless``: never seen, never closed by a user."""
+
+    name = "headless"
+    should_close = False
+    fullscreen = False
+    shown = False
+
+    def __init__(self, settings: OutputSettings) -> None:
+        self._canvas = MemoryCanvas(settings.canvas or (settings.width, settings.height))
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """Width and height of the canvas in pixels."""
+        return self._canvas.size
+
+    @property
+    def held_back(self) -> float:
+        """How much of the last change the flash limiter held back, 0 to 1."""
+        return self._canvas.held_back
+
+    def present(
+        self,
+        picture: Picture | None,
+        values: Mapping[str, Value],
+        now: float,
+        status: str = "",
+        badge: str | None = None,
+    ) -> None:
+        """Take the newest picture; status and badge have nobody to read them."""
+        self._canvas.draw(picture, values, now)
+
+    def poll(self) -> list[Event]:
+        """Nothing ever happens to a canvas in memory."""
+        return []
+
+    def toggle_fullscreen(self) -> None:
+        """There is no screen to fill."""
+
+    def read_canvas(self) -> np.ndarray:
+        """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
+        return self._canvas.read()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,318 @@
+"""The output ``window``: a GLFW window, or a whole monitor, that shows the canvas."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import glfw
+import moderngl
+import numpy as np
+
+from lavlive.errors import DisplayError
+from lavlive.link.memory import Picture
+from lavlive.parameters import Value
+from lavlive.stage.canvas.canvas import Canvas
+from lavlive.stage.output.base import (
+    CloseRequested,
+    Event,
+    KeyPressed,
+    MonitorLost,
+    MonitorReturned,
+    OutputSettings,
+    Resized,
+)
+from lavlive.stage.output.font import text_image
+from lavlive.stage.output.keys import key_name, modifier_names
+from lavlive.stage.output.monitors import Monitor, MonitorWatch, Sight, find_monitor, list_monitors
+
+TITLE = "lavlive"
+MAX_CANVAS = (3840, 2160)
+SOFTWARE_CANVAS = (640, 360)
+"""The canvas's limit where the processor draws: it is needed for sound and pictures."""
+
+_SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic")
+
+_NULL: Any = None
+_errors: list[str] = []
+
+
+def _note_error(code: int, description: bytes | str) -> None:
+    text = description.decode("utf-8", "replace") if isinstance(description, bytes) else description
+    _errors.append(f"{text} (GLFW {code:#x})")
+    del _errors[:-8]
+
+
+def start_glfw() -> None:
+    """Make GLFW ready; further calls do nothing.
+
+    Raises:
+        DisplayError: there is no display.
+    """
+    glfw.set_error_callback(_note_error)
+    if not glfw.init():
+        reason = f": {_errors[-1]}" if _errors else "."
+        raise DisplayError(f"There is no display{reason} Use --headless, or set DISPLAY.")
+
+
+def display_available() -> bool:
+    """Whether a window could be opened here."""
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return False
+    try:
+        start_glfw()
+    except DisplayError:
+        return False
+    return bool(glfw.get_monitors())
+
+
+class WindowOutput:
+    """The window and its OpenGL context. All calls come from the main thread.
+
+    Attributes:
+        handle: GLFW's window.
+        context: the moderngl context; `make_current` before it is used from outside.
+        software: whether the processor draws, for want of a graphics driver; the canvas is small then.
+        overlay: called after the canvas is drawn and before it is shown, with the context current.
+    """
+
+    name = "window"
+
+    def __init__(
+        self, settings: OutputSettings, monitors: Callable[[], Sequence[Monitor]] = list_monitors
+    ) -> None:
+        start_glfw()
+        self._settings = settings
+        self._monitors = monitors
+        self._events: list[Event] = []
+        self._watch: MonitorWatch | None = None
+        self._hidden_for_monitor = False
+        self._windowed = (80, 80, settings.width, settings.height)
+        self._title = TITLE
+        self._title_changed = -1.0
+        self._badge = ""
+        self._ink: moderngl.Texture | None = None
+        self._close_reported = False
+        self.overlay: Callable[[], None] | None = None
+        wanted = find_monitor(settings.monitor, monitors())
+        self.handle = self._create_window()
+        self.make_current()
+        self.context = self._create_context()
+        renderer = str(self.context.info["GL_RENDERER"]).lower()
+        self.software = any(name in renderer for name in _SOFTWARE_RENDERERS)
+        self._canvas = Canvas(self.context, settings.canvas or self._follow_window())
+        glfw.swap_interval(1 if settings.vsync else 0)
+        glfw.set_key_callback(self.handle, self._on_key)
+        glfw.set_framebuffer_size_callback(self.handle, self._on_resize)
+        if settings.fullscreen:
+            self._enter_fullscreen(wanted)
+
+    def _create_window(self) -> Any:
+        glfw.default_window_hints()
+        glfw.window_hint(glfw.CONTEXT_VERSION_MAJOR, 3)
+        glfw.window_hint(glfw.CONTEXT_VERSION_MINOR, 3)
+        glfw.window_hint(glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE)
+        glfw.window_hint(glfw.OPENGL_FORWARD_COMPAT, glfw.TRUE)
+        glfw.window_hint(glfw.AUTO_ICONIFY, glfw.FALSE)  # a click on the panel must not close the show
+        glfw.window_hint(glfw.VISIBLE, glfw.TRUE if self._settings.visible else glfw.FALSE)
+        _errors.clear()
+        handle = glfw.create_window(self._settings.width, self._settings.height, TITLE, None, None)
+        if not handle:
+            reason = "; ".join(_errors) or "no reason given"
+            raise DisplayError(f"No window with OpenGL 3.3 can be opened: {reason}. Use --headless.")
+        return handle
+
+    def _create_context(self) -> moderngl.Context:
+        try:
+            return moderngl.create_context(require=330)
+        except Exception as error:  # moderngl has no narrower one
+            self.close()
+            raise DisplayError(f"OpenGL 3.3 is needed and cannot be had: {error}. Use --headless.") from error
+
+    def make_current(self) -> None:
+        """Make this window's OpenGL context the current one."""
+        glfw.make_context_current(self.handle)
+
+    # What it is
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the user asked for the end."""
+        return bool(glfw.window_should_close(self.handle))
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """Width and height of the canvas in pixels."""
+        return self._canvas.size
+
+    @property
+    def fullscreen(self) -> bool:
+        """Whether it fills a monitor, or will again once that is back."""
+        return self._watch is not None
+
+    @property
+    def shown(self) -> bool:
+        """Whether an audience can see it: neither hidden nor iconified."""
+        visible = glfw.get_window_attrib(self.handle, glfw.VISIBLE)
+        return bool(visible) and not glfw.get_window_attrib(self.handle, glfw.ICONIFIED)
+
+    @property
+    def held_back(self) -> float:
+        """How much of the last change the flash limiter held back, 0 to 1."""
+        return self._canvas.held_back
+
+    # Showing
+
+    def present(
+        self,
+        picture: Picture | None,
+        values: Mapping[str, Value],
+        now: float,
+        status: str = "",
+        badge: str | None = None,
+    ) -> None:
+        """Draw the canvas and show it; waits for the display when `vsync` is on and the window is seen."""
+        self.make_current()
+        if self._settings.canvas is None:
+            self._canvas.resize(self._follow_window())
+        self._canvas.draw(picture, values, now)
+        self._show_status(status, now)
+        size = glfw.get_framebuffer_size(self.handle)
+        if not self.shown or 0 in size:
+            return
+        self._canvas.show_on(self.context.screen, size)
+        if badge:
+            self._draw_badge(badge, size)
+        if self.overlay is not None:
+            self.overlay()
+        glfw.swap_buffers(self.handle)
+
+    def read_canvas(self) -> np.ndarray:
+        """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
+        self.make_current()
+        return self._canvas.read()
+
+    def _follow_window(self) -> tuple[int, int]:
+        width, height = glfw.get_framebuffer_size(self.handle)
+        if width == 0 or height == 0:  # iconified
+            return self._canvas.size
+        limit = SOFTWARE_CANVAS if self.software else MAX_CANVAS
+        shrink = max(1.0, width / limit[0], height / limit[1])
+        return round(width / shrink), round(height / shrink)
+
+    def _show_status(self, status: str, now: float) -> None:
+        title = status or TITLE
+        if title != self._title and abs(now - self._title_changed) >= 0.25:
+            self._title, self._title_changed = title, now
+            glfw.set_window_title(self.handle, title)
+
+    def _draw_badge(self, badge: str, size: tuple[int, int]) -> None:
+        if badge != self._badge or self._ink is None:
+            image = text_image(badge)
+            if self._ink is not None:
+                self._ink.release()
+            self._ink = self.context.texture(image.shape[::-1], 1, image.tobytes(), alignment=1)
+            self._ink.filter = (moderngl.NEAREST, moderngl.NEAREST)
+            self._badge = badge
+        scale = max(1, size[1] // 480)
+        self._canvas.draw_badge(self.context.screen, size, self._ink, scale)
+
+    # Events
+
+    def poll(self) -> list[Event]:
+        """What happened since the last call; never waits."""
+        glfw.poll_events()
+        self._watch_monitor()
+        if self.should_close and not self._close_reported:
+            self._events.append(CloseRequested())
+        self._close_reported = self.should_close
+        events, self._events = self._events, []
+        return events
+
+    def _on_key(self, _window: object, key: int, scancode: int, action: int, modifiers: int) -> None:
+        if action == glfw.PRESS and (name := key_name(key, scancode)):
+            self._events.append(KeyPressed(name, modifier_names(modifiers)))
+
+    def _on_resize(self, _window: object, width: int, height: int) -> None:
+        self._events.append(Resized(width, height))
+
+    # Full screen
+
+    def toggle_fullscreen(self) -> None:
+        """Between a window and the monitor asked for (else the one that most of the window lies on)."""
+        if self._watch is not None:
+            self._leave_fullscreen()
+            return
+        monitors = self._monitors()
+        if self._settings.monitor is not None:
+            self._enter_fullscreen(find_monitor(self._settings.monitor, monitors))
+        elif monitors:
+            self._enter_fullscreen(max(monitors, key=self._overlap))
+
+    def _overlap(self, monitor: Monitor) -> int:
+        x, y = glfw.get_window_pos(self.handle)
+        width, height = glfw.get_window_size(self.handle)
+        across = min(x + width, monitor.x + monitor.width) - max(x, monitor.x)
+        down = min(y + height, monitor.y + monitor.height) - max(y, monitor.y)
+        return max(0, across) * max(0, down)
+
+    def _enter_fullscreen(self, monitor: Monitor) -> None:
+        if self._watch is None:
+            self._windowed = (*glfw.get_window_pos(self.handle), *glfw.get_window_size(self.handle))
+        self._watch = MonitorWatch(monitor)
+        self._fill(monitor)
+
+    def _fill(self, monitor: Monitor) -> None:
+        glfw.set_window_monitor(
+            self.handle, monitor.handle, 0, 0, monitor.width, monitor.height, monitor.rate or glfw.DONT_CARE
+        )
+        glfw.set_input_mode(self.handle, glfw.CURSOR, glfw.CURSOR_HIDDEN)
+        glfw.swap_interval(1 if self._settings.vsync else 0)  # some drivers forget it
+
+    def _leave_fullscreen(self) -> None:
+        self._watch = None
+        glfw.set_window_monitor(self.handle, _NULL, *self._windowed, glfw.DONT_CARE)
+        glfw.set_input_mode(self.handle, glfw.CURSOR, glfw.CURSOR_NORMAL)
+        if self._hidden_for_monitor:
+            self._hidden_for_monitor = False
+            glfw.show_window(self.handle)
+
+    def _watch_monitor(self) -> None:
+        if self._watch is None:
+            return
+        still_on_it = self._hidden_for_monitor or bool(glfw.get_window_monitor(self.handle))
+        match self._watch.step(self._monitors(), still_on_it):
+            case Sight.LOST:
+                self._hide()
+                self._events.append(MonitorLost(self._watch.monitor.name))
+            case Sight.RETURNED:
+                self._hidden_for_monitor = False
+                glfw.show_window(self.handle)
+                self._fill(self._watch.monitor)
+                self._events.append(MonitorReturned(self._watch.monitor.name))
+
+    def _hide(self) -> None:
+        """Out of sight at once: GLFW has put the window on the desktop, where the operator's screen is."""
+        self._hidden_for_monitor = True
+        if glfw.get_window_monitor(self.handle):
+            glfw.set_window_monitor(self.handle, _NULL, *self._windowed, glfw.DONT_CARE)
+        glfw.hide_window(self.handle)
+
+    # The end
+
+    def close(self) -> None:
+        """Let go of window and memory; a second call does nothing."""
+        if self.handle is not None:
+            glfw.make_context_current(_NULL)
+            glfw.destroy_window(self.handle)
+            self.handle = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,100 @@
+"""Small pictures of what each preset looked like when it was last shown, kept over the end of a show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from OpenGL import GL
+
+from lavlive.control.looks.presets import file_stem
+
+SIZE = 48
+_SETTLED_SECONDS = 3.0
+
+
+class Thumbnails:
+    """Takes, keeps and uploads them; every call needs the panel's OpenGL context.
+
+    Args:
+        folder: where they are kept as numpy arrays, uint8 [48, 48, 3].
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._textures: dict[str, int] = {}
+        self._preset = ""
+        self._since = 0.0
+        self._taken = ""
+
+    def watch(self, preset: str, morphing: bool, pixels: np.ndarray | None, now: float) -> None:
+        """Look at what is shown, uint8 [H, W, 3]; once a preset has settled its picture is taken."""
+        if preset != self._preset or morphing:
+            self._preset, self._since = preset, now
+            return
+        if preset and pixels is not None and preset != self._taken and now - self._since > _SETTLED_SECONDS:
+            self._taken = preset
+            self._keep(preset, _reduced(pixels))
+
+    def texture(self, preset: str) -> int | None:
+        """OpenGL's number of a preset's thumbnail, None if it was never shown."""
+        if preset not in self._textures:
+            try:
+                pixels = np.load(self._path(preset), allow_pickle=False)
+            except (OSError, ValueError, EOFError):
+                return None
+            if pixels.shape != (SIZE, SIZE, 3) or pixels.dtype != np.uint8:
+                return None
+            self._textures[preset] = _upload(pixels)
+        return self._textures[preset]
+
+    def close(self) -> None:
+        """Let go of the textures."""
+        if self._textures:
+            GL.glDeleteTextures(list(self._textures.values()))
+            self._textures.clear()
+
+    def _keep(self, preset: str, pixels: np.ndarray) -> None:
+        old = self._textures.pop(preset, None)
+        if old is not None:
+            GL.glDeleteTextures([old])
+        self._textures[preset] = _upload(pixels)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            np.save(self._path(preset), pixels)
+        except OSError:
+            # A thumbnail that cannot be kept is taken again in the next show.
+            return
+
+    def _path(self, preset: str) -> Path:
+        return self._folder / f"{file_stem(preset)}.npy"
+
+
+def _reduced(pixels: np.ndarray) -> np.ndarray:
+    """Means over the squares of a 48 x 48 grid."""
+    rows = np.linspace(0, pixels.shape[0], SIZE + 1).astype(int)[:-1]
+    columns = np.linspace(0, pixels.shape[1], SIZE + 1).astype(int)[:-1]
+    sums = np.add.reduceat(np.add.reduceat(pixels.astype(np.uint32), rows, axis=0), columns, axis=1)
+    counts = np.diff(np.append(rows, pixels.shape[0]))[:, None] * np.diff(np.append(columns, pixels.shape[1]))
+    reduced: np.ndarray = (sums // counts[..., None]).astype(np.uint8)
+    return reduced
+
+
+def _upload(pixels: np.ndarray) -> int:
+    texture = int(GL.glGenTextures(1))
+    GL.glBindTexture(GL.GL_TEXTURE_2D, texture)
+    GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
+    GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MIN_FILTER, GL.GL_LINEAR)
+    GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAG_FILTER, GL.GL_LINEAR)
+    GL.glTexImage2D(
+        GL.GL_TEXTURE_2D,
+        0,
+        GL.GL_RGB,
+        SIZE,
+        SIZE,
+        0,
+        GL.GL_RGB,
+        GL.GL_UNSIGNED_BYTE,
+        np.ascontiguousarray(pixels),
+    )
+    return texture

@@ -1,0 +1,160 @@
+"""The operator's window: a GLFW window of its own with Dear ImGui in it.
+
+The projector's window stays clean; this one may be closed and opened at any time (Tab).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import glfw
+
+from lavlive.errors import DisplayError
+from lavlive.stage.output.base import KeyPressed
+from lavlive.stage.output.keys import key_name, modifier_names
+from lavlive.stage.output.window import start_glfw
+
+if sys.platform.startswith("linux") and os.environ.get("XDG_SESSION_TYPE") == "wayland":
+    # GLFW may speak X11 here; PyOpenGL must then do so too.
+    os.environ.setdefault("PYOPENGL_PLATFORM", "x11")
+
+_SIZE = (1180, 860)
+_FONT_PIXELS = 19.0
+_NAVIGATION = ("left", "right", "up", "down", "space", "enter", "escape")
+
+
+class PanelWindow:
+    """Opens, feeds and draws the panel's window; all calls come from the main thread.
+
+    Args:
+        close: lets go of what `draw` keeps in OpenGL; called while the context is current.
+        draw: builds the panel with Dear ImGui calls, inside one full-size window; takes width, height, time.
+        visible: tests may hide it.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[float, float, float], None],
+        close: Callable[[], None] = lambda: None,
+        visible: bool = True,
+    ) -> None:
+        start_glfw()
+        from imgui_bundle import imgui
+        from imgui_bundle.python_backends.glfw_backend import GlfwRenderer
+
+        self._imgui = imgui
+        self._draw = draw
+        self._close = close
+        self._keys: list[KeyPressed] = []
+        glfw.default_window_hints()
+        glfw.window_hint(glfw.CONTEXT_VERSION_MAJOR, 3)
+        glfw.window_hint(glfw.CONTEXT_VERSION_MINOR, 3)
+        glfw.window_hint(glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE)
+        glfw.window_hint(glfw.OPENGL_FORWARD_COMPAT, True)
+        glfw.window_hint(glfw.VISIBLE, visible)
+        self.handle: Any = glfw.create_window(*_SIZE, "lavlive panel", None, None)
+        if not self.handle:
+            raise DisplayError("The panel's window cannot be opened; use --no-panel.")
+        glfw.make_context_current(self.handle)
+        # The projector's window keeps the pace; waiting for two displays would halve it.
+        glfw.swap_interval(0)
+        self._context = imgui.create_context()
+        io = imgui.get_io()
+        io.set_ini_filename("")
+        io.config_flags |= imgui.ConfigFlags_.nav_enable_keyboard
+        self._renderer = GlfwRenderer(self.handle)
+        _load_font(imgui)
+        _dress(imgui)
+        # In place of the renderer's own, which it calls: both must see a key.
+        glfw.set_key_callback(self.handle, self._on_key)
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the operator closed it."""
+        return bool(glfw.window_should_close(self.handle))
+
+    def poll(self) -> list[KeyPressed]:
+        """Keys pressed here that the panel itself had no use for; events were polled by the output."""
+        keys, self._keys = self._keys, []
+        return keys
+
+    def present(self, now: float) -> None:
+        """Draw the panel once."""
+        imgui = self._imgui
+        glfw.make_context_current(self.handle)
+        imgui.set_current_context(self._context)
+        self._renderer.process_inputs()
+        imgui.new_frame()
+        width, height = imgui.get_io().display_size.x, imgui.get_io().display_size.y
+        imgui.set_next_window_pos((0, 0))
+        imgui.set_next_window_size((width, height))
+        flags = (
+            imgui.WindowFlags_.no_decoration
+            | imgui.WindowFlags_.no_move
+            | imgui.WindowFlags_.no_saved_settings
+        )
+        imgui.begin("panel", None, flags)
+        self._draw(width, height, now)
+        imgui.end()
+        imgui.render()
+        self._clear()
+        self._renderer.render(imgui.get_draw_data())
+        glfw.swap_buffers(self.handle)
+
+    def _clear(self) -> None:
+        from OpenGL import GL
+
+        GL.glClearColor(0.03, 0.03, 0.04, 1.0)
+        GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+
+    def _on_key(self, window: object, key: int, scancode: int, action: int, modifiers: int) -> None:
+        self._renderer.keyboard_callback(window, key, scancode, action, modifiers)
+        io = self._imgui.get_io()
+        name = key_name(key, scancode)
+        # Arrows, Space and Enter move about in the panel once it is used with the keyboard.
+        taken = io.want_text_input or (io.nav_visible and name in _NAVIGATION)
+        if action == glfw.PRESS and name is not None and not taken:
+            self._keys.append(KeyPressed(name, modifier_names(modifiers)))
+
+    def close(self) -> None:
+        """Let go of the window; a second call does nothing."""
+        if self.handle is None:
+            return
+        glfw.make_context_current(self.handle)
+        self._imgui.set_current_context(self._context)
+        self._close()
+        self._renderer.shutdown()
+        self._imgui.destroy_context(self._context)
+        glfw.destroy_window(self.handle)
+        self.handle = None
+
+
+def _load_font(imgui: Any) -> None:
+    """A face that is easy to read in the dark from a metre away, with Greek letters."""
+    import imgui_bundle
+
+    font = Path(imgui_bundle.__file__).parent / "assets" / "fonts" / "Roboto" / "Roboto-Regular.ttf"
+    io = imgui.get_io()
+    if font.exists():
+        io.fonts.add_font_from_file_ttf(str(font), _FONT_PIXELS)
+    imgui.get_style().font_scale_main = 1.0
+
+
+def _dress(imgui: Any) -> None:
+    """Dark, quiet, and large enough for a finger."""
+    imgui.style_colors_dark()
+    style = imgui.get_style()
+    style.window_rounding = 0.0
+    style.frame_rounding = 3.0
+    style.item_spacing = imgui.ImVec2(10, 5)
+    style.frame_padding = imgui.ImVec2(8, 4)
+    style.set_color_(imgui.Col_.window_bg.value, imgui.ImVec4(0.04, 0.04, 0.05, 1.0))
+    style.set_color_(imgui.Col_.text.value, imgui.ImVec4(0.86, 0.87, 0.88, 1.0))
+    style.set_color_(imgui.Col_.frame_bg.value, imgui.ImVec4(0.12, 0.13, 0.15, 1.0))
+    style.set_color_(imgui.Col_.slider_grab.value, imgui.ImVec4(0.35, 0.62, 0.75, 1.0))
+    style.set_color_(imgui.Col_.plot_lines.value, imgui.ImVec4(0.45, 0.72, 0.80, 1.0))
+    style.set_color_(imgui.Col_.plot_histogram.value, imgui.ImVec4(0.35, 0.62, 0.75, 1.0))

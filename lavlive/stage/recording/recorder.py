@@ -1,0 +1,226 @@
+"""The live recorder: writes what the canvas shows while the show goes on, and never makes it wait."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from lavlive.stage.recording.video import VideoWriter
+
+WARN_BYTES = 2_000_000_000
+STOP_BYTES = 50_000_000
+QUEUED = 8
+_DISK_LOOK_SECONDS = 1.0
+_SOUND_TOLERANCE = 0.05
+_SILENCE_AFTER = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _PictureAt:
+    pixels: np.ndarray
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class _SoundAt:
+    samples: np.ndarray
+    time: float
+
+
+class _Stop:
+    pass
+
+
+def unused_path(path: Path) -> Path:
+    """The path itself, or with -2, -3 … before its ending: one that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return candidate
+
+
+def _free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path.absolute().parent).free
+
+
+class LiveRecorder:
+    """Records at a constant rate in its own thread. A context manager.
+
+    Only `wants`, `picture`, `sound`, `stop` and the counters may be used from other threads; none of
+    them waits, `stop` apart. The clock is the caller's: every call gives the time.
+
+    Attributes:
+        path: the file that is really written: an existing one is never touched.
+        dropped: pictures and blocks of sound that came while the queue was full.
+        error: why it stopped by itself, or None.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        fps: float = 30,
+        sample_rate: int = 0,
+        channels: int = 2,
+        notice: Callable[[str], None] = lambda _: None,
+        free_bytes: Callable[[Path], int] = _free_bytes,
+    ) -> None:
+        """Open the file and start; `notice` gets one line about the disk, from the recorder's thread.
+
+        Raises:
+            RecordingError: the file cannot be written.
+        """
+        self.path = unused_path(Path(path))
+        self.dropped = 0
+        self.error: str | None = None
+        self._fps = fps
+        self._rate, self._channels = sample_rate, channels
+        self._notice = notice
+        self._free_bytes = free_bytes
+        self._warned = False
+        self._looked_at_disk = -_DISK_LOOK_SECONDS
+        self._begun: float | None = None
+        self._last_wanted = -1
+        self._last_pixels: np.ndarray | None = None
+        self._queue: queue.Queue[_PictureAt | _SoundAt | _Stop] = queue.Queue(QUEUED)
+        self._writer = VideoWriter(self.path, width, height, fps, sample_rate, channels, surviving=True)
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it still records."""
+        return self._thread.is_alive() and self.error is None
+
+    @property
+    def waiting(self) -> int:
+        """Pictures and blocks of sound that are not written yet, at most `QUEUED`."""
+        return self._queue.qsize()
+
+    def wants(self, now: float) -> bool:
+        """Whether a picture is due at `now`; only then need the canvas be read."""
+        if not self.running:
+            return False
+        return self._begun is None or int((now - self._begun) * self._fps) > self._last_wanted
+
+    def picture(self, pixels: np.ndarray, now: float) -> None:
+        """Offer the canvas, uint8 [H, W, 3], as shown at `now`; the array must not change afterwards."""
+        if self._begun is None:
+            self._begun = now
+        self._last_wanted = int((now - self._begun) * self._fps)
+        self._offer(_PictureAt(pixels, now))
+
+    def sound(self, samples: np.ndarray, time: float) -> None:
+        """Offer sound, float32 [n, channels], whose first sample was heard at `time`."""
+        if self._begun is not None and self._rate:
+            self._offer(_SoundAt(samples, time))
+
+    def _offer(self, item: _PictureAt | _SoundAt) -> None:
+        if not self.running:
+            return
+        try:
+            self._queue.put_nowait(item)
+        except queue.Full:
+            self.dropped += 1
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """Finish the file, waiting for it at most that long; a second call does nothing."""
+        if self._thread.is_alive():
+            try:
+                self._queue.put(_Stop(), timeout=seconds)
+            except queue.Full:
+                self.error = "The disk is too slow; the last seconds are missing."
+                return
+            self._thread.join(seconds)
+
+    # The recorder's thread
+
+    def _run(self) -> None:
+        try:
+            try:
+                while self._step(self._queue.get()):
+                    pass
+            finally:
+                self._writer.close()
+        except Exception as error:  # whatever an encoder raises, the operator must know
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            self._end(f"Recording stopped: {reason}. {self.path} holds what came before.")
+        finally:
+            while self._queue.qsize():  # whoever waits to put something in need not
+                self._queue.get()
+
+    def _step(self, item: _PictureAt | _SoundAt | _Stop) -> bool:
+        match item:
+            case _PictureAt(pixels, time):
+                self._write_picture(pixels, time)
+                return self._disk_allows(time)
+            case _SoundAt(samples, time):
+                self._write_sound(samples, time)
+                return True
+            case _:
+                self._repeat_until(self._last_wanted + 1)
+                return False
+
+    def _write_picture(self, pixels: np.ndarray, time: float) -> None:
+        """Keep the rate constant: repeat the last picture over a gap, leave out one that comes too early."""
+        assert self._begun is not None
+        index = int((time - self._begun) * self._fps)
+        if index < self._writer.pictures:
+            return
+        self._repeat_until(index)
+        self._writer.picture(pixels)
+        self._last_pixels = pixels
+        self._fill_sound(time - self._begun - _SILENCE_AFTER)
+
+    def _repeat_until(self, count: int) -> None:
+        if self._last_pixels is not None and count > self._writer.pictures:
+            self._writer.picture(self._last_pixels, count - self._writer.pictures)
+
+    def _write_sound(self, samples: np.ndarray, time: float) -> None:
+        """Keep sound and pictures together: silence where sound is missing, nothing twice."""
+        assert self._begun is not None
+        ahead = round((time - self._begun) * self._rate) - self._writer.samples
+        if ahead > _SOUND_TOLERANCE * self._rate:
+            self._fill_sound(time - self._begun)
+        elif ahead < -_SOUND_TOLERANCE * self._rate:
+            samples = samples[-ahead:]
+        self._writer.sound(samples)
+
+    def _fill_sound(self, seconds: float) -> None:
+        missing = int(seconds * self._rate) - self._writer.samples
+        if self._rate and missing > 0:
+            self._writer.sound(np.zeros((missing, self._channels), np.float32))
+
+    def _disk_allows(self, time: float) -> bool:
+        if time - self._looked_at_disk < _DISK_LOOK_SECONDS:
+            return True
+        self._looked_at_disk = time
+        free = self._free_bytes(self.path)
+        if free < STOP_BYTES:
+            self._end(f"Recording stopped: the disk is full. {self.path} holds what came before.")
+            return False
+        if free < WARN_BYTES and not self._warned:
+            self._warned = True
+            self._notice(
+                f"Only {free / 1e9:.1f} GB are left on the disk that {self.path.name} is written to."
+            )
+        return True
+
+    def _end(self, reason: str) -> None:
+        self.error = reason
+        self._notice(reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
