@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from lavlive.stage import fragments
+from lavlive.stage.recording import fragments
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.video import VideoWriter
 from tests.support.faults import playable_pictures
