@@ -72,7 +72,7 @@ def measure_resolutions(
 
 def _picture_task(runner: Runner, num_ws: int, w_dim: int) -> Callable[[], object]:
     w_plus = np.random.default_rng(0).standard_normal((8, num_ws, w_dim)).astype(np.float32)
-    out = np.empty((runner.resolution, runner.resolution, 3), np.uint8)
+    out = np.empty((runner.height, runner.width, 3), np.uint8)
     return cycle(w_plus, lambda w: runner.picture_into(w, 1.0, out))
 
 

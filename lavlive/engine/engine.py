@@ -92,7 +92,7 @@ class Engine:
             source=self._source.source.name,
             model=model.name,
             runner=model.runner.name,
-            resolution=model.runner.resolution,
+            resolution=model.runner.height,
             encoder=path.encoder.name,
             untrained=[
                 name

@@ -47,7 +47,7 @@ class Model:
     buffer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        self.buffer = np.zeros((self.runner.resolution, self.runner.resolution, 3), np.uint8)
+        self.buffer = np.zeros((self.runner.height, self.runner.width, 3), np.uint8)
 
     def picture(self, timed: TimedLatent) -> np.ndarray:
         """uint8 [H, W, 3] of the newest latent; valid until the next call."""

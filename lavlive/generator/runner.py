@@ -30,6 +30,7 @@ import torch
 
 from lavlive.errors import RunnerError
 from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.grid import Fill, Grid
 from lavlive.generator.runners.base import Runner, picture, require_colour
 from lavlive.generator.runners.plan import Plan, make_plan
 from lavlive.generator.runners.torch_runner import TorchRunner
@@ -142,6 +143,8 @@ def open_runner(
     device: str = "auto",
     threads: int | None = None,
     folder: Path | None = None,
+    grid: Grid | None = None,
+    fill: Fill = "stretch",
 ) -> tuple[Runner, list[str]]:
     """A runner for a loaded generator, warm, and notes for the operator (empty when all went as hoped).
 
@@ -150,6 +153,8 @@ def open_runner(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``: what ``auto`` may choose among.
         threads: CPU threads of the runner; None for ``spare_threads``.
         folder: where choices are kept; the cache folder when not given.
+        grid: size of the generator's constant, which gives pictures their shape; its own when not given.
+        fill: how the constant comes to another size.
 
     Raises:
         RunnerError: what was asked for cannot be had; the message says what to do.
@@ -159,7 +164,7 @@ def open_runner(
     require_colour(loaded.generator.config.picture_channels)
     notes: list[str] = []
     generator = loaded.generator
-    plan = make_plan(generator.synthesis, generator.mapping.w_mean)
+    plan = make_plan(generator.synthesis, generator.mapping.w_mean, grid, fill)
     order = _Order(plan, threads or spare_threads(), folder or cache_folder(), notes)
     if runner != "auto":
         lacking = _KINDS[runner].lacking()
@@ -168,7 +173,8 @@ def open_runner(
         return _warm(_KINDS[runner].open(order)), notes
     candidates = _candidates(device, notes)
     choices = _Choices(order.folder / _CHOICE_FILE)
-    key = f"{_machine()} {','.join(candidates)} {order.threads} {loaded.hash}"
+    shape = f" {plan.height}x{plan.width}" if plan.height != plan.width else ""
+    key = f"{_machine()} {','.join(candidates)} {order.threads} {loaded.hash}{shape}"
     kept = choices.get(key)
     if kept in candidates:
         opened = _try_open(kept, order)
@@ -242,7 +248,7 @@ def _warm(runner: Runner) -> Runner:
 def time_pictures(runner: Runner, count: int, enough: float = math.inf) -> float:
     """Median seconds per picture over ``count`` pictures of random w+, fewer after ``enough`` seconds."""
     random = np.random.default_rng(0)
-    out = np.empty((runner.resolution, runner.resolution, 3), np.uint8)
+    out = np.empty((runner.height, runner.width, 3), np.uint8)
     seconds: list[float] = []
     while len(seconds) < count and sum(seconds) <= enough:
         w_plus = random.standard_normal((runner.num_ws, runner.w_dim), np.float32)

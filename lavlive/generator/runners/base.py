@@ -18,12 +18,13 @@ class Runner(Protocol):
 
     Attributes:
         name: ``torch``, ``openvino``, ``cuda`` or ``mps``.
-        resolution: height and width of a picture.
+        height, width: of a picture.
         num_ws, w_dim: length and width of w+.
     """
 
     name: str
-    resolution: int
+    height: int
+    width: int
     num_ws: int
     w_dim: int
 
@@ -41,7 +42,7 @@ class Runner(Protocol):
 
 def picture(runner: Runner, w_plus: WPlus, noise: float = 1.0) -> Picture:
     """A picture in a buffer of its own, uint8 [H, W, 3]."""
-    out = np.empty((runner.resolution, runner.resolution, 3), np.uint8)
+    out = np.empty((runner.height, runner.width, 3), np.uint8)
     runner.picture_into(w_plus, noise, out)
     return out
 

@@ -12,9 +12,9 @@ from lavlive.generator.runners.plan import Array, folded_taps
 
 
 def cells_for(channels: int, lanes: int, width: int) -> int:
-    """How many pixels, a power of two, fit into a vector of ``lanes`` and into a row of ``width``."""
+    """How many pixels, a power of two, fit into a vector of ``lanes`` and divide a row of ``width``."""
     cells = 1
-    while 2 * cells * channels <= lanes and 2 * cells <= width:
+    while 2 * cells * channels <= lanes and width % (2 * cells) == 0:
         cells *= 2
     return cells
 

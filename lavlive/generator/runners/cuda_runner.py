@@ -63,7 +63,7 @@ def memory_needed(plan: Plan, precision: Precision) -> int:
                 # A folded up-convolution holds its kernel four times.
                 total += size * conv.weight.size * (4 if conv.up else 1)
                 total += 4 * (conv.affine.matrix.size + conv.square.size) + size * conv.noise.size
-        widest = max(widest, size * len(block.conv1.bias) * block.resolution**2)
+        widest = max(widest, size * len(block.conv1.bias) * block.height * block.width)
     return total + _LIVE_TENSORS * widest + _WORKSPACE_BYTES
 
 
@@ -96,7 +96,7 @@ class CudaRunner:
     def __init__(
         self, plan: Plan, device: str = "cuda", notes: list[str] | None = None, free: int | None = None
     ) -> None:
-        self.resolution = plan.resolution
+        self.height, self.width = plan.height, plan.width
         self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
         self._device = torch.device(device)
         on_gpu = self._device.type == "cuda"
@@ -111,7 +111,7 @@ class CudaRunner:
                 "take a smaller model, or use --runner openvino."
             ) from error
         self._made_of = MadeOf()
-        shape = (2, self.resolution // 2, self.resolution, 3)
+        shape = (2, self.height // 2, self.width, 3)
         self._host = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
         self._host_pixels = self._host.numpy()
         self._arrived = [torch.cuda.Event() for _ in range(2)] if on_gpu else []
@@ -119,7 +119,7 @@ class CudaRunner:
     def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
         """See ``Runner``. The lower half is on its way from the GPU while the upper half is copied."""
         assert self._static is not None, "the runner is closed"
-        half = self.resolution // 2
+        half = self.height // 2
         if not self._made_of.differs(w_plus, noise):
             out[...] = self._host_pixels.reshape(out.shape)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,13 +74,14 @@ class _Map:
     """Features or a picture.
 
     Attributes:
-        node: [1, cells · channels, size, size / cells].
-        rows: the same as [size, size · channels] where it was made so, else None.
+        node: [1, cells · channels, height, width / cells].
+        rows: the same as [height, width · channels] where it was made so, else None.
     """
 
     node: Node
     channels: int
-    size: int
+    height: int
+    width: int
     cells: int = 1
     rows: Node | None = None
 
@@ -88,8 +89,9 @@ class _Map:
         """The same with other cells. OpenVINO keeps channels last, where this moves nothing."""
         if cells == self.cells:
             return self.node
-        rows = _rows(self.node, self.size, self.size * self.channels) if self.rows is None else self.rows
-        return _from_rows(rows, self.size, self.size // cells, cells * self.channels)
+        length = self.width * self.channels
+        rows = _rows(self.node, self.height, length) if self.rows is None else self.rows
+        return _from_rows(rows, self.height, self.width // cells, cells * self.channels)
 
 
 def _rows(node: Node, height: int, length: int) -> Node:
@@ -128,13 +130,13 @@ class _Builder:
             else:
                 picture = self._picture_sum(part, picture)
         assert picture is not None
-        size = self._plan.resolution
+        height, width = self._plan.height, self._plan.width
         made = picture.node if picture.rows is None else picture.rows
         levels = op.clamp(op.add(op.multiply(made, _constant(127.5)), _constant(128.0)), 0.0, 255.0)
         pixels = op.convert(levels, "u8")
         if picture.rows is None:
-            pixels = _rows(pixels, size, size * 3)
-        pixels = op.reshape(pixels, _shape(size, size, 3), False)
+            pixels = _rows(pixels, height, width * 3)
+        pixels = op.reshape(pixels, _shape(height, width, 3), False)
         model = ov.Model([op.result(pixels)], self._parameters, "synthesis")
         return Graph(model, self._inputs)
 
@@ -156,7 +158,7 @@ class _Builder:
         if block.constant is not None:
             if self._styles.first is not None:
                 return self._activated(block.conv1, self._first(self._styles.first, block), 1)
-            start = _Map(_constant(block.constant[None]), len(block.constant), block.resolution)
+            start = _Map(_constant(block.constant[None]), *block.constant.shape)
             return self._conv(block.conv1, start)
         assert block.conv0 is not None
         assert x is not None
@@ -165,13 +167,13 @@ class _Builder:
             return y
         weight = _constant(block.shortcut[:, :, None, None])
         past = op.convolution(x.of(1), weight, [1, 1], _NO_PADDING, _NO_PADDING, [1, 1])
-        return _sum(y, self._doubled(_Map(past, len(block.shortcut), x.size)))
+        return _sum(y, self._doubled(_Map(past, len(block.shortcut), x.height, x.width)))
 
     def _first(self, first: First, block: BlockPlan) -> Node:
         """The first convolution as a product, which two threads share."""
         code = op.reshape(self._input(first.code), _shape(1, len(first.code)), False)
         made = op.add(op.matmul(code, _constant(first.matrix), False, True), _constant(first.bias[None]))
-        return op.reshape(made, _shape(1, len(block.conv1.bias), block.resolution, block.resolution), False)
+        return op.reshape(made, _shape(1, len(block.conv1.bias), block.height, block.width), False)
 
     def _has_changing_kernel(self, layer: ConvPlan | PicturePlan, x: _Map) -> bool:
         """Whether a layer's kernel is modulated for each picture, not the features that it reads.
@@ -179,7 +181,7 @@ class _Builder:
         Then no pass over the features remains: bias and leak are done within the convolution, which
         OpenVINO does only where nothing that changes stands between.
         """
-        return self._kernels_change and layer.weight.size <= _FEW_WEIGHTS * x.channels * x.size**2
+        return self._kernels_change and layer.weight.size <= _FEW_WEIGHTS * x.channels * x.height * x.width
 
     def _is_demodulated_within(self, plan: ConvPlan, x: _Map) -> bool:
         """Whether a kernel holds the demodulation, too. Noise needs a pass anyway, quicker with a product."""
@@ -194,11 +196,10 @@ class _Builder:
             demodulated = isinstance(layer, ConvPlan) and self._is_demodulated_within(layer, x)
             return x, self._parameter(self._styles.modulated(layer, kernel, inputs_first, demodulated))
         styles = self._input(self._styles.styles(layer, x.cells))
-        return _Map(op.multiply(x.node, styles), x.channels, x.size, x.cells), _constant(kernel)
+        return replace(x, node=op.multiply(x.node, styles), rows=None), _constant(kernel)
 
     def _conv(self, plan: ConvPlan, x: _Map) -> _Map:
-        channels, size = len(plan.bias), plan.resolution
-        cells = cells_for(channels, self._lanes, size)
+        cells = cells_for(len(plan.bias), self._lanes, plan.width)
         if plan.up:
             # More than pairs do not pay here: their kernels would be mostly zeros.
             cells = min(cells, 2)
@@ -219,7 +220,7 @@ class _Builder:
         y = op.add(y, _constant(repeated(plan.bias, cells)[None, :, None, None]))
         y = op.prelu(y, _constant([LEAK]))
         y = y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
-        return _Map(y, channels, plan.resolution, cells)
+        return _Map(y, channels, plan.height, plan.width, cells)
 
     def _up(self, plan: ConvPlan, x: _Map, cells: int) -> Node:
         """The transposed convolution and the filter, to single pixels or to pairs."""
@@ -232,7 +233,7 @@ class _Builder:
             y = self._transposed(plan, x, plan.weight.transpose(1, 0, 2, 3), [2, 2], [0, 0])
             return _filtered(y, channels, self._spread[::-1, ::-1], [1, 1], [1, 1])
         y = self._transposed(plan, x, doubling_side_by_side(plan.weight), [2, 1], [0, 0])
-        height, width = 2 * x.size + 1, 2 * x.size + 2
+        height, width = 2 * x.height + 1, 2 * x.width + 2
         y = _from_rows(_rows(y, height, width * channels), height, width, channels)
         return _filtered(y, channels, self._spread[::-1, ::-1], [1, 1], [1, 0])
 
@@ -245,20 +246,20 @@ class _Builder:
         )
 
     def _to_picture(self, plan: PicturePlan, x: _Map) -> _Map:
-        cells = cells_for(len(plan.bias), self._lanes, x.size) if x.size >= _PICTURE_CELLS_FROM else 1
+        cells = cells_for(len(plan.bias), self._lanes, x.width) if x.height >= _PICTURE_CELLS_FROM else 1
         kernel = np.kron(np.eye(cells, dtype=np.float32), plan.weight)[:, :, None, None]
         features, weight = self._modulated(plan, x, kernel)
         y = op.convolution(features.of(cells), weight, [1, 1], _NO_PADDING, _NO_PADDING, [1, 1])
         y = op.add(y, _constant(repeated(plan.bias, cells)[None, :, None, None]))
         y = y if plan.clamp is None else op.clamp(y, -plan.clamp, plan.clamp)
-        return _Map(y, len(plan.bias), x.size, cells)
+        return _Map(y, len(plan.bias), x.height, x.width, cells)
 
     def _doubled(self, x: _Map) -> _Map:
         kernel: Array = np.tile(self._spread, (x.channels, 1, 1, 1, 1))
         y = op.group_convolution_backprop_data(
             x.of(1), _constant(kernel), [2, 2], pads_begin=[1, 1], pads_end=[1, 1]
         )
-        return _Map(y, x.channels, 2 * x.size)
+        return _Map(y, x.channels, 2 * x.height, 2 * x.width)
 
     def _picture_sum(self, part: _Map, before: _Map) -> _Map:
         """A part in cells and the doubled picture before it.
@@ -266,17 +267,17 @@ class _Builder:
         That is doubled along rows first, where cells fill the vectors, then along columns, where any numbers
         side by side do.
         """
-        cells, size, length = part.cells, part.size, part.size * part.channels
+        cells, height, length = part.cells, part.height, part.width * part.channels
         kernel = _constant(picture_across(self._plan.taps, cells, part.channels))
         wide = op.convolution(before.of(cells // 2), kernel, [1, 1], [0, 1], [0, 1], [1, 1])
-        stripe = _from_rows(_rows(wide, size // 2, length), size // 2, length // self._lanes, self._lanes)
+        stripe = _from_rows(_rows(wide, height // 2, length), height // 2, length // self._lanes, self._lanes)
         upper = _filtered(stripe, self._lanes, self._plan.taps[[3, 1], None], [1, 0], [0, 0])
         lower = _filtered(stripe, self._lanes, self._plan.taps[[2, 0], None], [0, 0], [1, 0])
         # Beside each other, an upper and a lower row are two rows.
-        doubled = op.concat([_rows(upper, size // 2, length), _rows(lower, size // 2, length)], 1)
-        rows = op.add(_rows(part.node, size, length), op.reshape(doubled, _shape(size, length), False))
-        node = _from_rows(rows, size, size // cells, cells * part.channels)
-        return _Map(node, part.channels, size, cells, rows)
+        doubled = op.concat([_rows(upper, height // 2, length), _rows(lower, height // 2, length)], 1)
+        rows = op.add(_rows(part.node, height, length), op.reshape(doubled, _shape(height, length), False))
+        node = _from_rows(rows, height, part.width // cells, cells * part.channels)
+        return replace(part, node=node, rows=rows)
 
 
 def _filtered(x: Node, channels: int, kernel: Array, begin: list[int], end: list[int]) -> Node:
@@ -287,4 +288,4 @@ def _filtered(x: Node, channels: int, kernel: Array, begin: list[int], end: list
 
 def _sum(one: _Map, other: _Map) -> _Map:
     """Both together, in the cells of the first."""
-    return _Map(op.add(one.node, other.of(one.cells)), one.channels, one.size, one.cells)
+    return replace(one, node=op.add(one.node, other.of(one.cells)), rows=None)

@@ -35,7 +35,7 @@ class OpenvinoRunner:
     name = "openvino"
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
-        self.resolution = plan.resolution
+        self.height, self.width = plan.height, plan.width
         self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -51,7 +51,7 @@ class OpenvinoRunner:
         compiled = ov.Core().compile_model(graph.model, "CPU", settings)
         self._request: Any = compiled.create_infer_request()
         self._noise = graph.inputs[0]
-        self._pixels = np.zeros((plan.resolution, plan.resolution, 3), np.uint8)
+        self._pixels = np.zeros((plan.height, plan.width, 3), np.uint8)
         self._made_of = MadeOf()
         for index, values in enumerate(graph.inputs):
             self._request.set_input_tensor(index, ov.Tensor(values, shared_memory=True))

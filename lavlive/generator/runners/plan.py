@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lavlive.generator.grid import Fill, Grid, noise_for, refilled
 from lavlive.generator.network import Linear, ModulatedConv, SynthesisNetwork, ToPicture
 
 Array = npt.NDArray[np.float32]
@@ -43,18 +44,19 @@ class ConvPlan:
     """One modulated 3×3 convolution.
 
     Attributes:
-        resolution: of its output.
+        height, width: of its output.
         up: whether it doubles the resolution.
         weight: [outputs, inputs, 3, 3].
         square: Q above, [outputs, inputs].
-        noise: N above, [resolution, resolution]; zeros where it is too faint to be seen.
+        noise: N above, [height, width]; zeros where it is too faint to be seen.
         bias: b above, [outputs].
         gain: of the activation.
         clamp: largest magnitude of y, or None.
     """
 
     affine: Affine
-    resolution: int
+    height: int
+    width: int
     up: bool
     weight: Array
     square: Array
@@ -79,13 +81,17 @@ class BlockPlan:
     """The layers of one resolution.
 
     Attributes:
-        constant: [channels, 4, 4], in the first block only.
+        resolution: of a square picture; it tells the layer group.
+        height, width: of the block's features.
+        constant: [channels, rows, columns], in the first block only.
         conv0: doubles the resolution; None in the first block.
         shortcut: [outputs, inputs] of the ``resnet`` architecture, gain √½ folded in, or None.
         picture: None where an architecture has no picture layer.
     """
 
     resolution: int
+    height: int
+    width: int
     constant: Array | None
     conv0: ConvPlan | None
     conv1: ConvPlan
@@ -97,27 +103,42 @@ class BlockPlan:
 class Plan:
     """All blocks, the resampling taps (float32 [4], gain of a doubling) and the length and width of w+.
 
+    ``height`` and ``width`` are the picture's, ``resolution`` is that of a square one by the same weights.
     ``centre`` [w_dim] is what w lies about; pictures there are exact where others may be nearly so.
     """
 
     blocks: tuple[BlockPlan, ...]
     taps: Array
     resolution: int
+    height: int
+    width: int
     num_ws: int
     w_dim: int
     centre: Array
 
 
-def make_plan(synthesis: SynthesisNetwork, w_mean: torch.Tensor | None = None) -> Plan:
+def make_plan(
+    synthesis: SynthesisNetwork,
+    w_mean: torch.Tensor | None = None,
+    grid: Grid | None = None,
+    fill: Fill = "stretch",
+) -> Plan:
     """Reduce a network to its plan; the arrays are copies or views of float32 weights on the CPU.
 
-    ``w_mean`` [w_dim] is the plan's centre, else zero.
+    Args:
+        w_mean: [w_dim], the plan's centre, else zero.
+        grid: size of the constant, which gives pictures their shape; the network's own when not given.
+        fill: how the constant comes to another size.
     """
     config = synthesis.config
+    own = native_grid(synthesis)
+    grid = grid or own
     blocks: list[BlockPlan] = []
     row = 0
     for module in synthesis.blocks:
         block: Any = module
+        scale = block.resolution // 4
+        height, width = grid.rows * scale, grid.columns * scale
         residual = block.shortcut is not None
         shortcut = None
         if residual:
@@ -125,14 +146,16 @@ def make_plan(synthesis: SynthesisNetwork, w_mean: torch.Tensor | None = None) -
             shortcut = matrix * np.float32(block.shortcut.weight_gain * math.sqrt(0.5))
         conv0 = None
         if block.conv0 is not None:
-            conv0 = _conv(block.conv0, row, block.resolution, 1.0)
+            conv0 = _conv(block.conv0, row, height, width, 1.0)
             row += 1
-        conv1 = _conv(block.conv1, row, block.resolution, math.sqrt(0.5) if residual else 1.0)
+        conv1 = _conv(block.conv1, row, height, width, math.sqrt(0.5) if residual else 1.0)
         row += 1
         blocks.append(
             BlockPlan(
                 resolution=block.resolution,
-                constant=None if block.constant is None else _array(block.constant),
+                height=height,
+                width=width,
+                constant=None if block.constant is None else refilled(_array(block.constant), grid, fill),
                 conv0=conv0,
                 conv1=conv1,
                 shortcut=shortcut,
@@ -146,6 +169,8 @@ def make_plan(synthesis: SynthesisNetwork, w_mean: torch.Tensor | None = None) -
         tuple(_without_faint_noise(blocks, centre)),
         taps,
         config.resolution,
+        blocks[-1].height,
+        blocks[-1].width,
         config.num_ws,
         config.w_dim,
         centre,
@@ -180,17 +205,25 @@ def _affine(layer: Linear, row: int, gain: float = 1.0) -> Affine:
     return Affine(row, matrix, _array(layer.bias) * np.float32(layer.bias_gain * gain))
 
 
-def _conv(layer: ModulatedConv, row: int, resolution: int, gain: float) -> ConvPlan:
+def native_grid(synthesis: SynthesisNetwork) -> Grid:
+    """The size of a network's own constant."""
+    first: Any = synthesis.blocks[0]
+    return Grid(*first.constant.shape[1:])
+
+
+def _conv(layer: ModulatedConv, row: int, height: int, width: int, gain: float) -> ConvPlan:
     activation_gain = math.sqrt(2) * gain
     weight = _array(layer.weight)
     strength = float(layer.noise_strength)
     return ConvPlan(
         affine=_affine(layer.affine, row),
-        resolution=resolution,
+        height=height,
+        width=width,
         up=layer.resample is not None,
         weight=weight,
         square=np.square(weight).sum((2, 3)),
-        noise=_array(layer.noise_constant) * np.float32(strength * activation_gain),
+        noise=noise_for(_array(layer.noise_constant), height, width, row)
+        * np.float32(strength * activation_gain),
         bias=_array(layer.bias) * np.float32(activation_gain),
         gain=activation_gain,
         clamp=None if layer.clamp is None else layer.clamp * gain,
@@ -207,9 +240,9 @@ def _picture(layer: ToPicture, row: int) -> PicturePlan:
 
 
 def first_output(constant: Array, conv: ConvPlan) -> Affine:
-    """What the first convolution makes of the constant [inputs, 4, 4] times its styles, as a function of w.
+    """What the first convolution makes of the constant [inputs, h, w] times its styles, as a function of w.
 
-    The matrix is [outputs · 4 · 4, w_dim]; demodulation, noise and bias are still to come.
+    The matrix is [outputs · h · w, w_dim]; demodulation, noise and bias are still to come.
     """
     _, height, width = constant.shape
     padded = np.pad(constant, ((0, 0), (1, 1), (1, 1)))

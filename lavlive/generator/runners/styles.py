@@ -22,7 +22,7 @@ from lavlive.generator.runners.plan import EPSILON, Array, ConvPlan, PicturePlan
 
 @dataclass(frozen=True)
 class First:
-    """The first convolution's output before its demodulation, [channels · 4 · 4]: matrix @ code + bias.
+    """The first convolution before its demodulation, [channels · rows · columns]: matrix @ code + bias.
 
     ``code`` is a buffer: w along the common directions, as of the last update.
     """

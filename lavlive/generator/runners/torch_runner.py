@@ -22,7 +22,7 @@ class TorchRunner:
         if device == "mps" and not torch.backends.mps.is_available():
             raise RunnerError("This machine has no Apple GPU that torch can use; try: --runner auto")
         self.name = "mps" if device == "mps" else "torch"
-        self.resolution = plan.resolution
+        self.height, self.width = plan.height, plan.width
         self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
         self._device = torch.device(device)
         self._threads = threads

@@ -1,0 +1,178 @@
+"""Pictures of other shapes from the same weights: grids, constants, and runners that agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lavlive.errors import UsageError
+from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.grid import Grid, grid_for, noise_for, parse_aspect, refilled
+from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.runner import open_runner, picture
+from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.torch_runner import TorchRunner
+
+SQUARE = Grid(4, 4)
+WIDE = Grid(4, 7)
+
+
+def fresh(architecture: str = "skip", resolution: int = 64, clamp: float | None = None) -> Generator:
+    """A freshly initialised generator of NVIDIA's kind, its noise audible."""
+    torch.manual_seed(3)
+    config = GeneratorConfig(
+        resolution,
+        z_dim=64,
+        w_dim=64,
+        mapping_layers=2,
+        channel_base=2048,
+        channel_max=64,
+        architecture=architecture,  # type: ignore[arg-type]
+        conv_clamp=clamp,
+    )
+    generator = Generator(config)
+    for name, parameter in generator.named_parameters():
+        if name.endswith("noise_strength"):
+            torch.nn.init.constant_(parameter, 0.2)
+    return generator.freeze()
+
+
+def some_w_plus(generator: Generator, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return random.standard_normal((generator.num_ws, generator.config.w_dim)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("text", "aspect"),
+    [
+        ("16:9", 16 / 9),
+        ("1920x1080", 16 / 9),
+        ("1:1", 1.0),
+        ("square", 1.0),
+        ("2.35", 2.35),
+        ("21:9", 21 / 9),
+    ],
+)
+def test_a_shape_is_read_as_people_write_it(text: str, aspect: float) -> None:
+    assert parse_aspect(text) == pytest.approx(aspect)
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "100:1", "1:100", "wide", "16:0", "0:0", "1:2:3", "", "nan", "-4:3", "inf"]
+)
+def test_what_is_no_shape_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError, match="no shape for a picture") as refusal:
+        parse_aspect(text)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "grid"),
+    [
+        (None, SQUARE),
+        (1.0, SQUARE),
+        (16 / 9, WIDE),
+        (4 / 3, Grid(4, 5)),
+        (21 / 9, Grid(4, 9)),
+        (9 / 16, Grid(7, 4)),
+        (32 / 9, Grid(4, 14)),
+        (8.0, Grid(4, 32)),
+    ],
+)
+def test_the_nearest_grid_is_taken(aspect: float | None, grid: Grid) -> None:
+    assert grid_for(aspect, SQUARE) == grid
+
+
+def test_a_model_of_another_shape_keeps_it_where_that_is_asked_for() -> None:
+    assert grid_for(16 / 9, Grid(9, 16)) == Grid(9, 16)
+    assert grid_for(2.0, Grid(4, 8)) == Grid(4, 8)
+    assert grid_for(1.0, Grid(4, 8)) == Grid(8, 8)
+
+
+def test_a_constant_is_stretched_mirrored_or_repeated() -> None:
+    constant = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
+    stretched = refilled(constant, WIDE)[0]
+    assert stretched[0].tolist() == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 3])
+    assert refilled(constant, Grid(4, 6), "mirror")[0, 0].tolist() == [0, 1, 2, 3, 3, 2]
+    assert refilled(constant, Grid(4, 6), "tile")[0, 0].tolist() == [0, 1, 2, 3, 0, 1]
+    assert refilled(constant, SQUARE) is constant
+
+
+def test_noise_of_another_size_is_drawn_under_the_seed() -> None:
+    own = np.zeros((8, 8), np.float32)
+    assert noise_for(own, 8, 8, 0) is own
+    again = noise_for(own, 8, 14, layer=2, seed=5)
+    assert np.array_equal(noise_for(own, 8, 14, layer=2, seed=5), again)
+    assert not np.array_equal(noise_for(own, 8, 14, layer=3, seed=5), again)
+    assert not np.array_equal(noise_for(own, 8, 14, layer=2, seed=6), again)
+
+
+def test_a_square_picture_is_bit_for_bit_what_the_network_makes_without_a_grid() -> None:
+    generator = fresh()
+    w_plus = some_w_plus(generator)
+    plain = picture(TorchRunner(make_plan(generator.synthesis)), w_plus)
+    asked = picture(TorchRunner(make_plan(generator.synthesis, grid=SQUARE)), w_plus)
+    assert plain.shape == (64, 64, 3)
+    assert np.array_equal(plain, asked)
+
+
+@pytest.mark.parametrize("grid", [WIDE, Grid(7, 4), Grid(4, 5), Grid(4, 14)])
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_torch_and_openvino_agree_on_pictures_of_any_shape(architecture: str, grid: Grid) -> None:
+    generator = fresh(architecture, clamp=256.0)
+    loaded = LoadedGenerator(generator, {}, "fresh")
+    runners = [open_runner(loaded, name, threads=1, grid=grid)[0] for name in ("torch", "openvino")]
+    for seed in range(2):
+        one, other = (picture(runner, some_w_plus(generator, seed)).astype(int) for runner in runners)
+        assert one.shape == (16 * grid.rows, 16 * grid.columns, 3)
+        assert one.std() > 5
+        assert np.abs(one - other).max() <= 2
+
+
+def test_a_wide_picture_is_the_networks_own_with_a_wider_constant() -> None:
+    """The network itself, given the stretched constant and the noise, makes the runner's picture."""
+    generator = fresh()
+    plan = make_plan(generator.synthesis, grid=WIDE)
+    w_plus = some_w_plus(generator)
+    made = picture(TorchRunner(plan), w_plus).astype(int)
+    first = generator.synthesis.blocks[0]
+    first.constant = torch.nn.Parameter(torch.from_numpy(refilled(first.constant.numpy(), WIDE)))
+    row = 0
+    for block in generator.synthesis.blocks:
+        for conv in (block.conv0, block.conv1):
+            if conv is not None:
+                noise = noise_for(
+                    conv.noise_constant.numpy(), *(s * block.resolution // 4 for s in (4, 7)), row
+                )
+                conv.noise_constant = torch.from_numpy(noise)
+                row += 1
+    own = generator.synthesis(torch.from_numpy(w_plus)[None])[0].permute(1, 2, 0)
+    expected = (own * 127.5 + 128).clamp(0, 255).to(torch.uint8).numpy().astype(int)
+    assert np.abs(made - expected).max() <= 1
+
+
+def test_cells_of_wide_vectors_change_nothing_in_wide_pictures() -> None:
+    """The graph for vectors of sixteen numbers, whatever this processor has."""
+    import openvino as ov
+
+    from lavlive.generator.runners.openvino_graph import build_graph
+    from lavlive.generator.runners.styles import Styles
+
+    generator = fresh(resolution=128)
+    config = replace(generator.config, channel_base=512)
+    torch.manual_seed(4)
+    generator = Generator(config).freeze()
+    plan = make_plan(generator.synthesis, grid=WIDE)
+    w_plus = some_w_plus(generator)
+    made = []
+    for lanes in (1, 16):
+        styles = Styles(plan)
+        graph = build_graph(plan, styles, lanes, True)
+        styles.update(w_plus)
+        compiled = ov.Core().compile_model(graph.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        made.append(compiled(graph.inputs)[0].astype(int))
+    assert made[0].shape == (128, 224, 3)
+    assert np.abs(made[0] - made[1]).max() <= 1
