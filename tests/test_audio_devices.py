@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from lavlive.audio import portaudio
 from lavlive.audio.devices import Device, Listing, choose
 from lavlive.errors import SourceError
 
@@ -76,3 +78,23 @@ def test_a_machine_without_a_sound_server_lists_what_it_has_and_prints_no_chatte
     assert loopbacks.startswith("0 the sound server")
     assert int(outputs.split()[0]) >= 0
     assert torch == "False"
+
+
+def test_two_threads_that_quieten_standard_error_leave_it_where_it_was(capfd):
+    entered, leave = (threading.Event(), threading.Event()), (threading.Event(), threading.Event())
+
+    def be_quiet(number: int) -> None:
+        with portaudio.quiet_standard_error():
+            entered[number].set()
+            leave[number].wait(10)
+
+    threads = [threading.Thread(target=be_quiet, args=(number,)) for number in (0, 1)]
+    for number in (0, 1):
+        threads[number].start()
+        assert entered[number].wait(10)
+    for number in (0, 1):  # the first that came leaves first
+        os.write(2, b"chatter\n")
+        leave[number].set()
+        threads[number].join(10)
+    os.write(2, b"heard\n")
+    assert capfd.readouterr().err == "heard\n"

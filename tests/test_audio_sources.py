@@ -1,12 +1,15 @@
 """Sources: their description, a track's pace, and the loss and return of a device; by an injected clock."""
 
 import json
+import threading
+import time
 from collections import deque
 
 import numpy as np
 import pytest
 import soundfile
 
+from lavlive.audio import source as source_module
 from lavlive.audio.players import AloudPlayer, SilentPlayer
 from lavlive.audio.ring import Ring
 from lavlive.audio.source import Source
@@ -84,7 +87,7 @@ def machine(clock):
 def source(machine, clock):
     """An open source whose watch is the test itself."""
     source = Source(machine.open, clock)
-    source._open()
+    source._open(source._stop)
     return source
 
 
@@ -181,7 +184,7 @@ def test_notices_of_a_player_become_events(source, machine):
 def test_only_the_channels_asked_for_are_heard(machine, clock):
     machine.channels = 4
     source = Source(machine.open, clock, picked=(4, 2))
-    source._open()
+    source._open(source._stop)
     machine.opened[0].ring.write(np.array([[1, 2, 3, 4]], np.float32), 0.0)
     block = source.read()
     assert block is not None
@@ -315,3 +318,43 @@ def test_the_demo_track_is_always_there():
     with open_source(SourceSpec("demo")) as source:
         assert source.state == "running"
         assert source.rate >= 8000
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_device_that_opens_after_the_end_is_let_go_of(machine, clock, monkeypatch, again):
+    monkeypatch.setattr(source_module, "_STOP_SECONDS", 0.0)
+    hangs, returns = threading.Event(), threading.Event()
+
+    def hanging() -> Plug:
+        if machine.opened:
+            hangs.set()
+            returns.wait(10)
+        return machine.open()
+
+    source = Source(hanging, clock)
+    source.start()
+    machine.opened[0].reason = "pulled out"
+    clock.now += 1.0
+    watch = source._thread
+    assert until(lambda: source.state == "lost")
+    clock.now += 10.0
+    assert hangs.wait(10)
+    source.stop()
+    if again:
+        machine.opened.clear()
+        source.start()
+    returns.set()
+    watch.join(10)
+    assert [plug.closed for plug in machine.opened] == ([False, True] if again else [True, True])
+    assert source.state == ("running" if again else "idle")
+    source.stop()
+
+
+def until(condition) -> bool:
+    """Whether it came true in some seconds."""
+    deadline = time.perf_counter() + 10
+    while not condition():
+        if time.perf_counter() > deadline:
+            return False
+        time.sleep(0.005)
+    return True

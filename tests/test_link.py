@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lavlive.link.memory import SLOTS, SOUND_FRAMES, Link
-from lavlive.parameters import Values
+from lavlive.parameters import TABLE, Values
 
 
 @pytest.fixture
@@ -53,31 +53,6 @@ def test_pictures_may_change_size(pair: tuple[Link, Link]) -> None:
     assert picture is not None
     assert picture.pixels.shape == (1024, 1024, 3)
     assert np.all(picture.pixels == 2)
-
-
-def test_no_picture_is_ever_torn(pair: tuple[Link, Link]) -> None:
-    stage, engine = pair
-    enough = threading.Event()
-
-    def write() -> None:
-        for value in itertools.count():
-            engine.write_picture(picture_of(value % 256), 0, 0, 0)
-            if enough.is_set():
-                return
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    last = 0
-    try:
-        for _ in range(200):
-            while (picture := stage.read_picture(after=last)) is None:
-                pass
-            assert picture.pixels.min() == picture.pixels.max()
-            assert picture.sequence > last
-            last = picture.sequence
-    finally:
-        enough.set()
-        writer.join()
 
 
 def test_parameters_arrive_whole_with_their_revision(pair: tuple[Link, Link]) -> None:
@@ -174,3 +149,80 @@ def test_a_stage_removes_what_a_killed_one_left_and_nothing_that_is_in_use() -> 
         living.stdin.close()
         assert living.wait() == 0
     assert not in_use.exists()
+
+
+def test_positions_of_sound_grow_over_a_restart_of_the_engine(pair: tuple[Link, Link]) -> None:
+    stage, engine = pair
+    engine.write_sound(np.ones((100, 2), np.float32), 48_000, 0.0)
+    with Link.attach(stage.name) as next_engine:
+        next_engine.write_sound(np.ones((100, 2), np.float32), 48_000, 1.0)
+    sound = stage.read_sound(100)
+    assert sound is not None
+    assert (sound.position, len(sound.samples)) == (200, 100)
+
+
+def test_parameters_that_are_being_written_are_read_as_soon_as_they_are_whole(
+    pair: tuple[Link, Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, engine = pair
+    stage.write_parameters(Values().numbers, 3)
+    block = stage._block
+    block["parameter_version"] += 1
+    assert engine.read_parameters() is None
+
+    class Written:
+        """The block as a reader sees it whose stage ends its writing after the first look."""
+
+        looks = 0
+
+        def __getitem__(self, name: str) -> np.ndarray:
+            if name == "parameter_version":
+                self.looks += 1
+                if self.looks == 2:
+                    block["parameter_version"] += 1
+            value: np.ndarray = block[name]
+            return value
+
+    monkeypatch.setattr(engine, "_block", Written())
+    received = engine.read_parameters()
+    monkeypatch.undo()
+    assert received is not None
+    assert received[1] == 3
+
+
+def _write_in_a_hurry(name: str, until: float) -> None:
+    """Pictures and parameters of one value each, every value in its turn, until the meter says enough."""
+    with Link.attach(name) as link:
+        for value in itertools.count(1):
+            link.write_picture(picture_of(value % 256, 256), value, value, value)
+            link.write_parameters(np.full(len(TABLE), value, float), value)
+            if time.perf_counter() > until or link.number("audio.level"):
+                return
+
+
+def test_nothing_that_another_process_writes_is_ever_read_torn() -> None:
+    context = multiprocessing.get_context("spawn")
+    last, revisions = 0, set()
+    with Link.create() as link:
+        writer = context.Process(target=_write_in_a_hurry, args=(link.name, time.perf_counter() + 60))
+        writer.start()
+        try:
+            for _ in range(200):
+                while (picture := link.read_picture(after=last)) is None:
+                    assert writer.is_alive()
+                value = int(picture.pixels[0, 0, 0])
+                assert picture.pixels.shape == (256, 256, 3)
+                assert (picture.pixels == value).all()
+                assert picture.captured == picture.made == picture.parameter_revision
+                assert picture.parameter_revision % 256 == value
+                assert picture.sequence > last
+                last = picture.sequence
+                received = link.read_parameters()
+                if received is not None:
+                    assert (received[0] == received[1]).all()
+                    revisions.add(received[1])
+        finally:
+            link.meter("audio.level")[0] = 1.0
+            writer.join(30)
+    assert writer.exitcode == 0
+    assert len(revisions) > 50

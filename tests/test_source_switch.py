@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from lavlive.audio.sources import Source, SourceSpec
+from lavlive.audio.sources import Source, SourceSpec, open_source
+from lavlive.engine import source_switch
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import SourceError
 
@@ -102,3 +104,29 @@ def test_in_the_middle_of_a_show_it_is_waited_for(tmp_path: Path) -> None:
         assert listener.opened() == [str(path)]
     finally:
         listener.switch.stop()
+
+
+def test_a_source_that_opens_after_the_end_is_let_go_of(
+    listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, returns = threading.Event(), threading.Event()
+    late: list[Source] = []
+
+    class Late(Source):
+        def start(self, wait_for_device: bool = False) -> None:
+            late.append(self)
+            hangs.set()
+            returns.wait(10)
+            super().start(wait_for_device)
+
+    monkeypatch.setattr(source_switch, "open_source", lambda spec: Late(open_source(spec)._opener))
+    first = listener.switch.source
+    listener.switch.change(track(tmp_path / "late.wav"))
+    assert hangs.wait(10)
+    listener.switch.stop()
+    returns.set()
+    listener.switch._thread.join(10)
+    assert late[0].state == "idle"
+    assert late[0]._capture is None
+    assert listener.switch.source is first
+    assert listener.sources == []

@@ -316,3 +316,16 @@ def test_a_system_without_room_for_a_process_or_thread_does_not_end_the_show(
     rig.broken = None
     rig.supervisor.step(20.5)
     assert len(rig.engines) == 2
+
+
+def test_the_stage_writes_none_of_the_engines_meters_and_counts_no_old_beat(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.engines[0].status = -9
+    rig.supervisor.step(2.0)
+    rig.look(2.0, 20.0)
+    rig.engines[1].told.append({"event": "ready"})
+    rig.look(20.0, 20.0 + HEARTBEAT_LIMIT - 0.1)
+    assert rig.supervisor.restarts == 1
+    assert rig.link.number("engine.heartbeat") == 1.0
+    rig.look(20.0 + HEARTBEAT_LIMIT - 0.1, 20.0 + HEARTBEAT_LIMIT + 0.1)
+    assert rig.supervisor.restarts == 2

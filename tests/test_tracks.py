@@ -165,3 +165,15 @@ def test_a_track_cut_off_in_the_middle_plays_what_is_left(tmp_path, suffix, loop
     ahead.close()
     assert filled >= 30_000
     assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("kind", ["as it is", "resampled"])
+def test_blocks_after_a_read_go_on_with_the_tracks_time(tmp_path, kind):
+    soundfile.write(tmp_path / "track.wav", music(8000, 1.0), 8000)
+    path = tmp_path / "track.wav"
+    with Track(path) if kind == "as it is" else ResampledTrack(path, 16_000) as track:
+        track.read(track.rate // 2)
+        assert next(track.blocks(track.rate // 8)).time == pytest.approx(0.625)
+        track.rewind()
+        track.read(track.rate // 4)
+        assert next(track.blocks(track.rate // 8)).time == pytest.approx(0.375)

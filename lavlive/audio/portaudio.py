@@ -31,28 +31,54 @@ _SANE_DELAY = 0.5
 _CLOSE_SECONDS = 3.0
 
 _guard = threading.RLock()
+_quiet_guard = threading.Lock()
+_quiet_depth = 0
+_kept_error = -1
 _open_streams = 0
 _closing: list[threading.Thread] = []
 
 
 @contextmanager
 def quiet_standard_error() -> Iterator[None]:
-    """Send what C libraries print to standard error nowhere."""
+    """Send what C libraries print to standard error nowhere.
+
+    The descriptor is the whole process's: whoever comes first sends it away, whoever leaves last brings it
+    back. No lock is held in between, for a driver may hang there.
+    """
+    _begin_quiet()
     try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error, as under pythonw
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(kept, 2)
+        _end_quiet()
+
+
+def _begin_quiet() -> None:
+    global _quiet_depth, _kept_error
+    with _quiet_guard:
+        _quiet_depth += 1
+        if _quiet_depth > 1:
+            return
+        try:
+            _kept_error = os.dup(2)
+        except OSError:  # there is no standard error, as under pythonw
+            _kept_error = -1
+            return
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
         os.close(nowhere)
-        os.close(kept)
+
+
+def _end_quiet() -> None:
+    global _quiet_depth, _kept_error
+    with _quiet_guard:
+        _quiet_depth -= 1
+        if _quiet_depth or _kept_error < 0:
+            return
+        os.dup2(_kept_error, 2)
+        os.close(_kept_error)
+        _kept_error = -1
 
 
 def library() -> Any:

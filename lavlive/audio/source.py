@@ -112,6 +112,8 @@ class Source:
         self._tried = 0.0
         self._opened = 0.0
         self._events: deque[SourceEvent] = deque(maxlen=64)
+        self._holding = threading.Lock()
+        """Between the thread that opens and the owner that stops; never held while a driver is asked."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -176,18 +178,22 @@ class Source:
         Raises:
             SourceError: the device or track cannot be opened.
         """
+        # Of this run alone: a thread that still hangs in a driver from the run before stays stopped.
+        self._stop = stop = threading.Event()
         try:
-            self._open()
+            self._open(stop)
         except Exception as error:  # of a driver too: in the middle of a show it is tried again
             if not wait_for_device:
                 raise
             self._lose(str(error), self._clock())
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._watch, name="source watch", daemon=True)
+        if stop.is_set():
+            self._state = "idle"
+            return
+        self._thread = threading.Thread(target=self._watch, args=(stop,), name="source watch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Let go of the device."""
+        """Let go of the device; one that a driver is still opening is let go of as soon as it returns."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
@@ -208,11 +214,12 @@ class Source:
         """Look after the device: notice its loss, try again; what the thread does four times a second."""
         if self._state == "lost" and now - self._tried >= RETRY_SECONDS:
             try:
-                self._open()
+                came = self._open(self._stop)
             except SourceError:
                 self._tried = self._clock()
             else:
-                self._tell("running", f"{self._name} is back")
+                if came:
+                    self._tell("running", f"{self._name} is back")
         elif self._state == "running" and self._capture is not None:
             reason = self._capture.tend(now)
             while self._capture.notices:
@@ -225,17 +232,20 @@ class Source:
             elif now - self._capture.heard > stall_limit(now - self._opened):
                 self._lose(f"{self._name}: no sound arrives any more", now)
 
-    def _watch(self) -> None:
-        while not self._stop.wait(_WATCH_SECONDS):
+    def _watch(self, stop: threading.Event) -> None:
+        while not stop.wait(_WATCH_SECONDS):
             try:
                 self.check(self._clock())
             except Exception as error:  # whatever a driver raises, the watch goes on
+                if stop.is_set():
+                    return
                 if self._state == "lost":
                     self._tried = self._clock()
                 else:
                     self._lose(f"{self._name}: {type(error).__name__}: {error}", self._clock())
 
-    def _open(self) -> None:
+    def _open(self, stop: threading.Event) -> bool:
+        """Open the device and let sound come; False if the source was stopped meanwhile."""
         capture = self._opener()
         if self._picked is not None and max(self._picked) >= capture.ring.channels:
             capture.close()
@@ -246,6 +256,15 @@ class Source:
         except SourceError:
             capture.close()
             raise
+        with self._holding:
+            stopped = stop.is_set()
+            if not stopped:
+                self._take(capture)
+        if stopped:
+            capture.close()
+        return not stopped
+
+    def _take(self, capture: Capture) -> None:
         self._past_xruns += self._ring.xruns
         self._past_dropped += self._ring.dropped_samples
         self._capture, self._ring = capture, capture.ring
@@ -261,9 +280,10 @@ class Source:
         self._let_go()
 
     def _let_go(self) -> None:
-        if self._capture is not None:
-            self._capture.close()
-            self._capture = None
+        with self._holding:
+            capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.close()
 
     def _tell(self, kind: EventKind, text: str) -> None:
         self._events.append(SourceEvent(kind, text, self._clock()))

@@ -78,11 +78,17 @@ class Track:
         Raises:
             SourceError: the file is damaged here.
         """
+        samples = self._decode(frames)
+        self._position += len(samples)
+        return samples
+
+    def _decode(self, frames: int) -> Samples:
+        """The next samples at the file's own rate, which `read` counts at the rate that it gives."""
         try:
             samples: Samples = self._file.read(frames, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise SourceError(
-                f"{self.path} is damaged after {self._file.tell() / self.rate:.1f} s"
+                f"{self.path} is damaged after {self._file.tell() / self._file.samplerate:.1f} s"
             ) from error
         return samples
 
@@ -99,10 +105,8 @@ class Track:
 
     def blocks(self, frames: int = _PIECE) -> Iterator[Block]:
         """The rest of the track, in blocks whose times count from the track's beginning."""
-        position = self._position
         while len(samples := self.read(frames)):
-            position += len(samples)
-            yield Block(samples, self.rate, position / self.rate)
+            yield Block(samples, self.rate, self._position / self.rate)
 
     def close(self) -> None:
         """Close the file."""
@@ -139,14 +143,16 @@ class ResampledTrack(Track):
         """The next samples at the new rate, float32 [n, channels]; n < frames only at the end."""
         pieces, count = [self._ready], len(self._ready)
         while count < frames:
-            piece = super().read(max(1, round((frames - count) * self._ratio)))
+            piece = self._decode(max(1, round((frames - count) * self._ratio)))
             if not len(piece):
                 break
             pieces.append(self._stream.resample_chunk(piece))
             count += len(pieces[-1])
         ready = np.concatenate(pieces)
         self._ready = ready[frames:]
-        return ready[:frames]
+        samples = ready[:frames]
+        self._position += len(samples)
+        return samples
 
 
 def read_track(path: Path | str) -> Track:

@@ -22,6 +22,7 @@ from lavlive.engine.mailbox import Mailbox
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent.space import Space
 from lavlive.link.memory import Journey, Link
+from lavlive.parameters import Values
 
 _POLL_SECONDS = 0.002
 _LONGEST_BACKLOG = 1.0
@@ -74,6 +75,7 @@ class LatentWorker:
         log: tuple[BinaryIO, Space] | None = None,
         space: Callable[[], Space | None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.tick = clock()
         self.failure: BaseException | None = None
@@ -85,10 +87,13 @@ class LatentWorker:
         self._mailbox = mailbox
         self._log = log
         self._clock = clock
+        # Not an event's wait: on Windows that lasts 15 ms at least, while sleep has a timer of its own there.
+        self._sleep = sleep
         self._space = space
         self._diagnosis = Diagnosis(path.rate)
         self._cutter = HopCutter(path.encoder.hop, path.encoder.sample_rate)
-        self._targets, self._revision = np.zeros(0), -1
+        # Until the first whole values come: the link may be met while it is being written.
+        self._targets, self._revision = Values().numbers, -1
         self._most_waiting = round(_LONGEST_BACKLOG * self._cutter.rate / self._cutter.hop)
         self._skipped = 0
         self._last_deviation: np.ndarray | None = None
@@ -113,7 +118,7 @@ class LatentWorker:
             while not self._stop.is_set():
                 self.tick = self._clock()
                 if not self._work():
-                    self._stop.wait(_POLL_SECONDS)
+                    self._sleep(_POLL_SECONDS)
         except BaseException as failure:
             self.failure = failure
 

@@ -17,12 +17,13 @@ class Mailbox(Generic[T]):
         self.replaced = 0
         """How many values were replaced before anybody took them."""
 
-    def put(self, value: T) -> None:
-        """Leave a value, in place of one that nobody took."""
+    def put(self, value: T) -> T | None:
+        """Leave a value; returns the one in whose place it comes, which nobody took, or None."""
         with self._arrived:
-            self.replaced += self._value is not None
-            self._value = value
+            before, self._value = self._value, value
+            self.replaced += before is not None
             self._arrived.notify()
+            return before
 
     def take(self, timeout: float) -> T | None:
         """The newest value, once; waits up to `timeout` seconds for one, else None."""

@@ -78,6 +78,7 @@ class PictureWorker:
         tell: Callable[..., None],
         rate: float = 60.0,
         clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.tick = clock()
         self.failure: BaseException | None = None
@@ -90,6 +91,7 @@ class PictureWorker:
         self._backlog = backlog
         self._tell = tell
         self._clock = clock
+        self._sleep = sleep
         self._governor = Governor(rate, hop_seconds=1 / 75)
         self._was_limiting = False
         self._incoming: Mailbox[tuple[Model, float]] = Mailbox()
@@ -115,11 +117,20 @@ class PictureWorker:
     def stop(self) -> None:
         """End after the present picture."""
         self._stop.set()
-        self._thread.join(timeout=5)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5)
+        waiting = self._incoming.take(0)
+        if waiting is not None:
+            waiting[0].close()
 
     def swap(self, model: Model, fade_seconds: float) -> None:
-        """Cross-fade to a model that is loaded and warm; the old one is closed after the fade."""
-        self._incoming.put((model, fade_seconds))
+        """Cross-fade to a model that is loaded and warm; the old one is closed after the fade.
+
+        One that was to come before it and that no picture has met yet never comes: it is closed here.
+        """
+        never_shown = self._incoming.put((model, fade_seconds))
+        if never_shown is not None:
+            never_shown[0].close()
 
     def _run(self) -> None:
         try:
@@ -142,7 +153,8 @@ class PictureWorker:
             self._was_limiting = self._governor.limiting
             self._tell("governor", limiting=self._was_limiting, rate=round(rate, 1))
         if now < self._due:
-            self._stop.wait(self._due - now)
+            # Not an event's wait, which on Windows is 15 ms too long.
+            self._sleep(self._due - now)
         self._due = max(self._due, now - 0.5 / rate) + 1.0 / rate
 
     def _show(self, timed: TimedLatent) -> None:

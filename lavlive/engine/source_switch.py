@@ -76,6 +76,8 @@ class SourceSwitch:
     def _run(self) -> None:
         if self.source.state == "idle":
             self.source.start(wait_for_device=True)
+            if self._ending.is_set():  # a driver may have hung over the end
+                self.source.stop()
         while not self._ending.is_set():
             spec = self._wanted.take(_LOOK_SECONDS)
             if spec is not None:
@@ -90,6 +92,9 @@ class SourceSwitch:
         except Exception as error:  # whatever a driver raises, the old source goes on
             self._refuse(spec, f"{type(error).__name__}: {error}")
         else:
+            if self._ending.is_set():
+                source.stop()
+                return
             old = self.source
             self._listening = source, spec
             self.on_change(source)

@@ -113,7 +113,7 @@ class Sound:
     Attributes:
         samples: float32 [frames, 2]; a copy that belongs to the reader.
         rate: frames per second.
-        position: number of frames before and including the last one, since the engine began.
+        position: number of frames before and including the last one, over all engines of one link.
         captured: capture time of the last frame.
     """
 
@@ -153,6 +153,7 @@ _PIXELS_AT = (_BLOCK.itemsize + 4095) // 4096 * 4096
 _SLOT_BYTES = MAX_RESOLUTION * MAX_RESOLUTION * 3
 _LAYOUT_VERSION = _BLOCK.itemsize * 1000 + len(METERS)
 _BEING_WRITTEN = -1
+_TRIES = 8
 _PREFIX = "lavlive-"
 _BLOCKS = Path("/dev/shm")
 """Where Linux shows shared memory as files. Elsewhere blocks cannot be listed, or go with their users."""
@@ -326,9 +327,9 @@ class Link:
         self._block["sound_position"] += len(samples)
 
     def read_sound(self, after: int) -> Sound | None:
-        """What came after position `after`, at most what the ring holds; None if nothing did.
+        """What came after position `after`, at most half of what the ring holds; None if nothing did.
 
-        A position below `after` means that a new engine began to count; read again from 0.
+        Positions only grow: a new engine counts on where the one before it ended.
         """
         position = int(self._block["sound_position"])
         frames = min(position - after, SOUND_FRAMES // 2)
@@ -352,13 +353,18 @@ class Link:
         self._block["parameter_version"] += 1
 
     def read_parameters(self) -> tuple[np.ndarray, int] | None:
-        """The newest values and their revision, or None while they are being written."""
-        before = int(self._block["parameter_version"])
-        numbers = self._block["parameters"].copy()
-        revision = int(self._block["parameter_revision"])
-        if before % 2 or int(self._block["parameter_version"]) != before:
-            return None
-        return numbers, revision
+        """The newest values and their revision.
+
+        None if every try met a half-written block, as when a stage died while it wrote; whoever asks goes on
+        with the values of before.
+        """
+        for _ in range(_TRIES):
+            before = int(self._block["parameter_version"])
+            numbers = self._block["parameters"].copy()
+            revision = int(self._block["parameter_revision"])
+            if before % 2 == 0 and int(self._block["parameter_version"]) == before:
+                return numbers, revision
+        return None
 
     # Meters
 

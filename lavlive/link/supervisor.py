@@ -281,7 +281,7 @@ class Supervisor:
         self._failure: str | None = None
         self._heard = settings.source
         self._engine: EngineProcess = start(link.name, settings)
-        self._started = self._ready_at = self._looked = self._patient_until = now
+        self._started = self._ready_at = self._alive_from = self._looked = self._patient_until = now
 
     def step(self, now: float) -> list[Event]:
         """Look after the engine once; returns what it told, and an event for each restart.
@@ -327,11 +327,8 @@ class Supervisor:
             case {"event": "ready"}:
                 self.state = "running"
                 self._ready_once = True
-                self._ready_at = now
                 # The heart beats from now on; an old engine's last beat must not count against it.
-                self._link.meter("engine.heartbeat")[0] = max(
-                    self._link.number("engine.heartbeat"), self._link.number("engine.started")
-                )
+                self._ready_at = self._alive_from = now
             case {"event": "refused", "text": str(text)}:
                 self._refusal = text
             case {"event": "failing", "text": str(text)}:
@@ -376,7 +373,8 @@ class Supervisor:
             return self._refusal or f"the engine ended with status {status}"
         if now < self._patient_until:
             return None
-        if self.state == "running" and now - self._link.number("engine.heartbeat") > HEARTBEAT_LIMIT:
+        beat = max(self._link.number("engine.heartbeat"), self._alive_from)
+        if self.state == "running" and now - beat > HEARTBEAT_LIMIT:
             return f"no sign of life for {HEARTBEAT_LIMIT:g} s"
         if self.state == "starting" and now - self._started > START_LIMIT:
             return f"it did not start within {START_LIMIT:g} s"

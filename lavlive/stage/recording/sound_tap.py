@@ -14,7 +14,7 @@ CHANNELS = 2
 class SoundTap:
     """Reads what came into the link's ring since the last call, resampled to 48 kHz stereo.
 
-    A new engine or another source begins a new stream; what was lost between them stays a gap.
+    Another rate begins a new stream; what was lost over a restart of the engine stays a gap.
     """
 
     def __init__(self, link: Link) -> None:

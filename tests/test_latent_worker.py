@@ -1,0 +1,61 @@
+"""The latent worker's way with the link: what it does while parameters are being written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from lavlive.audio.block import Block
+from lavlive.engine.latent_worker import LatentWorker, TimedLatent
+from lavlive.engine.mailbox import Mailbox
+from lavlive.link.memory import Link
+from lavlive.parameters import INDEX, Values
+from tests.test_path import path_over
+
+
+class OneBlock:
+    """A source that has a tenth of a second to give, once."""
+
+    rate, channels, xruns, dropped_samples = 24_000, 1, 0, 0
+
+    def __init__(self) -> None:
+        self.blocks = [Block(np.zeros((2400, 1), np.float32), 24_000, 1.0)]
+
+    def read(self) -> Block | None:
+        return self.blocks.pop() if self.blocks else None
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    with Link.create() as made:
+        yield made
+
+
+def test_half_written_parameters_at_the_very_beginning_do_not_end_the_worker(link: Link) -> None:
+    path, _ = path_over(np.random.default_rng(0).standard_normal((100, 128)))
+    mailbox: Mailbox[TimedLatent] = Mailbox()
+    worker = LatentWorker(link, path, OneBlock(), mailbox)
+    link.write_parameters(np.full(len(Values().numbers), np.nan), 1)
+    link._block["parameter_version"] += 1
+    assert worker._work()
+    timed = mailbox.take(0)
+    assert timed is not None
+    assert timed.parameter_revision == -1
+    assert timed.latent.numbers[INDEX["mapper.y"]] == Values().number("mapper.y")
+
+
+def test_between_blocks_the_worker_rests_by_the_timer_of_high_resolution(link: Link) -> None:
+    path, _ = path_over(np.zeros((100, 128)))
+    rests: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 3:
+            worker._stop.set()
+
+    worker = LatentWorker(link, path, OneBlock(), Mailbox(), sleep=sleep)
+    worker._run()
+    assert worker.failure is None
+    assert rests == [0.002] * 3
