@@ -20,7 +20,7 @@ class Still:
     num_ws = 3
 
     def __init__(self, value: int, w_dim: int = 512, resolution: int = 64) -> None:
-        self.value, self.w_dim, self.resolution = value, w_dim, resolution
+        self.value, self.w_dim, self.height, self.width = value, w_dim, resolution, resolution
         self.closed = 0
         self.asked: list[np.ndarray] = []
 
