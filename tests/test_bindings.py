@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from lavlive.parameters import TABLE, Kind, Value, Values
 from lavlive.resources import shipped
 
 CC, NOTE, CC14, NRPN = SourceKind.CC, SourceKind.NOTE, SourceKind.CC14, SourceKind.NRPN
+PRESSURE = SourceKind.PRESSURE
 JUMP = TakeoverMode.JUMP
 KNOB = Source(CC, 0, 1)
 
@@ -153,9 +156,9 @@ def learned(target: str | Action, *messages: tuple[Source, int, float]) -> Bindi
 
 def test_learn_tells_knobs_encoders_buttons_and_14_bit_faders_apart() -> None:
     knob = [(Source(CC, 2, 7), raw, 0.01 * raw) for raw in range(10, 15)]
-    assert learned("mapper.y", *knob) == Binding(Source(CC, 0, 7), "mapper.y")
+    assert learned("mapper.y", *knob) == Binding(Source(CC, 2, 7), "mapper.y")
     down = [(Source(CC, 1, 7), 127, 0.01 * index) for index in range(5)]
-    assert learned("mapper.y", *down) == Binding(Source(CC, 0, 7), "mapper.y", Mode.TWOS_COMPLEMENT)
+    assert learned("mapper.y", *down) == Binding(Source(CC, 1, 7), "mapper.y", Mode.TWOS_COMPLEMENT)
     offset = [(Source(CC, 1, 7), raw, 0.01 * raw) for raw in (63, 63, 63, 65)]
     assert learned("mapper.y", *offset).mode is Mode.BINARY_OFFSET
     sign = [(Source(CC, 1, 7), raw, 0.0) for raw in (65, 65, 65, 1, 1)]
@@ -163,15 +166,58 @@ def test_learn_tells_knobs_encoders_buttons_and_14_bit_faders_apart() -> None:
     fader = [
         (s, 5 + i, 0.1) for i in range(4) for s in (Source(CC, 1, 7), Source(CC, 1, 39), Source(CC14, 1, 7))
     ]
-    assert learned("mapper.y", *fader).source == Source(CC14, 0, 7)
+    assert learned("mapper.y", *fader).source == Source(CC14, 1, 7)
     parts = [Source(CC, 1, 99), Source(CC, 1, 98), Source(NRPN, 1, 300)]
-    assert learned("mapper.y", *[(s, i, 0.1) for i in range(4) for s in parts]).source == Source(NRPN, 0, 300)
+    assert learned("mapper.y", *[(s, i, 0.1) for i in range(4) for s in parts]).source == Source(NRPN, 1, 300)
     lone = [(source, index, 0.1) for index in range(4) for source in (Source(CC, 1, 39), Source(CC14, 1, 7))]
-    assert learned("mapper.y", *lone).source == Source(CC, 0, 39)
+    assert learned("mapper.y", *lone).source == Source(CC, 1, 39)
     pad = Source(NOTE, 10, 36)
     assert learned("show.freeze", (pad, 90, 0.9)) == Binding(pad, "show.freeze", Mode.TOGGLE)
     assert learned(Action("preset.next"), (pad, 90, 0.9)) == Binding(pad, Action("preset.next"))
     assert learned("mapper.y", (Source(CC, 1, 7), 3, 0.0)) is None
+
+
+def test_faders_that_send_one_number_on_eight_channels_are_eight_faders() -> None:
+    names = [p.name for p in TABLE if p.kind is Kind.CONTINUOUS][:8]
+    for kind, number, top in ((CC, 7, 127), (SourceKind.BEND, 0, 16383)):
+        bindings = BindingSet("pad", (Binding(Source(kind, 0, number), "show.fader"),))
+        for channel, name in enumerate(names, start=1):
+            binding = learned(name, *((Source(kind, channel, number), raw, 0.0) for raw in (1, 2, 3)))
+            assert binding is not None
+            bindings = bindings.with_binding(binding)
+        assert [b.source.channel for b in bindings.bindings] == list(range(1, 9))
+        desk = Desk(*bindings.bindings)
+        for channel, name in enumerate(names, start=1):
+            before = dict(desk.values)
+            for raw in (0, top, top // 3):
+                desk.send(raw, Source(kind, channel, number), top)
+            assert {n for n in desk.values if desk.values[n] != before[n]} == {name}
+
+
+def test_each_fader_of_a_binding_for_any_channel_takes_hold_for_itself() -> None:
+    desk = Desk(Binding(KNOB, "mapper.c"), settings={"mapper.c": 0.5})
+    for raw in (127, 60):
+        desk.send(raw, Source(CC, 1, 1))
+    assert desk.values["mapper.c"] == pytest.approx(60 / 127)
+    desk.send(0, Source(CC, 2, 1))
+    assert desk.values["mapper.c"] == pytest.approx(60 / 127)
+    desk.send(61, Source(CC, 2, 1))
+    assert desk.values["mapper.c"] == pytest.approx(61 / 127)
+    assert desk.router.ghosts() == {}
+
+
+def test_the_pressure_of_a_pad_is_learned_by_holding_it_and_the_pad_by_tapping_it() -> None:
+    pad, key, whole = Source(NOTE, 10, 36), Source(SourceKind.KEY_PRESSURE, 10, 36), Source(PRESSURE, 10, 0)
+    for pressure in (key, whole):
+        held = [(pad, 90, 0.0), *((pressure, raw, 0.01 * raw) for raw in range(5, 10))]
+        assert learned("mapper.c", *held) == Binding(pressure, "mapper.c")
+        assert learned("mapper.c", *held, (pad, 0, 0.2)) == Binding(pad, "mapper.c", Mode.TOGGLE)
+        assert learned("show.freeze", *held) == Binding(pad, "show.freeze", Mode.TOGGLE)
+    desk = Desk(Binding(key, "mapper.c", takeover=JUMP))
+    desk.send(127, Source(SourceKind.KEY_PRESSURE, 10, 37))
+    assert desk.values["mapper.c"] == 0.1
+    desk.send(127, key)
+    assert desk.values["mapper.c"] == 1.0
 
 
 FULL = BindingSet(
@@ -194,6 +240,51 @@ def test_what_is_saved_is_read_back_for_that_device_alone(tmp_path: Path) -> Non
     assert folders.find("other").bindings == ()
     assert file_name("A/../B") != file_name("A/./B")
     assert "/" not in file_name("A/../B")
+
+
+def write_bindings(path: Path, device: str, parameter: str = "mapper.y") -> None:
+    path.write_text(
+        f"schema = 1\ndevice = {device!r}\n[[binding]]\nsource = 'key-pressure'\nnumber = 1\n"
+        f"channel = 2\nparameter = '{parameter}'\n"
+    )
+
+
+def test_a_hand_written_file_is_found_by_its_device_whatever_it_is_called(tmp_path: Path) -> None:
+    folders = BindingFolders(shipped("presets") / "bindings", tmp_path)
+    write_bindings(tmp_path / "all.toml", "*KONTROL*", "mapper.c")
+    write_bindings(tmp_path / "mine.toml", "nanoKONTROL2 MIDI 1")
+    write_bindings(tmp_path / "._mine.toml", "nanoKONTROL2 MIDI 1", "show.fader")
+    assert folders.find("nanokontrol2 midi 1").bindings[0].target == "mapper.y"
+    assert folders.find("nanoKONTROL Studio").bindings[0].target == "mapper.c"
+    assert folders.find("LPD8").path == shipped("presets") / "bindings" / "eight-knobs.toml"
+
+
+def test_of_two_files_for_a_device_the_one_changed_last_is_used_and_learn_writes_into_it(
+    tmp_path: Path,
+) -> None:
+    folders = BindingFolders(tmp_path / "none", tmp_path)
+    learned_by_us = folders.save(BindingSet("pad", (Binding(KNOB, "mapper.c"),)))
+    mine = tmp_path / "mine.toml"
+    write_bindings(mine, "pad")
+    os.utime(learned_by_us, (1, 1))
+    assert folders.find("pad").path == mine
+    changed = folders.find("pad").with_binding(Binding(KNOB, "show.fader")).named("pad")
+    assert folders.save(changed) == mine
+    assert [b.target for b in folders.find("pad").bindings] == ["mapper.y", "show.fader"]
+    os.utime(mine, (0, 0))
+    assert folders.find("pad").path == learned_by_us
+
+
+def test_it_is_said_which_files_nobody_uses_and_why(tmp_path: Path) -> None:
+    folders = BindingFolders(tmp_path / "none", tmp_path)
+    write_bindings(tmp_path / "pad.toml", "pad")
+    write_bindings(tmp_path / "pads.toml", "pad*")
+    write_bindings(tmp_path / "desk.toml", "X-Touch")
+    assert folders.unused(["pad"]) == [
+        "desk.toml is for 'X-Touch', which is not plugged in",
+        "pads.toml is for 'pad*', for which pad.toml is used",
+    ]
+    assert folders.unused(["pad", "pad two", "x-touch"]) == []
 
 
 def test_the_shipped_bindings_fit_their_controllers() -> None:
@@ -259,8 +350,13 @@ class Lights:
     def __init__(self, *bindings: Binding) -> None:
         self.desk = Desk(*bindings)
         self.sent: list[tuple[int, ...]] = []
-        self.feedback = Feedback(lambda device, source, message: self.sent.append(tuple(message)))
+        self.keys: list[Source] = []
+        self.feedback = Feedback(self._take)
         self.sets = [("pad", BindingSet("pad", bindings, feedback=True))]
+
+    def _take(self, device: str, source: Source, message: Sequence[int]) -> None:
+        self.sent.append(tuple(message))
+        self.keys.append(source)
 
     def step(self, now: float) -> None:
         self.feedback.step(now, self.desk.values, self.sets)
@@ -270,6 +366,7 @@ def test_values_are_sent_to_the_controller_when_they_change_and_not_more_often_t
     lights = Lights(Binding(KNOB, "mapper.c"), Binding(Source(NOTE, 10, 36), "show.freeze", Mode.TOGGLE))
     lights.step(0.0)
     assert lights.sent == [(0xB0, 1, 13), (0x99, 36, 0)]
+    assert len(set(lights.keys)) == 2
     for index in range(1000):
         lights.desk.values.set("mapper.c", 0.5 + index / 2000)
         lights.step(index / 1000)
@@ -293,3 +390,21 @@ def test_an_echo_is_no_hand_and_a_knob_in_motion_is_left_alone() -> None:
     lights.step(1.1)
     lights.step(2.0)
     assert lights.sent == [(0xB0, 1, 13)]
+
+
+def test_each_fader_of_one_number_is_told_its_own_value_on_its_own_channel() -> None:
+    faders = [Source(CC14, channel, 7) for channel in (1, 2)]
+    lights = Lights(Binding(faders[0], "mapper.c"), Binding(faders[1], "show.fader"))
+    lights.desk.values.update({"mapper.c": 0.0, "show.fader": 1.0})
+    lights.step(0.0)
+    assert lights.sent == [(0xB0, 7, 0), (0xB0, 39, 0), (0xB1, 7, 127), (0xB1, 39, 127)]
+    assert len(set(lights.keys)) == 4, "of equal keys only the newest message is sent"
+    assert lights.feedback.heard(ControlEvent("pad", faders[1], 1.0, 16383, 0.05))
+    assert not lights.feedback.heard(ControlEvent("pad", faders[0], 1.0, 16383, 0.05))
+
+
+def test_a_knob_bound_on_any_channel_is_told_where_it_spoke_last() -> None:
+    lights = Lights(Binding(KNOB, "mapper.c"))
+    lights.feedback.heard(ControlEvent("pad", Source(CC, 5, 1), 0.5, 64, 0.0))
+    lights.step(1.0)
+    assert lights.sent == [(0xB4, 1, 13)]

@@ -28,6 +28,7 @@ def events(parser: Parser, *messages: tuple[int, ...], kind: SourceKind | None =
         ((0x92, 60, 0), Source(NOTE, 3, 60), 0, 0.0),
         ((0x82, 60, 64), Source(NOTE, 3, 60), 0, 0.0),
         ((0xE0, 0, 64), Source(SourceKind.BEND, 1, 0), 8192, 8192 / 16383),
+        ((0xA9, 36, 127), Source(SourceKind.KEY_PRESSURE, 10, 36), 127, 1.0),
         ((0xD0, 127), Source(SourceKind.PRESSURE, 1, 0), 127, 1.0),
         ((0xC4, 9), Source(SourceKind.PROGRAM, 5, 9), 127, 1.0),
     ],

@@ -24,6 +24,7 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState
+from lavlive.control.looks.undo import Step
 from lavlive.control.looks.waiting import GRIDS, WaitingRoom
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.bindings import Binding, BindingSet
@@ -40,6 +41,8 @@ from lavlive.parameters import Kind, Values, find
 
 _BOOT_SECONDS = 2.0
 """A controller that was just plugged in may not listen yet; after this it is told everything again."""
+_PLUGGED_IN_SECONDS = 1.0
+"""Controllers that hang on one hub come one after another; then it is said which bindings nobody uses."""
 
 
 class Control:
@@ -82,11 +85,12 @@ class Control:
         self._osc_sender = OscSender(self.osc.socket, osc.send) if self.osc and osc else None
         self._feedback = Feedback(self._send_midi)
         self._tell_again: dict[str, float] = {}
+        self._all_plugged_in = float("inf")
         self._waiting = WaitingRoom()
         self._learn: Learn | None = None
         self._asked: list[Action] = []
         self._notices: deque[str] = deque(maxlen=32)
-        self._refused: set[str] = set()
+        self._noted: set[str] = set()
         self._beat_revision = 0
         self._last_numbers = values.numbers.copy()
         self._owner = threading.get_ident()
@@ -133,14 +137,15 @@ class Control:
     def step(self, now: float) -> list[Action]:
         """Apply what has come in since the last call; returns what the show has to do itself.
 
-        These are the actions marked `for_show` in `ACTIONS`, and ``preset.loaded`` with the preset's
-        name as its argument.
+        These are the actions marked `for_show` in `ACTIONS`, ``preset.loaded`` with the preset's name as
+        its argument, and ``model.load`` with a model's path, or nothing for the bundled one.
 
         Raises:
             RuntimeError: called by another thread than the one that made this object.
         """
         if threading.get_ident() != self._owner:
             raise RuntimeError("Control.step belongs to the thread that made the Control.")
+        self.looks.now = now
         asked, self._asked = self._asked, []
         asked += self._take_midi(now)
         asked += self._take_osc(now)
@@ -203,7 +208,7 @@ class Control:
         return told
 
     def edit(self, name: str, value: object, now: float) -> None:
-        """Set a parameter from the panel; `undo` takes it back.
+        """Set a parameter from the panel.
 
         Raises:
             ParameterError: an unknown name or a value out of range.
@@ -226,7 +231,8 @@ class Control:
             ParameterError, ControlError: there is no such target.
         """
         if isinstance(target, Action):
-            check_action(target)
+            if not ACTIONS[check_action(target).name].from_outside:
+                raise ControlError(f"{target} can be done by the keyboard only.")
         elif find(target).guarded:
             raise ControlError(f"{target} is changed in the panel only.")
         self._learn = Learn(target, takeover)
@@ -243,6 +249,10 @@ class Control:
         """
         bindings = self.router.bindings(device).with_binding(binding)
         self._keep(device, bindings.named(device))
+
+    def bound_to(self, target: str | Action) -> list[tuple[str, str]]:
+        """What moves a parameter or calls an action: devices, and their controls as one reads them."""
+        return [(device, str(binding.source)) for device, binding in self.router.bound_to(target)]
 
     def unbind(self, target: str | Action) -> None:
         """Take every control off a parameter or an action.
@@ -312,6 +322,7 @@ class Control:
                 self.router.connect(device, self.bindings.find(device))
                 self._notices.append(f"{device} is there")
                 self._note_refused(self.bindings.refused.values())
+                self._all_plugged_in = event.time + _PLUGGED_IN_SECONDS
             case Change.LISTENS:
                 self._feedback.forget(device)
                 self._tell_again[device] = event.time + _BOOT_SECONDS
@@ -369,11 +380,19 @@ class Control:
             case "tap":
                 self.tempo.tap(now)
             case "undo":
-                if not self.looks.undo():
-                    self._notices.append("Nothing to undo")
+                return self._restored(self.looks.undo(), "Undone", "Nothing to undo")
+            case "redo":
+                return self._restored(self.looks.redo(), "Done again", "Nothing to do again")
             case switch if find(switch).kind is Kind.SWITCH:
                 self.looks.by_hand(switch, not self.values[switch])
         return []
+
+    def _restored(self, step: Step | None, done: str, otherwise: str) -> list[Action]:
+        """Tell what was restored; a model is the show's to load."""
+        self._notices.append(otherwise if step is None else f"{done}: {step.what}")
+        if step is None or step.model is None:
+            return []
+        return [Action("model.load", step.model[0] or "")]
 
     def _recall(self, action: Action, now: float) -> list[Action]:
         library = self.looks.library
@@ -409,12 +428,19 @@ class Control:
         if changed and self.looks.refresh(changed, now):
             self._notices.append(f"{self.looks.preset} changed on disk")
         self._note_refused(self.looks.library.refused.values())
+        if now >= self._all_plugged_in and self.midi is not None:
+            self._all_plugged_in = float("inf")
+            for reason in self.bindings.unused(self.midi.devices):
+                self._note_once(f"Bindings not used: {reason}")
+
+    def _note_once(self, line: str) -> None:
+        if line not in self._noted:
+            self._noted.add(line)
+            self._notices.append(line)
 
     def _note_refused(self, errors: Collection[LavliveError]) -> None:
         for error in errors:
-            if str(error) not in self._refused:
-                self._refused.add(str(error))
-                self._notices.append(str(error))
+            self._note_once(str(error))
 
     def _tell(self, now: float) -> None:
         if self.midi is not None:

@@ -22,6 +22,7 @@ class SourceKind(Enum):
     NOTE = "note"
     BEND = "bend"
     PRESSURE = "pressure"
+    KEY_PRESSURE = "key-pressure"
     PROGRAM = "program"
 
 
@@ -32,7 +33,7 @@ class Source:
     Attributes:
         kind: see `SourceKind`.
         channel: 1 to 16; in a binding also 0, which means any channel.
-        number: controller, note, NRPN or program number; 0 for bend and pressure.
+        number: controller, note (also of key pressure), NRPN or program number; 0 for bend and pressure.
     """
 
     kind: SourceKind
@@ -47,6 +48,11 @@ class Source:
     def on_any_channel(self) -> Source:
         """The same source as a binding for all channels names it."""
         return Source(self.kind, 0, self.number)
+
+    def overlaps(self, other: Source) -> bool:
+        """Whether some message belongs to both, seen as sources of bindings."""
+        same = self.on_any_channel() == other.on_any_channel()
+        return same and (self.channel == other.channel or 0 in (self.channel, other.channel))
 
 
 @dataclass(frozen=True, slots=True)

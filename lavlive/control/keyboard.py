@@ -17,6 +17,7 @@ KEYS: Mapping[tuple[str, str], Action] = {
     ("", "p"): Action("model.previous"),
     ("", "t"): Action("tap"),
     ("", "u"): Action("undo"),
+    ("shift", "u"): Action("redo"),
     ("", "l"): Action("learn"),
     ("", "right"): Action("preset.next"),
     ("", "left"): Action("preset.previous"),

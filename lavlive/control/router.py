@@ -17,11 +17,28 @@ _DERIVED = (SourceKind.CC14, SourceKind.NRPN)
 
 @dataclass(slots=True)
 class _Bound:
-    """A binding at work: where its knob stands and whether its button is down."""
+    """A binding at work: where its knobs stand and which of its buttons are down.
+
+    A binding for any channel may have a knob on each: every one of them takes hold for itself.
+    """
 
     binding: Binding
-    takeover: Takeover
-    pressed: bool = False
+    takeovers: dict[int, Takeover] = field(default_factory=dict)
+    pressed: set[int] = field(default_factory=set)
+    last: int = 0
+
+    def takeover(self, channel: int) -> Takeover:
+        """The one of the knob on that channel, which moves now."""
+        self.last = channel
+        if channel not in self.takeovers:
+            self.takeovers[channel] = Takeover(self.binding.takeover)
+        return self.takeovers[channel]
+
+    def press(self, channel: int, down: bool) -> bool:
+        """Take note of a button; True if it was up and is down now."""
+        was_down = channel in self.pressed
+        (self.pressed.add if down else self.pressed.discard)(channel)
+        return down and not was_down
 
 
 @dataclass(slots=True)
@@ -62,7 +79,7 @@ class Router:
         entry = _Device(bindings, last=before.last if before else None)
         parts: set[Source] = set()
         for binding in bindings.bindings:
-            bound = kept.get(binding) or _Bound(binding, Takeover(binding.takeover))
+            bound = kept.get(binding) or _Bound(binding)
             entry.bound[binding.source].append(bound)
             parts.update(_parts(binding.source))
         entry.parts = frozenset(parts)
@@ -71,14 +88,16 @@ class Router:
     def forget_positions(self, device: str) -> None:
         """A device went away: when it comes back its knobs may stand elsewhere."""
         for bound in self._bounds(device):
-            bound.takeover.forget()
-            bound.pressed = False
+            for takeover in bound.takeovers.values():
+                takeover.forget()
+            bound.pressed.clear()
 
     def release(self) -> None:
         """All knobs let go of their values, as after a preset."""
         for device in self._devices:
             for bound in self._bounds(device):
-                bound.takeover.release()
+                for takeover in bound.takeovers.values():
+                    takeover.release()
 
     def ghosts(self) -> dict[str, float]:
         """Where knobs stand that do not hold their parameters: positions 0 to 1 in the parameters' ranges."""
@@ -88,7 +107,10 @@ class Router:
                 parameter = bound.binding.parameter
                 if parameter is None or bound.binding.mode is not Mode.ABSOLUTE:
                     continue
-                knob = bound.takeover.ghost(bound.binding.travel_of(self._values[parameter.name]))
+                moved_last = bound.takeovers.get(bound.last)
+                if moved_last is None:
+                    continue
+                knob = moved_last.ghost(bound.binding.travel_of(self._values[parameter.name]))
                 if knob is not None:
                     found[parameter.name] = parameter.to_unit(bound.binding.value_at(knob))
         return found
@@ -110,7 +132,7 @@ class Router:
         bounds = device.bound.get(event.source, []) + device.bound.get(event.source.on_any_channel(), [])
         others_moved = device.last not in (None, event.source)
         derived = event.source.kind in _DERIVED and not bounds
-        if not derived and event.source.on_any_channel() not in device.parts:
+        if not derived and not device.parts & {event.source, event.source.on_any_channel()}:
             device.last = event.source
         actions = []
         for bound in bounds:
@@ -130,7 +152,7 @@ class Router:
             yield from bounds
 
     def _absolute(self, bound: _Bound, parameter: Parameter, event: ControlEvent, others_moved: bool) -> None:
-        binding, takeover = bound.binding, bound.takeover
+        binding, takeover = bound.binding, bound.takeover(event.source.channel)
         if parameter.kind is Kind.SWITCH:
             self._change(parameter.name, binding.value_at(event.position))
             return
@@ -153,13 +175,14 @@ class Router:
         self._change(parameter.name, parameter.value(min(max(number, low), high)))
 
     def _button(self, bound: _Bound, parameter: Parameter, event: ControlEvent) -> None:
-        was_pressed, bound.pressed = bound.pressed, _is_pressed(event)
-        if bound.pressed == was_pressed:
+        was_down, down = event.source.channel in bound.pressed, _is_pressed(event)
+        bound.press(event.source.channel, down)
+        if down == was_down:
             return
         low, high = bound.binding.value_at(0.0), bound.binding.value_at(1.0)
         if bound.binding.mode is Mode.MOMENTARY:
-            self._change(parameter.name, high if bound.pressed else low)
-        elif bound.pressed:
+            self._change(parameter.name, high if down else low)
+        elif down:
             present = self._values[parameter.name]
             if parameter.kind is Kind.CHOICE:
                 following = (parameter.choices.index(str(present)) + 1) % len(parameter.choices)
@@ -168,11 +191,11 @@ class Router:
                 self._change(parameter.name, low if present == high else high)
 
     def _button_action(self, bound: _Bound, event: ControlEvent) -> list[Action]:
-        was_pressed, bound.pressed = bound.pressed, _is_pressed(event)
-        if event.source.kind is SourceKind.PROGRAM:
-            was_pressed = False
+        if event.source.kind is SourceKind.PROGRAM:  # it is never released
+            bound.pressed.clear()
+        pressed = bound.press(event.source.channel, _is_pressed(event))
         target = bound.binding.target
-        return [target] if bound.pressed and not was_pressed and isinstance(target, Action) else []
+        return [target] if pressed and isinstance(target, Action) else []
 
 
 def _is_pressed(event: ControlEvent) -> bool:
@@ -188,4 +211,4 @@ def _parts(source: Source) -> list[Source]:
             numbers = (6, 38, 96, 97, 98, 99, 100, 101)
         case _:
             numbers = ()
-    return [Source(SourceKind.CC, 0, number) for number in numbers]
+    return [Source(SourceKind.CC, source.channel, number) for number in numbers]

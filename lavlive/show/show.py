@@ -228,7 +228,9 @@ class Show:
         if self.control.learning is not None:
             self.control.cancel_learn()
         elif pointed is None:
-            self.notices.tell("Point to a parameter in the panel (Tab), then press L", now)
+            self.notices.tell(
+                "Point to a parameter, a preset or a button in the panel (Tab), then press L", now
+            )
         else:
             try:
                 self.control.learn(pointed)
@@ -295,6 +297,8 @@ class Show:
                 self._learn(now)
             case "preset.loaded":
                 self.notices.tell(action.argument, now)
+            case "model.load":
+                self.load_model(action.argument or None)
             case "model.next" | "model.previous":
                 self._change_model(1 if action.name == "model.next" else -1, now)
 
@@ -305,7 +309,9 @@ class Show:
         current = self.supervisor.settings.model
         names = [str(path) for path in self._models]
         index = names.index(current) + direction if current in names else 0
-        self.load_model(names[index % len(names)])
+        chosen = names[index % len(names)]
+        self.control.looks.changed_model(current, chosen)
+        self.load_model(chosen)
 
     def load_model(self, path: str | None) -> None:
         """Load another model beside the running one, then fade to it."""

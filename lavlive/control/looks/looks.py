@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from lavlive.control.beat.tempo import BeatState
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.morph import Morph, between
 from lavlive.control.looks.presets import Preset
-from lavlive.control.looks.undo import Undo
+from lavlive.control.looks.undo import History, Standing, Step
 from lavlive.errors import PresetError
 from lavlive.parameters import Kind, Value, Values, find
 
@@ -27,6 +28,7 @@ class Looks:
         preset: name of the preset recalled last, or "".
         modulations: what the beat moves, by parameter.
         snapshots: values kept under the numbers 1 to 8.
+        now: seconds of the clock; whoever owns this keeps it up to date.
     """
 
     def __init__(self, values: Values, library: PresetLibrary, chance: random.Random | None = None) -> None:
@@ -39,8 +41,8 @@ class Looks:
         self._morph: Morph | None = None
         self._morph_span = (0.0, 0.0)
         self._fader: tuple[Preset | None, Preset | None] = (None, None)
-        self._undo = Undo()
-        self._before: tuple[str, dict[str, BeatModulation]] | None = None
+        self.now = 0.0
+        self._history = History()
         self._chance = chance or random.Random()
 
     @property
@@ -55,6 +57,10 @@ class Looks:
 
     def by_hand(self, name: str, value: Value) -> None:
         """A performer moved a parameter: it stays there, whatever morph is under way."""
+        self._remember(name, value)
+        self._move(name, value)
+
+    def _move(self, name: str, value: Value) -> None:
         if self._morph is not None:
             self._morph.leave(name)
         self._set(name, value)
@@ -62,15 +68,13 @@ class Looks:
             self._follow_fader()
 
     def edit(self, name: str, value: object, now: float) -> None:
-        """An edit that can be undone, as in the panel.
+        """An edit in the panel.
 
         Raises:
             ParameterError: an unknown name or a value out of range.
         """
-        checked = find(name).check(value)
-        self._undo.edit(name, self.values[name], now)
-        self._before = None
-        self.by_hand(name, checked)
+        self.now = now
+        self.by_hand(name, find(name).check(value))
 
     def begin_with(self, preset: Preset) -> None:
         """Count a preset as recalled whose values are set already, as at the start of a show."""
@@ -78,8 +82,7 @@ class Looks:
 
     def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
         """Morph to a preset over `seconds`, or over ``show.morph``."""
-        self._undo.replace({name: self.values[name] for name in preset.values})
-        self._before = (self.preset, self.modulations)
+        self._history.add(self._step(preset.name or "default look", preset.values, standing=True))
         self._go_to(preset, now, self.values.number("show.morph") if seconds is None else seconds)
 
     def refresh(self, changed: list[str], now: float) -> bool:
@@ -91,10 +94,12 @@ class Looks:
 
     def choose_fader_end(self, end: int, preset: Preset) -> None:
         """Put a preset at the fader's lower (0) or upper (1) end."""
+        self._history.add(self._step(f"fader's end {preset.name}", (), standing=True))
         self._fader = (preset, self._fader[1]) if end == 0 else (self._fader[0], preset)
 
     def store(self, number: int) -> None:
         """Keep the present values under a number from 1 to 8."""
+        self._history.add(self._step(f"storing snapshot {number}", (), standing=True))
         self.snapshots[number] = self.values.saved()
 
     def go_back_to(self, number: int) -> bool:
@@ -102,8 +107,7 @@ class Looks:
         kept = self.snapshots.get(number)
         if kept is None:
             return False
-        self._undo.replace({name: self.values[name] for name in kept})
-        self._before = (self.preset, self.modulations)
+        self._history.add(self._step(f"snapshot {number}", kept, standing=True))
         self._end_morph()
         self._set_all(kept)
         return True
@@ -112,17 +116,70 @@ class Looks:
         """Take another random projection than the present one."""
         present = int(self.values["projection.seed"])
         other = self._chance.randrange(9999)
-        self.by_hand("projection.seed", other + (other >= present))
+        self._history.add(self._step("re-roll", ("projection.seed",)))
+        self._move("projection.seed", other + (other >= present))
 
-    def undo(self) -> bool:
-        """Take back the last preset, snapshot or edit, or the last undo; False if there is none."""
-        if not self._undo.names:
-            return False
-        self._end_morph()
-        self._set_all(self._undo.take_back(self.values))
-        if self._before is not None:
-            (self.preset, self.modulations), self._before = self._before, (self.preset, self.modulations)
-        return True
+    def changed_model(self, before: str | None, after: str | None) -> None:
+        """The performer chose another model; paths, None for the bundled one."""
+        self._history.add(Step("model", model=(before, after)))
+
+    def undo(self) -> Step | None:
+        """Take back the last thing that hands did; returns what was restored, None if there is nothing.
+
+        A step with a model is only half done here: whoever calls has to load it.
+        """
+        return self._restore(self._history.back(self._present))
+
+    def redo(self) -> Step | None:
+        """Do again what was taken back last; as `undo`."""
+        return self._restore(self._history.forward(self._present))
+
+    def _remember(self, name: str, value: Value) -> None:
+        """Take note of a move of a parameter before it happens.
+
+        What protects the audience is not in the history: taking a step back must never turn it off.
+        """
+        parameter = find(name)
+        if parameter.guarded or self._settled(name) == value:
+            return
+        if name == FADER:
+            names = {FADER, *(other for end in self._fader if end for other in end.values)}
+            self._history.move(name, lambda: self._step(name, names, standing=True), self.now)
+        elif parameter.kind in (Kind.CONTINUOUS, Kind.INTEGER):
+            self._history.move(name, lambda: self._step(name, (name,)), self.now)
+        else:
+            self._history.add(self._step(name, (name,)))
+
+    def _settled(self, name: str) -> Value:
+        """A parameter's value, or where a morph takes it."""
+        target = self._morph.target(name) if self._morph is not None else None
+        return self.values[name] if target is None else target
+
+    def _step(self, what: str, names: Iterable[str], standing: bool = False) -> Step:
+        values = {name: self._settled(name) for name in names}
+        if not standing:
+            return Step(what, values)
+        look = Standing(self.preset, dict(self.modulations), self._fader, dict(self.snapshots))
+        return Step(what, values, look)
+
+    def _present(self, step: Step) -> Step:
+        now = self._step(step.what, step.values, standing=step.standing is not None)
+        return now if step.model is None else replace(now, model=(step.model[1], step.model[0]))
+
+    def _restore(self, step: Step | None) -> Step | None:
+        if step is None:
+            return None
+        if step.standing is not None:
+            self._end_morph()
+            self.preset, self.modulations = step.standing.preset, dict(step.standing.modulations)
+            self._fader = step.standing.fader
+            self.snapshots.clear()
+            self.snapshots.update(step.standing.snapshots)
+        for name, value in step.values.items():
+            if self._morph is not None:
+                self._morph.leave(name)
+            self._set(name, value)
+        return step
 
     def as_preset(self, name: str, description: str = "", key: int | None = None) -> Preset:
         """The present look as a preset, to be saved."""
@@ -153,14 +210,21 @@ class Looks:
         """
         if find(modulation.name).kind is not Kind.CONTINUOUS:
             raise PresetError(f"{modulation.name} is not continuous; the beat cannot move it.")
+        self._remember_beat(modulation.name)
         self.modulations = self.modulations | {modulation.name: modulation}
 
     def stop_modulating(self, name: str) -> None:
         """Let the beat no longer move a parameter."""
+        self._remember_beat(name)
         self.modulations = {key: kept for key, kept in self.modulations.items() if key != name}
+
+    def _remember_beat(self, name: str) -> None:
+        what = f"the beat of {name}"
+        self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
 
     def step(self, now: float) -> None:
         """Advance a morph."""
+        self.now = now
         if self._morph is None:
             return
         self._set_all(self._morph.at(now))

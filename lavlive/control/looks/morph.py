@@ -47,6 +47,10 @@ class Morph:
         self._seconds = seconds
         self._left: set[str] = set()
 
+    def target(self, name: str) -> Value | None:
+        """The value that a parameter is on its way to, None for one that goes its own way."""
+        return None if name in self._left else self._end.get(name)
+
     def leave(self, name: str) -> None:
         """Let a parameter go its own way."""
         self._left.add(name)

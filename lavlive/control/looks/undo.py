@@ -1,44 +1,103 @@
-"""One step back for presets and edits in the panel."""
+"""What hands did, in order, so that it can be taken back and done again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from lavlive.control.beat.modulation import BeatModulation
+from lavlive.control.looks.presets import Preset
 from lavlive.parameters import Value
 
-_SAME_EDIT_SECONDS = 1.0
+LEVELS = 50
+"""How many steps can be taken back."""
+
+_GESTURE_SECONDS = 1.0
+"""Moves of one control that follow each other sooner are one step."""
 
 
-class Undo:
-    """Remembers what the last preset or edit changed; undoing twice does it again.
+@dataclass(frozen=True)
+class Standing:
+    """What a look has besides its values.
 
-    Moves of one slider in quick succession are one edit. What hands moved by MIDI or OSC is not touched,
-    unless the same parameter was edited.
+    Attributes:
+        preset: name of the preset recalled last, or "".
+        modulations: what the beat moves, by parameter.
+        fader: the presets at the fader's ends.
+        snapshots: the values kept under the numbers 1 to 8.
+    """
+
+    preset: str
+    modulations: Mapping[str, BeatModulation]
+    fader: tuple[Preset | None, Preset | None]
+    snapshots: Mapping[int, Mapping[str, Value]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to restore in order to take one thing back.
+
+    Attributes:
+        what: what was done, for the performer.
+        values: the values that it changed, as they were.
+        standing: what else the look had, None where that did not change.
+        model: the model to go back to and the one to come from, None where it did not change. A path, or
+            None for the bundled model.
+    """
+
+    what: str = field(compare=False)
+    values: Mapping[str, Value] = field(default_factory=dict)
+    standing: Standing | None = None
+    model: tuple[str | None, str | None] | None = None
+
+
+class History:
+    """Steps back and steps forward again.
+
+    Things that are done once (a preset, a re-roll, a switch) are a step each. A control in motion is one
+    step, at the place in the order at which it began to move, and other controls may move meanwhile.
     """
 
     def __init__(self) -> None:
-        self._before: dict[str, Value] = {}
-        self._edited: str | None = None
-        self._time = float("-inf")
+        self._back: list[Step] = []
+        self._forward: list[Step] = []
+        self._gestures: dict[str, float] = {}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The parameters that `take_back` would change."""
-        return tuple(self._before)
+    def add(self, step: Step) -> None:
+        """Something is about to be done at once."""
+        self._gestures.clear()
+        self._push(step)
 
-    def edit(self, name: str, present: Value, now: float) -> None:
-        """A parameter is about to be edited in the panel."""
-        if self._edited != name or now - self._time > _SAME_EDIT_SECONDS:
-            self._before = {name: present}
-        self._edited, self._time = name, now
+    def move(self, control: str, step: Callable[[], Step], now: float) -> None:
+        """A control is about to move; `step` is asked for if its motion begins now."""
+        if now - self._gestures.get(control, float("-inf")) > _GESTURE_SECONDS:
+            self._push(step())
+        self._gestures[control] = now
 
-    def replace(self, present: Mapping[str, Value]) -> None:
-        """A preset is about to change these values."""
-        self._before, self._edited = dict(present), None
+    def back(self, present: Callable[[Step], Step]) -> Step | None:
+        """The step to restore; None when there is none.
 
-    def take_back(self, present: Mapping[str, Value]) -> dict[str, Value]:
-        """The values to go back to; what they replace can be had back by another call."""
-        restored = self._before
-        self._before = {name: present[name] for name in restored}
-        self._edited = None
-        return restored
+        Args:
+            present: what the parts of a step are now, so that it can be done again.
+        """
+        return self._travel(self._back, self._forward, present)
+
+    def forward(self, present: Callable[[Step], Step]) -> Step | None:
+        """The step to restore in order to do again what was taken back last; None when there is none."""
+        return self._travel(self._forward, self._back, present)
+
+    def _push(self, step: Step) -> None:
+        self._forward.clear()
+        self._back.append(step)
+        if len(self._back) > LEVELS:
+            del self._back[0]
+
+    def _travel(self, source: list[Step], target: list[Step], present: Callable[[Step], Step]) -> Step | None:
+        self._gestures.clear()
+        while source:
+            step = source.pop()
+            now = present(step)
+            if now != step:  # a knob that came back to where it began is nothing to take back
+                target.append(now)
+                return step
+        return None

@@ -1,15 +1,15 @@
-"""Bindings files: one TOML file for each device.
+"""Bindings files: TOML files that say for which device they are.
 
 lavlive ships some, and keeps the user's own in the configuration folder; a user's file takes the shipped
-one's place. A broken file is refused with its line and left as it is.
+one's place. What a file is called does not matter: its ``device`` names a device, or several by a pattern.
+A broken file is refused with its line and left as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from lavlive.errors import ControlError, LavliveError, ParameterError
 from lavlive.parameters import Kind, find
 
 SCHEMA = 1
-_KEYS = ("schema", "device", "feedback", "binding")
 _HIGHEST = {SourceKind.NRPN: 16383, SourceKind.CC14: 31}
+_MOST_FILES = 1000
 
 
 class BindingFolders:
@@ -36,27 +36,56 @@ class BindingFolders:
     def __init__(self, shipped: Path, user: Path) -> None:
         self._shipped = shipped
         self._user = user
+        self._known: dict[Path, tuple[tuple[int, int], BindingSet]] = {}
         self.refused: dict[Path, LavliveError] = {}
 
     def find(self, device: str) -> BindingSet:
-        """The user's set for that device, else the shipped one that fits it best, else an empty one.
+        """The user's set that fits the device best, else the shipped one, else an empty one.
 
-        Of shipped sets the one with the longest name or pattern is the best.
+        A set with the device's name is better than one with a pattern, a longer pattern better than a
+        shorter one, and of two with the same name or pattern the file that was changed last.
         """
-        own = self._user / file_name(device)
-        if os.path.exists(own) and (found := self._read(own)):
-            return found
-        fitting = [found for path in sorted(self._shipped.glob("*.toml")) if (found := self._read(path))]
-        fitting = [found for found in fitting if found.fits(device)]
-        return max(fitting, key=lambda found: len(found.device), default=BindingSet(device))
+        for folder in (self._user, self._shipped):
+            fitting = [found for found in self._sets(folder) if found.fits(device)]
+            if fitting:
+                return max(fitting, key=lambda found: _fitness(found, device))
+        return BindingSet(device)
+
+    def unused(self, devices: Collection[str]) -> list[str]:
+        """The user's files that none of these devices uses, each with the reason; without refused ones."""
+        used = {self.find(device).path: device for device in devices}
+        reasons = []
+        for found in self._sets(self._user):
+            assert found.path is not None
+            if found.path in used:
+                continue
+            fitting = [device for device in devices if found.fits(device)]
+            if not fitting:
+                reasons.append(f"{found.path.name} is for {found.device!r}, which is not plugged in")
+            else:
+                better = self.find(fitting[0]).path
+                assert better is not None
+                reasons.append(f"{found.path.name} is for {found.device!r}, for which {better.name} is used")
+        return reasons
+
+    def _sets(self, folder: Path) -> list[BindingSet]:
+        try:
+            paths = sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
+        except OSError:  # a folder that may not be looked into holds nothing for us
+            return []
+        return [found for path in paths[:_MOST_FILES] if (found := self._read(path))]
 
     def save(self, bindings: BindingSet) -> Path:
-        """Write a device's set into the user's folder; a refused file there is kept beside it.
+        """Write a device's set into the user's file that it came from, else into one named after the device.
+
+        A refused file of that name is kept beside it.
 
         Raises:
             ControlError: the folder cannot be written to.
         """
-        path = self._user / file_name(bindings.device)
+        path = bindings.path
+        if path is None or path.parent != self._user:
+            path = self._user / file_name(bindings.device)
         if path in self.refused and path.exists():
             path.replace(path.with_suffix(".toml.refused"))
             del self.refused[path]
@@ -70,13 +99,32 @@ class BindingFolders:
         return path
 
     def _read(self, path: Path) -> BindingSet | None:
+        """The set in a file, read anew when the file has changed."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        stamp = (status.st_mtime_ns, status.st_size)
+        if path in self._known and self._known[path][0] == stamp:
+            return self._known[path][1]
         try:
             found = read_bindings(path)
         except ControlError as reason:
             self.refused[path] = reason
             return None
         self.refused.pop(path, None)
+        self._known[path] = (stamp, found)
         return found
+
+
+def _fitness(found: BindingSet, device: str) -> tuple[bool, int, int, str]:
+    """How well a set fits a device that it fits: greater is better."""
+    assert found.path is not None
+    try:
+        changed = found.path.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return found.is_named(device), len(found.device), changed, found.path.name
 
 
 def file_name(device: str) -> str:

@@ -185,8 +185,7 @@ class BindingSet:
 
     def fits(self, device: str) -> bool:
         """Whether the set is for a device of that name; case does not matter."""
-        name, pattern = device.lower(), self.device.lower()
-        return name == pattern or fnmatch.fnmatchcase(name, pattern)
+        return self.is_named(device) or fnmatch.fnmatchcase(device.lower(), self.device.lower())
 
     def with_binding(self, binding: Binding) -> BindingSet:
         """The set with one more; what the same control or the same target had before is gone.
@@ -196,8 +195,7 @@ class BindingSet:
         kept = tuple(
             other
             for other in self.bindings
-            if other.source.on_any_channel() != binding.source.on_any_channel()
-            and other.target != binding.target
+            if not other.source.overlaps(binding.source) and other.target != binding.target
         )
         return replace(self, bindings=(*kept, binding))
 
@@ -206,5 +204,9 @@ class BindingSet:
         return replace(self, bindings=tuple(b for b in self.bindings if b.target != target))
 
     def named(self, device: str) -> BindingSet:
-        """The set as one device's own: a shipped one becomes the user's when it is changed."""
-        return replace(self, device=device, path=None)
+        """The set as one device's own: one for many devices becomes this one's when it is changed."""
+        return self if self.is_named(device) else replace(self, device=device, path=None)
+
+    def is_named(self, device: str) -> bool:
+        """Whether the set is for this device by its name, and not by a pattern."""
+        return self.device.lower() == device.lower()

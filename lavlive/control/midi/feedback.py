@@ -26,15 +26,17 @@ class Feedback:
         self._send = send
         self._sent: dict[tuple[str, Source], tuple[int, float]] = {}
         self._touched: dict[tuple[str, Source], float] = {}
+        self._channels: dict[tuple[str, Source], int] = {}
         self._due = float("-inf")
 
     def heard(self, event: ControlEvent) -> bool:
         """Take notice of an event; True if it is the echo of what was sent."""
-        key = (event.device, event.source.on_any_channel())
+        key = (event.device, event.source)
         raw, time = self._sent.get(key, (-1, float("-inf")))
         if event.raw == raw and event.time - time < _ECHO_SECONDS:
             return True
         self._touched[key] = event.time
+        self._channels[event.device, event.source.on_any_channel()] = event.source.channel
         if raw >= 0:
             self._sent[key] = (event.raw, float("-inf"))
         return False
@@ -59,7 +61,8 @@ class Feedback:
         parameter = binding.parameter
         if parameter is None or (binding.mode.relative and binding.source.kind is not SourceKind.CC):
             return
-        key = (device, binding.source.on_any_channel())
+        source = self._heard_on(device, binding.source)
+        key = (device, source)
         if now - self._touched.get(key, float("-inf")) < _REST_SECONDS:
             return
         travel = min(max(binding.travel_of(values[parameter.name]), 0.0), 1.0)
@@ -69,24 +72,34 @@ class Feedback:
         if self._sent.get(key, (-1, 0.0))[0] == raw:
             return
         self._sent[key] = (raw, now)
-        for place, message in enumerate(_messages(binding.source, raw)):
-            self._send(device, Source(binding.source.kind, place, binding.source.number), message)
+        for message, part in _messages(source, raw):
+            self._send(device, part, message)
+
+    def _heard_on(self, device: str, source: Source) -> Source:
+        """Where a control listens: on its channel, or if it is bound on any, where it spoke last, else 1."""
+        if source.channel:
+            return source
+        return Source(source.kind, self._channels.get((device, source), 1), source.number)
 
 
-def _messages(source: Source, raw: int) -> list[tuple[int, ...]]:
-    """The MIDI messages that show `raw` on a control; none for what shows nothing."""
-    channel = max(source.channel, 1) - 1
+def _messages(source: Source, raw: int) -> list[tuple[tuple[int, ...], Source]]:
+    """The MIDI messages that show `raw` on a control, none for what shows nothing.
+
+    Each comes with the source that it speaks to: of what waits for one, only the newest is sent.
+    """
+    channel = source.channel - 1
     match source.kind:
         case SourceKind.CC:
-            return [(0xB0 | channel, source.number, raw)]
+            return [((0xB0 | channel, source.number, raw), source)]
         case SourceKind.CC14:
+            fine = Source(SourceKind.CC14, source.channel, source.number + 32)
             return [
-                (0xB0 | channel, source.number, raw >> 7),
-                (0xB0 | channel, source.number + 32, raw & 0x7F),
+                ((0xB0 | channel, source.number, raw >> 7), source),
+                ((0xB0 | channel, source.number + 32, raw & 0x7F), fine),
             ]
         case SourceKind.NOTE:
-            return [(0x90 | channel, source.number, raw)]
+            return [((0x90 | channel, source.number, raw), source)]
         case SourceKind.BEND:
-            return [(0xE0 | channel, raw & 0x7F, raw >> 7)]
+            return [((0xE0 | channel, raw & 0x7F, raw >> 7), source)]
         case _:
             return []

@@ -15,6 +15,7 @@ _SETTLE_SECONDS = 0.3
 _ENOUGH = 3
 _PRIORITY = {SourceKind.NRPN: 2, SourceKind.CC14: 1}
 _NRPN_PARTS = frozenset({6, 38, 96, 97, 98, 99, 100, 101})
+_BUTTONS = (SourceKind.NOTE, SourceKind.PROGRAM)
 
 
 @dataclass
@@ -23,13 +24,15 @@ class _Heard:
     source: Source
     first: float
     raws: list[int] = field(default_factory=list)
+    released: bool = False
 
 
 class Learn:
-    """Listens to all devices until one control is clearly meant.
+    """Listens to all devices until one control is clearly meant; the binding keeps its channel.
 
-    A button is taken at once. A knob is heard out for 0.3 seconds, to tell 14-bit from 7-bit and
-    encoders that send steps from those that send positions.
+    A button for an action or a switch is taken at once. Everything else is heard out for 0.3 seconds, to
+    tell 14-bit from 7-bit, encoders that send steps from those that send positions, and a pad that is
+    pressed and held, which means its pressure, from one that is tapped.
     """
 
     def __init__(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
@@ -37,11 +40,18 @@ class Learn:
         self._takeover = takeover
         self._heard: dict[tuple[str, Source], _Heard] = {}
 
+    @property
+    def wants_press(self) -> bool:
+        """Whether what is learned is done by a press, and not by a position."""
+        return isinstance(self.target, Action) or find(self.target).kind is Kind.SWITCH
+
     def take(self, event: ControlEvent) -> None:
         """Hear a control."""
-        if event.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM) and event.raw == 0:
-            return
         key = (event.device, event.source)
+        if event.source.kind in _BUTTONS and event.raw == 0:
+            if key in self._heard:
+                self._heard[key].released = True
+            return
         heard = self._heard.setdefault(key, _Heard(event.device, event.source, event.time))
         if len(heard.raws) < 256:
             heard.raws.append(event.raw)
@@ -51,22 +61,33 @@ class Learn:
         chosen = self._chosen(now)
         if chosen is None:
             return None
-        return chosen.device, Binding(
-            chosen.source.on_any_channel() if chosen.source.kind is not SourceKind.NOTE else chosen.source,
-            self.target,
-            self._mode(chosen),
-            self._takeover,
-        )
+        return chosen.device, Binding(chosen.source, self.target, self._mode(chosen), self._takeover)
 
     def _chosen(self, now: float) -> _Heard | None:
         for heard in self._heard.values():
-            if heard.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM):
+            if heard.source.kind in _BUTTONS and self.wants_press:
                 return heard
         ripe = [heard for heard in self._heard.values() if now - heard.first >= _SETTLE_SECONDS]
-        wants_press = isinstance(self.target, Action) or find(self.target).kind is Kind.SWITCH
-        moved = [heard for heard in ripe if wants_press or len(heard.raws) >= _ENOUGH]
+        for heard in ripe:
+            if heard.source.kind in _BUTTONS:
+                return self._pressure_of(heard) or heard
+        moved = [heard for heard in ripe if self.wants_press or len(heard.raws) >= _ENOUGH]
         moved = [heard for heard in moved if not self._is_part(heard)]
         return max(moved, key=lambda h: (_PRIORITY.get(h.source.kind, 0), len(h.raws)), default=None)
+
+    def _pressure_of(self, pad: _Heard) -> _Heard | None:
+        """The pressure that a pad sends while it is held down, None for a tap or a pad without any."""
+        if pad.released:
+            return None
+        channel, note = pad.source.channel, pad.source.number
+        for source in (
+            Source(SourceKind.KEY_PRESSURE, channel, note),
+            Source(SourceKind.PRESSURE, channel, 0),
+        ):
+            heard = self._heard.get((pad.device, source))
+            if heard is not None and len(heard.raws) >= _ENOUGH:
+                return heard
+        return None
 
     def _is_part(self, heard: _Heard) -> bool:
         """Whether a message is only a part of a 14-bit value that was heard too, or the other way round."""
@@ -76,7 +97,8 @@ class Learn:
         if heard.source.kind is not SourceKind.CC:
             return False
         if number in _NRPN_PARTS and any(
-            other.source.kind is SourceKind.NRPN and other.device == heard.device
+            other.source.kind is SourceKind.NRPN
+            and (other.device, other.source.channel) == (heard.device, heard.source.channel)
             for other in self._heard.values()
         ):
             return True
@@ -90,10 +112,9 @@ class Learn:
         )
 
     def _mode(self, heard: _Heard) -> Mode:
-        button = heard.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM)
         if isinstance(self.target, Action):
             return Mode.ABSOLUTE
-        if button or find(self.target).kind is Kind.SWITCH:
+        if heard.source.kind in _BUTTONS or find(self.target).kind is Kind.SWITCH:
             return Mode.TOGGLE
         if heard.source.kind is not SourceKind.CC:
             return Mode.ABSOLUTE

@@ -105,6 +105,8 @@ class Parser:
                 yield self._event(SourceKind.NOTE, channel, data[0], data[1], 127, time)
             case 0x80:
                 yield self._event(SourceKind.NOTE, channel, data[0], 0, 127, time)
+            case 0xA0:
+                yield self._event(SourceKind.KEY_PRESSURE, channel, data[0], data[1], 127, time)
             case 0xE0:
                 yield self._event(SourceKind.BEND, channel, 0, data[0] | data[1] << 7, _TOP_14, time)
             case 0xD0:

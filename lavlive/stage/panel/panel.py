@@ -55,7 +55,7 @@ class Panel:
     """Draws the panel of one show; `draw` is called inside a Dear ImGui window.
 
     Attributes:
-        pointed: the parameter last under the mouse or the keyboard's mark: what the key L learns.
+        pointed: the parameter or button last under the mouse or the keyboard's mark: what the key L learns.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -64,7 +64,7 @@ class Panel:
         self._problem = ""
         self._thumbnails = Thumbnails(cache_folder() / "thumbnails")
         self._limited = (0.0, float("-inf"))
-        self.pointed: str | None = None
+        self.pointed: str | Action | None = None
         self.now = 0.0
 
     def draw(self, width: float, height: float, now: float) -> None:
@@ -173,8 +173,8 @@ class Panel:
             if imgui.small_button("move a control…"):
                 control.cancel_learn()
             return
-        bound = control.router.bound_to(name)
-        label = str(bound[0][1].source) if bound else "learn"
+        bound = control.bound_to(name)
+        label = bound[0][1] if bound else "learn"
         if imgui.small_button(label):
             control.learn(name)
         if imgui.is_item_hovered() and bound:
@@ -246,8 +246,7 @@ class Panel:
                 self._ask(Action("preset.load", preset.name))
             if chosen:
                 imgui.pop_style_color()
-            if imgui.is_item_hovered():
-                imgui.set_tooltip(preset.description)
+            self._offer_learn(Action("preset.load", preset.name), preset.description)
         self._draw_saving()
 
     def _draw_saving(self) -> None:
@@ -276,8 +275,21 @@ class Panel:
                 imgui.same_line()
             if imgui.button(label):
                 self._ask(action)
+            self._offer_learn(action)
         if self._problem:
             imgui.text_colored(_BAD, self._problem)
+
+    def _offer_learn(self, action: Action, text: str = "") -> None:
+        """The button just drawn can be learned: by a right click, or the key L while it is pointed to."""
+        control = self._subject.control
+        if imgui.is_item_hovered() or imgui.is_item_focused():
+            self.pointed = action
+        if imgui.is_item_hovered():
+            bound = [f"{source} of {device}" for device, source in control.bound_to(action)]
+            imgui.set_tooltip("\n".join(filter(None, [text, *bound, "right click: learn a control"])))
+        if imgui.is_item_clicked(imgui.MouseButton_.right):
+            control.learn(action)
+            self._subject.notices.tell(f"Move a control for {action}", self.now)
 
     def _ask(self, action: Action) -> None:
         try:
