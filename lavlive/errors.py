@@ -7,6 +7,7 @@
     ├── EncoderError          weights of the encoder
     ├── CheckpointError       a generator file that cannot be used
     ├── RunnerError           a device or inference library that was asked for and is not there
+    │   └── ModelDoesNotFitError  a model that needs more than the device has
     ├── PresetError           a preset file
     ├── ControlError          MIDI and OSC
     ├── DisplayError          windows, monitors, OpenGL
@@ -47,6 +48,10 @@ class CheckpointError(LavliveError):
 
 class RunnerError(LavliveError):
     """A compute device or an inference library that was asked for cannot be used."""
+
+
+class ModelDoesNotFitError(RunnerError):
+    """A model needs more memory than the device has, or is larger than lavlive shows."""
 
 
 class PresetError(LavliveError):

@@ -12,8 +12,10 @@ from lavlive.audio.sources import SourceSpec
 from lavlive.commands.main import main
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Link
+from lavlive.link.messages import ModelRefused, ModelShown, Restarted, StageEvent
+from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import Event, PythonEngine, Supervisor
+from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 
@@ -28,7 +30,7 @@ class RealShow:
         self.link = Link.create()
         self.values = Values()
         self.link.write_parameters(self.values.numbers, 0)
-        self.events: list[Event] = []
+        self.events: list[StageEvent] = []
         self.pids: list[int] = []
 
         def start(name: str, settings: EngineSettings) -> PythonEngine:
@@ -84,7 +86,7 @@ def test_pictures_follow_the_demo_and_a_killed_engine_is_replaced(show: RealShow
     assert show.link.read_picture() is not None
     show.run_until(lambda: show.link.newest_sequence > stopped_at + 3, "pictures of a second engine")
     assert len(show.pids) == 2
-    assert [event["event"] for event in show.events].count("restarted") == 1
+    assert sum(isinstance(event, Restarted) for event in show.events) == 1
     after = show.link.read_picture()
     assert after is not None
     assert after.parameter_revision == 41
@@ -94,8 +96,8 @@ def test_a_bad_model_is_refused_while_the_show_goes_on(show: RealShow, tmp_path:
     page = tmp_path / "model.pkl"
     page.write_text("<!DOCTYPE html><html>404</html>")
     show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
-    show.supervisor.send({"do": "model", "model": str(page), "fade": 0.1})
-    show.run_until(lambda: any(e.get("state") == "refused" for e in show.events), "refusal")
+    show.supervisor.load_model(str(page), 0.1)
+    show.run_until(lambda: any(isinstance(event, ModelRefused) for event in show.events), "refusal")
     shown = show.link.newest_sequence
     show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures after it")
     assert len(show.pids) == 1
@@ -103,10 +105,8 @@ def test_a_bad_model_is_refused_while_the_show_goes_on(show: RealShow, tmp_path:
 
 def test_a_model_is_swapped_by_a_cross_fade(show: RealShow) -> None:
     show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
-    show.supervisor.send(
-        {"do": "model", "model": str(shipped("data") / "generator.safetensors"), "fade": 0.3}
-    )
-    show.run_until(lambda: any(e.get("state") == "shown" for e in show.events), "swap")
+    show.supervisor.load_model(str(shipped("data") / "generator.safetensors"), 0.3)
+    show.run_until(lambda: any(isinstance(event, ModelShown) for event in show.events), "swap")
     shown = show.link.newest_sequence
     show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures of the new model")
     assert len(show.pids) == 1

@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
-from lavlive.audio.sources import SourceSpec
+from lavlive.audio.spec import SourceSpec
 from lavlive.engine.engine import commands_from
+from lavlive.link.messages import FailureKind, LoadModel, Refused, Waiting, encode
+from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import PythonEngine
 from tests.support.jack import wait_until
 
 
 def test_half_a_command_of_a_killed_stage_is_left_out() -> None:
-    gone = threading.Event()
-    commands = commands_from(io.StringIO('{"do": "model", "fade": 1}\n{"do": "mod'), gone.set)
-    assert commands.get(timeout=5) == {"do": "model", "fade": 1}
+    gone, line = threading.Event(), encode(LoadModel(None, 1.0))
+    commands = commands_from(io.StringIO(f"{line}\n{line[:20]}"), gone.set)
+    assert commands.get(timeout=5) == LoadModel(None, 1.0)
     assert commands.get(timeout=5) is None
     assert gone.wait(5)
 
@@ -35,7 +36,7 @@ def test_a_spare_that_is_not_needed_ends_with_its_stage() -> None:
         timeout=60,
     )
     assert spare.returncode == 0, spare.stderr
-    assert spare.stdout == '{"event": "waiting"}\n'
+    assert spare.stdout == encode(Waiting()) + "\n"
 
 
 def script(folder: Path, lines: str) -> str:
@@ -49,11 +50,12 @@ def script(folder: Path, lines: str) -> str:
 def test_an_engine_is_over_although_a_process_that_it_started_holds_its_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = 'sleep 3 &\necho \'{"event": "refused", "text": "no"}\'\nexit 2'
+    refused = Refused(FailureKind.UNUSABLE, "no")
+    lines = f"sleep 3 &\necho '{encode(refused)}'\nexit 2"
     monkeypatch.setattr(sys, "executable", script(tmp_path, lines))
     engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
     assert wait_until(lambda: engine.exit_status() == 2) < 2.5
-    assert [event["text"] for event in engine.events()] == ["no"]
+    assert engine.events() == [refused]
     engine.close(5.0)
 
 
@@ -64,7 +66,7 @@ def test_a_stage_never_waits_for_an_engine_that_does_not_listen(
     monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
     engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
     for _ in range(200):
-        engine.send({"do": "model", "model": "x" * 2000})
+        engine.send(LoadModel("x" * 2000, 1.0))
     engine.kill()
     wait_until(lambda: engine.exit_status() == -9, 5.0)
     engine.close(1.0)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stage_process import ROOT, StageProcess
+from tests.support.wishes import Bind, Save
 from tools.robustness.kill_state import ARGUMENTS
 
 SECONDS = 60.0
@@ -85,8 +86,8 @@ def test_a_show_goes_on_without_a_folder_to_keep_anything_in(
         stage.wait_for_pictures()
         heard: list[str] = []
         stage.listeners.append(lambda report: heard.extend(report["news"]))
-        stage.send(do="save", number=1)
-        stage.send(do="bind", number=1)
+        stage.send(Save(1))
+        stage.send(Bind(1))
         for kept in ("kept-1.toml", "device-1-"):
             stage.wait(
                 lambda _, kept=kept: any(kept in line and "cannot be written" in line for line in heard), kept

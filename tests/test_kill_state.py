@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.support.stage_process import StageProcess, memory_exists, wait_for_end
+from tests.support.wishes import Save
 from tools.robustness.kill_state import ARGUMENTS, kill_at_random_moments
 
 
@@ -23,7 +24,7 @@ def test_presets_bindings_and_state_are_readable_whenever_a_process_is_killed(tm
 def test_a_killed_stage_leaves_nothing_behind_and_comes_back_as_it_was(tmp_path: Path) -> None:
     with StageProcess([*ARGUMENTS, "--set", "mapper.y=1.7"], tmp_path) as stage:
         stage.wait_for_pictures()
-        stage.send(do="save", number=700)  # y becomes 2.8
+        stage.send(Save(700))  # y becomes 2.8
         stage.wait(lambda report: report["state"]["values"]["mapper.y"] == 2.8, "change")
         before = stage.now["state"]
         stage.wait(

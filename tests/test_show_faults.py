@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from lavlive.audio.sources import SourceSpec
+from lavlive.audio.spec import SourceSpec
 from lavlive.control.control import Control
 from lavlive.control.looks.state import StateKeeper
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.link.memory import Link
+from lavlive.link.messages import (
+    Command,
+    EngineEvent,
+    Failing,
+    FailureKind,
+    Ready,
+    SourceLost,
+    SourceNotice,
+    SourceOpened,
+    SourceRefused,
+    SourceRunning,
+    read_event,
+)
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import Event, Supervisor
+from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.show.notices import Notices
 from lavlive.show.show import BLIND_SECONDS, Show
@@ -27,14 +39,14 @@ class Engine:
     """Tells what the test wants, and dies when it wants."""
 
     def __init__(self) -> None:
-        self.told: list[Event] = []
+        self.told: list[EngineEvent] = []
         self.status: int | None = None
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[EngineEvent]:
         told, self.told = self.told, []
         return told
 
-    def send(self, command: dict[str, Any]) -> None:
+    def send(self, command: Command) -> None:
         pass
 
     def exit_status(self) -> int | None:
@@ -74,7 +86,7 @@ class Stage:
         self.show.step(self.now)
         return self.notices.badge(self.now) or ""
 
-    def tell(self, **event: Any) -> str:
+    def tell(self, event: EngineEvent) -> str:
         """The engine tells something."""
         self.engines[-1].told.append(event)
         return self.step()
@@ -86,7 +98,7 @@ class Stage:
         return self.step()
 
     def ready(self) -> str:
-        return self.tell(event="ready", untrained=[], notes=[])
+        return self.tell(Ready())
 
 
 @pytest.fixture
@@ -109,11 +121,17 @@ def test_a_restart_is_announced_until_pictures_can_come_again(stage: Stage) -> N
 
 
 def test_out_of_graphics_memory_the_cpu_goes_on_and_the_operator_knows(stage: Stage) -> None:
-    stage.tell(event="failing", text="OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB.")
+    stage.tell(Failing(FailureKind.OUT_OF_MEMORY, "OutOfMemoryError: tried to allocate 2 GiB."))
     assert "the CPU makes the pictures" in stage.crash()
     assert stage.settings[-1].runner == "torch"
     assert stage.settings[-1].model == "mine.pkl"
     assert "the CPU makes the pictures" in stage.ready()
+
+
+def test_a_message_of_another_version_is_told_and_the_show_goes_on(stage: Stage) -> None:
+    assert "left out" in stage.tell(read_event('{"version": 2, "kind": "Ready", "body": {}}'))
+    assert stage.show.supervisor.misunderstood == 1
+    assert stage.show.supervisor.restarts == 0
 
 
 def test_safe_mode_begins_with_the_default_look_which_undo_takes_back(stage: Stage) -> None:
@@ -130,17 +148,17 @@ def test_safe_mode_begins_with_the_default_look_which_undo_takes_back(stage: Sta
 
 
 def test_a_lost_device_is_announced_until_it_is_back(stage: Stage) -> None:
-    assert "unplugged" in stage.tell(event="source", state="lost", text="Mixer: unplugged")
-    assert "unplugged" in stage.tell(event="source", state="notice", text="a notice")
-    assert "unplugged" in stage.tell(event="source", state="refused", text="no", source={"kind": "demo"})
-    assert "unplugged" not in stage.tell(event="source", state="running", text="Mixer is back")
+    assert "unplugged" in stage.tell(SourceLost("Mixer: unplugged"))
+    assert "unplugged" in stage.tell(SourceNotice("a notice"))
+    assert "unplugged" in stage.tell(SourceRefused(SourceSpec("demo"), "no"))
+    assert "unplugged" not in stage.tell(SourceRunning("Mixer is back"))
 
 
 def test_a_new_engine_that_finds_the_device_ends_the_announcement_of_the_old_one(stage: Stage) -> None:
-    stage.tell(event="source", state="lost", text="Mixer: unplugged")
+    stage.tell(SourceLost("Mixer: unplugged"))
     stage.crash()
     stage.ready()
-    badge = stage.tell(event="opened", source=SourceSpec("input", "usb-mixer").to_json())
+    badge = stage.tell(SourceOpened(SourceSpec("input", "usb-mixer")))
     assert "unplugged" not in badge
     assert stage.show.state().source["name"] == "usb-mixer"
 

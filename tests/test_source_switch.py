@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from lavlive.audio.sources import Source, SourceSpec, open_source
 from lavlive.engine import source_switch
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import SourceError
+from lavlive.link.messages import EngineEvent, SourceLost, SourceOpened, SourceRefused, SourceRunning
 
 RATE = 24_000
 
@@ -24,15 +24,10 @@ class Listener:
     """What a latent worker and a stage would get of a switch."""
 
     def __init__(self, spec: SourceSpec) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.told: list[EngineEvent] = []
         self.sources: list[Source] = []
-        self.switch = SourceSwitch(
-            spec, lambda event, **details: self.told.append({"event": event, **details})
-        )
+        self.switch = SourceSwitch(spec, self.told.append)
         self.switch.on_change = self.sources.append
-
-    def _tell(self, event: str, **details: Any) -> None:
-        self.told.append({"event": event, **details})
 
     def wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.perf_counter() + 15.0
@@ -41,11 +36,11 @@ class Listener:
             self.switch.step()
             time.sleep(0.005)
 
-    def states(self) -> list[str]:
-        return [event["state"] for event in self.told if event["event"] == "source"]
+    def heard(self, kind: type[EngineEvent]) -> bool:
+        return any(isinstance(event, kind) for event in self.told)
 
-    def opened(self) -> list[str]:
-        return [event["source"]["name"] for event in self.told if event["event"] == "opened"]
+    def opened(self) -> list[str | None]:
+        return [event.source.name for event in self.told if isinstance(event, SourceOpened)]
 
 
 def track(path: Path) -> SourceSpec:
@@ -76,10 +71,12 @@ def test_what_cannot_be_opened_is_told_and_the_old_source_goes_on(listener: List
     before = listener.switch.source
     missing = SourceSpec("track", str(tmp_path / "missing.wav"))
     listener.switch.change(missing)
-    listener.wait(lambda: "refused" in listener.states())
+    listener.wait(lambda: listener.heard(SourceRefused))
     assert listener.switch.source is before
     assert before.state == "running"
-    assert listener.told[-1]["source"] == missing.to_json()
+    refused = listener.told[-1]
+    assert isinstance(refused, SourceRefused)
+    assert refused.source == missing
 
 
 def test_of_several_wishes_the_last_one_is_heard(listener: Listener, tmp_path: Path) -> None:
@@ -98,9 +95,9 @@ def test_in_the_middle_of_a_show_it_is_waited_for(tmp_path: Path) -> None:
     listener = Listener(SourceSpec("track", str(path)))
     listener.switch.start(resumed=True)
     try:
-        listener.wait(lambda: "lost" in listener.states())
+        listener.wait(lambda: listener.heard(SourceLost))
         track(path)
-        listener.wait(lambda: "running" in listener.states())
+        listener.wait(lambda: listener.heard(SourceRunning))
         assert listener.opened() == [str(path)]
     finally:
         listener.switch.stop()

@@ -1,21 +1,33 @@
 """The watch over the engine, with injected time and an engine that is only a script."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 
-from lavlive.audio.sources import SourceSpec
+from lavlive.audio.spec import SourceSpec
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Link
+from lavlive.link.messages import (
+    ChangeSource,
+    Command,
+    EngineEvent,
+    Failing,
+    FailureKind,
+    Misunderstood,
+    ModelReady,
+    Ready,
+    Refused,
+    Restarted,
+    SourceOpened,
+    SourceRefused,
+)
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import (
     CRASHES_UNTIL_SAFE,
     HEARTBEAT_LIMIT,
     SPARE_AFTER,
     START_LIMIT,
-    Event,
     Supervisor,
 )
 
@@ -23,17 +35,17 @@ from lavlive.link.supervisor import (
 class ScriptedEngine:
     def __init__(self, link_name: str, settings: EngineSettings | None) -> None:
         self.settings = settings
-        self.told: list[Event] = []
-        self.commands: list[dict[str, Any]] = []
+        self.told: list[EngineEvent] = []
+        self.commands: list[Command] = []
         self.status: int | None = None
         self.killed = False
         self.waiting = True
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[EngineEvent]:
         told, self.told = self.told, []
         return told
 
-    def send(self, command: dict[str, Any]) -> None:
+    def send(self, command: Command) -> None:
         self.commands.append(command)
 
     def exit_status(self) -> int | None:
@@ -73,7 +85,7 @@ class Rig:
         return self.spares[-1]
 
     def ready(self, now: float) -> None:
-        self.engines[-1].told.append({"event": "ready"})
+        self.engines[-1].told.append(Ready())
         self.beat(now)
         self.supervisor.step(now)
 
@@ -105,7 +117,7 @@ def test_an_engine_that_exits_is_replaced_with_the_same_state(rig: Rig) -> None:
     rig.ready(1.0)
     rig.engines[0].status = -9
     events = rig.supervisor.step(1.1)
-    assert [event["event"] for event in events] == ["restarted"]
+    assert [type(event) for event in events] == [Restarted]
     assert len(rig.engines) == 2
     replacement = rig.engines[1].settings
     assert replacement.source == SourceSpec("input", "Mixer")
@@ -144,7 +156,9 @@ def test_three_crashes_in_a_minute_lead_to_safe_mode(rig: Rig) -> None:
         rig.ready(10.0 * crash)
         rig.engines[-1].status = 3
         events = rig.supervisor.step(10.0 * crash + 1)
-        assert events[-1]["safe"] == (crash == CRASHES_UNTIL_SAFE - 1)
+        restarted = events[-1]
+        assert isinstance(restarted, Restarted)
+        assert restarted.safe == (crash == CRASHES_UNTIL_SAFE - 1)
     safe = rig.engines[-1].settings
     assert (safe.model, safe.encoder, safe.runner) == (None, "bundled", "torch")
     assert safe.source == SourceSpec("input", "Mixer")
@@ -160,7 +174,7 @@ def test_rare_crashes_keep_the_performers_model(rig: Rig) -> None:
 
 
 def test_a_first_engine_that_refuses_ends_the_show_with_its_reason(rig: Rig) -> None:
-    rig.engines[0].told.append({"event": "refused", "text": "There is no input Mixer."})
+    rig.engines[0].told.append(Refused(FailureKind.DEVICE_AWAY, "There is no input Mixer."))
     rig.engines[0].status = 2
     with pytest.raises(LavliveError, match="no input Mixer"):
         rig.supervisor.step(1.0)
@@ -168,7 +182,7 @@ def test_a_first_engine_that_refuses_ends_the_show_with_its_reason(rig: Rig) -> 
 
 def test_a_show_that_no_engine_can_start_for_ends_with_the_reason(rig: Rig) -> None:
     def fail(now: float) -> None:
-        rig.engines[-1].told.append({"event": "failing", "text": "OSError: no such file: libtorch"})
+        rig.engines[-1].told.append(Failing(FailureKind.WORKER_FAILED, "OSError: no such file: libtorch"))
         rig.engines[-1].status = 3
         rig.supervisor.step(now)
 
@@ -185,21 +199,22 @@ def test_an_engine_that_refuses_to_come_back_leads_to_safe_mode_at_once(rig: Rig
     rig.ready(1.0)
     rig.engines[0].status = 3
     rig.supervisor.step(2.0)
-    rig.engines[1].told.append({"event": "refused", "text": "There is no model mine.pkl."})
+    rig.engines[1].told.append(Refused(FailureKind.UNUSABLE, "There is no model mine.pkl."))
     rig.engines[1].status = 2
     event = rig.supervisor.step(3.0)[-1]
-    assert event["safe"]
-    assert "mine.pkl" in event["reason"]
+    assert isinstance(event, Restarted)
+    assert event.safe
+    assert "mine.pkl" in event.reason
     assert rig.engines[2].settings is not None
     assert rig.engines[2].settings.model is None
 
 
 def test_a_swapped_model_and_a_new_source_survive_a_restart(rig: Rig) -> None:
     rig.ready(1.0)
-    rig.engines[0].told.append({"event": "model", "state": "ready", "path": "other.pkl"})
+    rig.engines[0].told.append(ModelReady("other.pkl"))
     rig.supervisor.step(1.5)
     rig.supervisor.change_source(SourceSpec("track", "a.wav"))
-    assert rig.engines[0].commands[-1]["do"] == "source"
+    assert rig.engines[0].commands[-1] == ChangeSource(SourceSpec("track", "a.wav"))
     rig.engines[0].status = -6
     rig.supervisor.step(2.0)
     assert rig.engines[1].settings is not None
@@ -209,23 +224,51 @@ def test_a_swapped_model_and_a_new_source_survive_a_restart(rig: Rig) -> None:
 
 def test_running_out_of_gpu_memory_steps_down_to_the_cpu(rig: Rig) -> None:
     rig.ready(1.0)
-    rig.engines[0].told.append({"event": "failing", "text": "OutOfMemoryError: CUDA out of memory."})
+    rig.engines[0].told.append(Failing(FailureKind.OUT_OF_MEMORY, "OutOfMemoryError: CUDA has none left."))
     rig.engines[0].status = 3
     rig.supervisor.step(2.0)
     assert rig.engines[1].settings.runner == "torch"
     assert rig.engines[1].settings.model == "mine.pkl"
 
 
-def test_settings_travel_as_one_line_of_json(rig: Rig) -> None:
-    line = rig.supervisor.settings.to_json()
-    assert "\n" not in line
-    assert EngineSettings.from_json(line) == rig.supervisor.settings
+def test_an_illegal_memory_access_is_not_announced_as_out_of_memory(rig: Rig) -> None:
+    rig.ready(1.0)
+    text = "RuntimeError: CUDA error: an illegal memory access was encountered"
+    rig.engines[0].told.append(Failing(FailureKind.WORKER_FAILED, text))
+    rig.engines[0].status = 3
+    restarted = rig.supervisor.step(2.0)[-1]
+    assert isinstance(restarted, Restarted)
+    assert not restarted.stepped_down
+    assert rig.engines[1].settings is not None
+    assert rig.engines[1].settings.runner == "auto"
+
+
+def test_a_model_that_does_not_fit_after_a_restart_leaves_the_graphics_card_and_stays(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.engines[0].status = 3
+    rig.supervisor.step(2.0)
+    rig.engines[1].told.append(Refused(FailureKind.MODEL_DOES_NOT_FIT, "It needs 9000 MiB."))
+    rig.engines[1].status = 2
+    rig.supervisor.step(4.0)
+    assert not rig.supervisor.safe
+    replacement = rig.engines[2].settings
+    assert replacement is not None
+    assert (replacement.model, replacement.runner) == ("mine.pkl", "torch")
+
+
+def test_lines_that_are_no_messages_are_counted_and_told(rig: Rig) -> None:
+    rig.ready(1.0)
+    strange = Misunderstood("There is no message 'Sing' of version 1.")
+    rig.engines[0].told += [strange, strange]
+    assert rig.supervisor.step(1.5) == [strange, strange]
+    assert rig.supervisor.misunderstood == 2
+    assert rig.supervisor.restarts == 0
 
 
 def test_a_restart_asks_for_the_very_device_that_was_found(rig: Rig) -> None:
     rig.ready(1.0)
     found = SourceSpec("input", "alsa_input.usb-Mixer-00", channels=(1, 2))
-    rig.engines[0].told.append({"event": "opened", "source": found.to_json()})
+    rig.engines[0].told.append(SourceOpened(found))
     rig.supervisor.step(1.5)
     rig.engines[0].status = -9
     rig.supervisor.step(2.0)
@@ -237,7 +280,7 @@ def test_a_source_that_is_refused_is_not_tried_after_a_restart(rig: Rig) -> None
     wrong = SourceSpec("input", "nobody")
     rig.supervisor.change_source(wrong)
     assert rig.supervisor.settings.source == wrong
-    rig.engines[0].told.append({"event": "source", "state": "refused", "text": "", "source": wrong.to_json()})
+    rig.engines[0].told.append(SourceRefused(wrong, ""))
     rig.supervisor.step(1.5)
     assert rig.supervisor.settings.source == SourceSpec("input", "Mixer")
 
@@ -251,7 +294,7 @@ def test_a_spare_that_waited_takes_the_place_of_a_dead_engine(rig: Rig) -> None:
     rig.supervisor.step(7.0)
     assert len(rig.engines) == 1
     assert rig.spares[0].settings == rig.supervisor.settings
-    rig.spares[0].told.append({"event": "ready"})
+    rig.spares[0].told.append(Ready())
     for now in (7.5, 7.6 + SPARE_AFTER):
         rig.beat(now)
         rig.supervisor.step(now)
@@ -323,7 +366,7 @@ def test_the_stage_writes_none_of_the_engines_meters_and_counts_no_old_beat(rig:
     rig.engines[0].status = -9
     rig.supervisor.step(2.0)
     rig.look(2.0, 20.0)
-    rig.engines[1].told.append({"event": "ready"})
+    rig.engines[1].told.append(Ready())
     rig.look(20.0, 20.0 + HEARTBEAT_LIMIT - 0.1)
     assert rig.supervisor.restarts == 1
     assert rig.link.number("engine.heartbeat") == 1.0

@@ -13,8 +13,10 @@ import psutil
 from lavlive.bench.measure import slope_per_minute
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Link, Picture
+from lavlive.link.messages import Failing, Ready, Restarted
+from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import Event, PythonEngine, Supervisor
+from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import cache_folder
 from lavlive.show.pace import Pace
@@ -63,7 +65,7 @@ class BenchShow:
     ) -> None:
         self.link = Link.create()
         self.link.write_parameters(values.numbers, 1)
-        self.ready: Event = {}
+        self.ready = Ready()
         self.pid = 0
         self._values = values
         self._log = cache_folder() / "bench-engine.log"
@@ -106,9 +108,9 @@ class BenchShow:
         """One frame of the stage; what was shown if there was a new picture."""
         now = time.perf_counter()
         for event in self._supervisor.step(now):
-            if event.get("event") == "ready":
+            if isinstance(event, Ready):
                 self.ready = event
-            if event.get("event") in ("restarted", "failing"):
+            if isinstance(event, Restarted | Failing):
                 raise LavliveError(f"The engine failed during the measurement: {event}; see {self._log}.")
         picture = self.link.read_picture(after=self._sequence)
         taken = time.perf_counter()
@@ -228,7 +230,7 @@ def measure_show(
         elapsed = time.perf_counter() - start
         link, (engine, stage) = show.link, watches
         return ShowResults(
-            runner=str(show.ready.get("runner")),
+            runner=show.ready.runner,
             seconds=elapsed,
             pictures_per_second=(link.number("picture.count") - first_count) / elapsed,
             spacing_ms=_percentiles(np.diff(made)),

@@ -13,18 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from lavlive.audio.sources import SourceSpec
+from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
+from lavlive.checking import FieldError, read_as
 from lavlive.control.control import Control
 from lavlive.control.looks.starting import preset_library
 from lavlive.control.looks.state import ShowState, StateKeeper, read_state
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.server import OscSettings, parse_address
-from lavlive.errors import CheckpointError, SourceError, UsageError
+from lavlive.errors import CheckpointError, UsageError
 from lavlive.link.memory import Link
+from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import PythonEngine, Supervisor
+from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values, parse_setting
 from lavlive.resources import cache_folder, config_folder, shipped
 from lavlive.show.notices import Notices
@@ -50,8 +52,8 @@ def source_spec(options: argparse.Namespace, last: ShowState | None = None) -> S
     """
     aloud, loop = not options.silent, not options.once
     if last is not None and not _names_source(options):
-        with contextlib.suppress(SourceError):
-            return SourceSpec.from_json(dict(last.source))
+        with contextlib.suppress(FieldError):
+            return read_as(SourceSpec, last.source)
     if options.track is not None:
         read_track(options.track).close()
         return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop)

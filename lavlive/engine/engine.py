@@ -1,7 +1,7 @@
 """The engine process: sound and the neural networks.
 
-    python -m lavlive.engine.engine LINK     settings and commands come as JSON lines on standard input,
-                                      events go as JSON lines to standard output
+    python -m lavlive.engine.engine LINK     commands come on standard input, `StartEngine` first,
+                                             events go to standard output; see `lavlive.link.messages`
 
     thread           owns                                                may not
     audio callback   the ring's write end, the xrun counters             allocate, lock, log, import
@@ -18,17 +18,15 @@ process exits and the stage starts another: nothing here tries to repair a broke
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO
 
-from lavlive.audio.sources import SourceSpec
+from lavlive.engine.failures import account, kind_of
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
 from lavlive.engine.loading import load_model, load_path, open_log
 from lavlive.engine.mailbox import Mailbox
@@ -36,6 +34,21 @@ from lavlive.engine.picture_worker import PictureWorker
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Link
+from lavlive.link.messages import (
+    ChangeSource,
+    Command,
+    EngineEvent,
+    LoadModel,
+    Misunderstood,
+    ModelLoading,
+    ModelReady,
+    ModelRefused,
+    Ready,
+    Refused,
+    StartEngine,
+    encode,
+    read_command,
+)
 from lavlive.link.settings import EngineSettings
 from lavlive.resources import return_memory
 
@@ -55,7 +68,7 @@ EXIT_HUNG = 4
 class Engine:
     """The threads of one engine and the commands that steer them."""
 
-    def __init__(self, link: Link, settings: EngineSettings, tell: Callable[..., None]) -> None:
+    def __init__(self, link: Link, settings: EngineSettings, tell: Callable[[EngineEvent], None]) -> None:
         self._link = link
         self._settings = settings
         self._tell = tell
@@ -88,19 +101,23 @@ class Engine:
         self.pictures.start()
         self._link.meter("engine.started")[0] = time.perf_counter()
         self._tell(
-            "ready",
-            source=self._source.source.name,
-            model=model.name,
-            runner=model.runner.name,
-            resolution=model.runner.height,
-            encoder=path.encoder.name,
-            untrained=[
-                name
-                for name, trained in ((model.name, model.trained), (path.encoder.name, path.encoder.trained))
-                if not trained
-            ],
-            seconds=round(time.perf_counter() - began, 2),
-            notes=notes,
+            Ready(
+                source=self._source.source.name,
+                model=model.name,
+                runner=model.runner.name,
+                resolution=model.runner.height,
+                encoder=path.encoder.name,
+                untrained=tuple(
+                    name
+                    for name, trained in (
+                        (model.name, model.trained),
+                        (path.encoder.name, path.encoder.trained),
+                    )
+                    if not trained
+                ),
+                seconds=round(time.perf_counter() - began, 2),
+                notes=tuple(notes),
+            )
         )
 
     def check(self) -> bool:
@@ -109,7 +126,7 @@ class Engine:
         now = time.perf_counter()
         for worker in (self.latents, self.pictures):
             if worker.failure is not None:
-                self._tell("failing", **_account(worker.failure))
+                self._tell(account(worker.failure))
                 return False
         patience = STALLED_SECONDS + _SLOW_PICTURES * self.pictures.picture_seconds
         if now - self.latents.tick < STALLED_SECONDS and now - self.pictures.tick < patience:
@@ -124,46 +141,38 @@ class Engine:
         if self._log:
             self._log.close()
 
-    def command(self, command: dict[str, Any]) -> None:
+    def command(self, command: Command | Misunderstood) -> None:
         """Carry out one command of the stage; what cannot be done is told, and changes nothing."""
         match command:
-            case {"do": "source", "source": values}:
-                self._source.change(SourceSpec.from_json(values))
-            case {"do": "model", "fade": fade}:
-                path = command.get("model")
-                threading.Thread(
-                    target=self._load, args=(path, float(fade)), name="model loader", daemon=True
-                ).start()
-            case _:
-                self._tell("notice", text=f"The engine knows no command {command.get('do')!r}.")
+            case ChangeSource(source=source):
+                self._source.change(source)
+            case LoadModel():
+                threading.Thread(target=self._load, args=(command,), name="model loader", daemon=True).start()
+            case StartEngine():
+                self._tell(Misunderstood("StartEngine came to an engine that runs."))
+            case Misunderstood():
+                self._tell(command)
 
-    def _load(self, path: str | None, fade: float) -> None:
+    def _load(self, command: LoadModel) -> None:
+        path, fade = command.path, command.fade
         if not self._loading.acquire(blocking=False):
-            self._tell("model", state="refused", text="Another model is still loading.")
+            self._tell(ModelRefused(path, "Another model is still loading."))
             return
         try:
             _yield_to_other_threads()
-            self._tell("model", state="loading", text=f"Loading {path or 'the bundled model'}")
+            self._tell(ModelLoading(path))
             model, notes = load_model(path, self._settings.runner)
             self.pictures.swap(model, fade)
-            self._tell(
-                "model", state="ready", name=model.name, path=path, runner=model.runner.name, notes=notes
-            )
+            self._tell(ModelReady(path, model.name, model.runner.name, tuple(notes)))
         except LavliveError as error:
-            self._tell("model", state="refused", text=str(error))
+            self._tell(ModelRefused(path, str(error), kind_of(error)))
         except Exception as error:  # whatever a library raises, the running model goes on
-            self._tell("model", state="refused", text=f"{path}: {error}")
+            self._tell(ModelRefused(path, f"{path}: {error}", kind_of(error)))
         finally:
             self._loading.release()
         # By then the old model is closed.
         time.sleep(fade + 1.0)
         return_memory()
-
-
-def _account(failure: BaseException) -> dict[str, str]:
-    """What the stage is told of a failure."""
-    trace = "".join(traceback.format_exception(failure))
-    return {"text": f"{type(failure).__name__}: {failure}", "trace": trace}
 
 
 def _yield_to_other_threads() -> None:
@@ -173,11 +182,11 @@ def _yield_to_other_threads() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
 
 
-def _events_to(stream: IO[str]) -> Callable[..., None]:
+def _events_to(stream: IO[str]) -> Callable[[EngineEvent], None]:
     writing = threading.Lock()
 
-    def tell(event: str, **details: Any) -> None:
-        line = json.dumps({"event": event, **details}, default=str)
+    def tell(event: EngineEvent) -> None:
+        line = encode(event)
         with writing, contextlib.suppress(OSError, ValueError):
             stream.write(line + "\n")
             stream.flush()
@@ -185,17 +194,29 @@ def _events_to(stream: IO[str]) -> Callable[..., None]:
     return tell
 
 
-def commands_from(
-    stream: IO[str], afterwards: Callable[[], None]
-) -> queue.SimpleQueue[dict[str, Any] | None]:
+def first_settings(line: str, tell: Callable[[EngineEvent], None]) -> EngineSettings | None:
+    """What an engine's first line asks it to run; None, and the stage is told, where it is something else."""
+    match read_command(line):
+        case StartEngine(settings=settings):
+            return settings
+        case Misunderstood() as strange:
+            tell(strange)
+        case other:
+            tell(Misunderstood(f"{type(other).__name__} came before StartEngine."))
+    return None
+
+
+Inbox = queue.SimpleQueue[Command | Misunderstood | None]
+
+
+def commands_from(stream: IO[str], afterwards: Callable[[], None]) -> Inbox:
     """Commands as they come; None once the stage has closed the stream, and then `afterwards` is called."""
-    commands: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    commands: Inbox = queue.SimpleQueue()
 
     def read() -> None:
         for line in stream:
-            # A stage that was killed may leave half a line.
-            with contextlib.suppress(ValueError):
-                commands.put(json.loads(line))
+            if line.endswith("\n"):  # a stage that was killed may leave half a line
+                commands.put(read_command(line))
         commands.put(None)
         afterwards()
 
@@ -209,7 +230,7 @@ def _end_whatever_hangs() -> None:
     os._exit(EXIT_HUNG)
 
 
-def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[..., None]) -> int:
+def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[[EngineEvent], None]) -> int:
     """Be an engine until the stage closes `commands`; returns the exit status."""
     # A callback that waits for Python's lock waits at most so long.
     sys.setswitchinterval(0.001)
@@ -218,10 +239,10 @@ def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[
         engine = Engine(link, settings, tell)
         engine.start()
     except LavliveError as error:
-        tell("refused", text=str(error))
+        tell(Refused(kind_of(error), str(error)))
         return EXIT_USER_ERROR
-    except Exception as error:  # of any library; the stage decides by the text what to do without
-        tell("failing", **_account(error))
+    except Exception as error:  # of any library; the stage decides by the kind what to do without
+        tell(account(error))
         return EXIT_WORKER_FAILED
     try:
         while engine.check():
@@ -245,12 +266,15 @@ def main() -> int:
     line = sys.stdin.readline()
     if not line:  # a spare that was not needed
         return 0
-    settings = EngineSettings.from_json(line)
+    tell = _events_to(events)
+    settings = first_settings(line, tell)
+    if settings is None:
+        return EXIT_WORKER_FAILED
     if settings.runner == "torch":
         # Asked for, or stepped down to because the graphics card failed: then nothing may touch it.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with Link.attach(sys.argv[1]) as link:
-        return run(link, settings, sys.stdin, _events_to(events))
+        return run(link, settings, sys.stdin, tell)
 
 
 if __name__ == "__main__":

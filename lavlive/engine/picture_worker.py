@@ -20,6 +20,7 @@ from lavlive.engine.mailbox import Mailbox
 from lavlive.generator.runner import Runner
 from lavlive.latent.space import Space
 from lavlive.link.memory import Link
+from lavlive.link.messages import EngineEvent, GovernorChanged, ModelShown
 from lavlive.parameters import INDEX
 
 _NOISE = INDEX["generator.noise"]
@@ -75,7 +76,7 @@ class PictureWorker:
         model: Model,
         mailbox: Mailbox[TimedLatent],
         backlog: Callable[[], float],
-        tell: Callable[..., None],
+        tell: Callable[[EngineEvent], None],
         rate: float = 60.0,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], object] = time.sleep,
@@ -151,7 +152,7 @@ class PictureWorker:
         rate = self._governor.step(self._backlog(), now - self._last_made if self._last_made else 0.0)
         if self._governor.limiting != self._was_limiting:
             self._was_limiting = self._governor.limiting
-            self._tell("governor", limiting=self._was_limiting, rate=round(rate, 1))
+            self._tell(GovernorChanged(self._was_limiting, round(rate, 1)))
         if now < self._due:
             # Not an event's wait, which on Windows is 15 ms too long.
             self._sleep(self._due - now)
@@ -193,7 +194,7 @@ class PictureWorker:
         assert self._next_model is not None
         old, self.model, self._next_model = self.model, self._next_model, None
         old.close()
-        self._tell("model", state="shown", name=self.model.name)
+        self._tell(ModelShown(self.model.name))
 
     def _write_meters(self, started: float, made: float) -> None:
         meter = self._link.meter

@@ -13,8 +13,20 @@ from dataclasses import replace
 from lavlive.audio.sources import Source, SourceSpec, open_source
 from lavlive.engine.mailbox import Mailbox
 from lavlive.errors import LavliveError
+from lavlive.link.messages import (
+    EngineEvent,
+    SourceLost,
+    SourceNotice,
+    SourceOpened,
+    SourceRefused,
+    SourceRunning,
+)
 
 _LOOK_SECONDS = 0.5
+_TOLD: dict[str, type[SourceLost | SourceRunning | SourceNotice]] = {
+    "lost": SourceLost,
+    "running": SourceRunning,
+}
 
 
 class SourceSwitch:
@@ -28,7 +40,7 @@ class SourceSwitch:
         on_change: takes another source as soon as its sound comes; the old one is stopped after it.
     """
 
-    def __init__(self, spec: SourceSpec, tell: Callable[..., None]) -> None:
+    def __init__(self, spec: SourceSpec, tell: Callable[[EngineEvent], None]) -> None:
         self.on_change: Callable[[Source], None] = lambda _: None
         self._listening = (open_source(spec), spec)
         self._told: tuple[Source, str] | None = None
@@ -63,10 +75,10 @@ class SourceSwitch:
         """Tell what happened to the source, and which device it turned out to be."""
         source, spec = self._listening
         for event in source.events():
-            self._tell("source", state=event.kind, text=event.text)
+            self._tell(_TOLD.get(event.kind, SourceNotice)(event.text))
         if source.address and (source, source.address) != self._told:
             self._told = source, source.address
-            self._tell("opened", source=_found(spec, source.address).to_json())
+            self._tell(SourceOpened(_found(spec, source.address)))
 
     def stop(self) -> None:
         """Let go of the device."""
@@ -98,11 +110,11 @@ class SourceSwitch:
             old = self.source
             self._listening = source, spec
             self.on_change(source)
-            self._tell("source", state="running", text=f"Listening to {source.name}")
+            self._tell(SourceRunning(f"Listening to {source.name}"))
             old.stop()
 
     def _refuse(self, spec: SourceSpec, text: str) -> None:
-        self._tell("source", state="refused", text=text, source=spec.to_json())
+        self._tell(SourceRefused(spec, text))
 
 
 def _found(spec: SourceSpec, address: str) -> SourceSpec:

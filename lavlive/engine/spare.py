@@ -1,7 +1,6 @@
 """An engine that has loaded its libraries and waits: the stage keeps one, so that a restart is quick.
 
-    python -m lavlive.engine.spare LINK     tells that it is waiting; then like lavlive.engine.engine, once
-                                            settings come on standard input
+    python -m lavlive.engine.spare LINK     tells that it is waiting; then like lavlive.engine.engine
 
 Most of an engine's start is the loading of libraries. A spare does it in advance, at a low priority so that
 the running show does not notice, and holds no device, no model and no graphics memory.
@@ -11,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import sys
 import threading
@@ -19,6 +17,7 @@ import threading
 import numpy  # noqa: F401  its own threads would keep the low priority of the thread that loads it
 
 from lavlive.errors import EncoderError
+from lavlive.link.messages import Waiting, encode
 
 _LIBRARIES = (
     "lavlive.engine.engine",
@@ -48,7 +47,7 @@ def main() -> int:
     loading = threading.Thread(target=_load, name="libraries")
     loading.start()
     loading.join()
-    print(json.dumps({"event": "waiting"}), flush=True)
+    print(encode(Waiting()), flush=True)
     from lavlive.engine.engine import main as run_engine
 
     return run_engine()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from lavlive.audio.sources import SourceSpec
+from msgspec import Meta
+
+from lavlive.audio.spec import SourceSpec
+
+PictureRate = Annotated[float, Meta(ge=1, le=240)]
+"""Pictures per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,10 @@ class EngineSettings:
     model: str | None = None
     encoder: str = "bundled"
     runner: str = "auto"
-    rate: float = 60.0
+    rate: PictureRate = 60.0
     learned: str | None = None
     log: str | None = None
     resumed: bool = False
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, line: str) -> EngineSettings:
-        """The inverse of `to_json`."""
-        values: dict[str, Any] = json.loads(line)
-        return cls(**{**values, "source": SourceSpec.from_json(values["source"])})
 
     def safe(self) -> EngineSettings:
         """The same show with nothing but what ships with lavlive, on the CPU."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lavlive.checking import plain
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.looks.presets import Preset
@@ -24,7 +25,24 @@ from lavlive.control.looks.state import ShowState, StateKeeper
 from lavlive.diagnosis.assist import Assist
 from lavlive.errors import DisplayError, LavliveError
 from lavlive.link.memory import Link, Picture
-from lavlive.link.supervisor import Event, Supervisor
+from lavlive.link.messages import (
+    Failing,
+    GovernorChanged,
+    Misunderstood,
+    ModelLoading,
+    ModelRefused,
+    ModelShown,
+    Ready,
+    Refused,
+    Restarted,
+    SourceLost,
+    SourceNotice,
+    SourceOpened,
+    SourceRefused,
+    SourceRunning,
+    StageEvent,
+)
+from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import return_memory
 from lavlive.show.notices import Notices
@@ -182,7 +200,7 @@ class Show:
     def state(self, clean: bool = False) -> ShowState:
         """What a show needs to go on where it is."""
         settings = self.supervisor.settings
-        state = self.control.state(settings.source.to_json(), settings.model, clean)
+        state = self.control.state(plain(settings.source), settings.model, clean)
         return replace(state, encoder=settings.encoder, learned=settings.learned)
 
     def status(self) -> str:
@@ -315,47 +333,53 @@ class Show:
 
     def load_model(self, path: str | None) -> None:
         """Load another model beside the running one, then fade to it."""
-        fade = self.control.values.number("show.swap_fade")
-        self.supervisor.send({"do": "model", "model": path, "fade": fade})
+        self.supervisor.load_model(path, self.control.values.number("show.swap_fade"))
 
-    def _take_engine_event(self, told: Event, now: float) -> None:
+    def _take_engine_event(self, told: StageEvent, now: float) -> None:
         notices = self.notices
         match told:
-            case {"event": "ready"}:
+            case Ready():
                 notices.clear("engine")
-                for name in told["untrained"]:
+                for name in told.untrained:
                     notices.tell(f"{name}: untrained placeholder", now)
-                for note in told["notes"]:
+                for note in told.notes:
                     notices.tell(note, now)
                 # Of the engine before, if there was one.
                 return_memory()
-            case {"event": "restarted"}:
+            case Restarted():
                 self._take_restart(told, now)
-            case {"event": "opened"}:
+            case SourceOpened():
                 notices.clear("source")
-            case {"event": "source", "state": "lost", "text": text}:
+            case SourceLost(text=text):
                 notices.raise_condition("source", text, now)
-            case {"event": "source", "state": state, "text": text}:
-                if state == "running":
-                    notices.clear("source")
+            case SourceRunning(text=text):
+                notices.clear("source")
                 notices.tell(text, now)
-            case {"event": "model", "state": "refused" | "loading", "text": text}:
-                notices.tell(text, now)
-            case {"event": "model", "state": "shown", "name": name}:
+            case ModelLoading(path=path):
+                notices.tell(f"Loading {path or 'the bundled model'}", now)
+            case ModelShown(name=name):
                 notices.tell(f"Model {name}", now)
-            case {"event": "governor", "limiting": True}:
+            case GovernorChanged(limiting=True):
                 notices.raise_condition("governor", "The machine is busy: fewer pictures a second", now)
-            case {"event": "governor"}:
+            case GovernorChanged():
                 notices.clear("governor")
-            case {"event": "notice" | "failing" | "refused", "text": text}:
+            case Misunderstood(text=text):
+                notices.tell(f"A message between stage and engine was left out: {text}", now)
+            case (
+                SourceNotice(text=text)
+                | SourceRefused(text=text)
+                | ModelRefused(text=text)
+                | Failing(text=text)
+                | Refused(text=text)
+            ):
                 notices.tell(text, now)
 
-    def _take_restart(self, told: Event, now: float) -> None:
+    def _take_restart(self, told: Restarted, now: float) -> None:
         """Say why the pictures stand still; in safe mode begin again with the default look, too."""
-        self.notices.raise_condition("engine", f"Starting the engine again: {told['reason']}", now)
-        if told["stepped_down"]:
+        self.notices.raise_condition("engine", f"Starting the engine again: {told.reason}", now)
+        if told.stepped_down:
             self.notices.raise_condition("memory", "Out of memory: the CPU makes the pictures", now)
-        if told["safe"] and not self._safe:
+        if told.safe and not self._safe:
             self._safe = True
             self.notices.raise_condition("safe", "Safe mode: bundled models on the CPU, default look", now)
             default = Preset("", "", None, Values().saved(), {})

@@ -25,11 +25,12 @@ import numpy as np
 import psutil
 import soundfile
 
-from lavlive.audio.sources import SourceSpec
+from lavlive.audio.spec import SourceSpec
 from lavlive.resources import shipped
 from tests.support.jack import Controller
 from tests.support.pulse import PulseServer
 from tests.support.stage_process import StageProcess
+from tests.support.wishes import Listen, Record, ShowModel, StopRecording
 
 OWN_PRESET = "soaked"
 _GOOD_PRESET = f'schema = 1\nname = "{OWN_PRESET}"\n[values]\nmapper.y = 1.3\n'
@@ -196,10 +197,10 @@ def play_bad_sound(rig: Rig) -> str:
     if not path.exists():
         write_bad_sound(path)
     track = SourceSpec("track", str(path), aloud=False, loop=True)
-    rig.stage.send(do="source", source=track.to_json())
+    rig.stage.send(Listen(track))
     rig.hold(rig.chance.uniform(2.0, 4.0))
     invalid = rig.stage.now["invalid_samples"]
-    rig.stage.send(do="source", source=rig.source.to_json())
+    rig.stage.send(Listen(rig.source))
     rig.hold(0.5)
     return f"NaN, infinity, DC, clipping; {invalid} samples replaced"
 
@@ -207,7 +208,7 @@ def play_bad_sound(rig: Rig) -> str:
 @_fault("source that is not there")
 def ask_for_missing_source(rig: Rig) -> str:
     before = rig.stage.now["state"]["source"]
-    rig.stage.send(do="source", source=SourceSpec("input", "no such device").to_json())
+    rig.stage.send(Listen(SourceSpec("input", "no such device")))
     rig.hold(0.5)
     # A busy machine may take long to find out that it is not there; until then it is what was asked for.
     rig.stage.wait(lambda report: report["state"]["source"] == before, "refusal of the source", 60)
@@ -326,7 +327,7 @@ def swap_model(rig: Rig) -> str:
     if not broken.exists():
         broken.write_bytes(rig.model.read_bytes()[:100_000])
     model = rig.chance.choice([str(rig.model), None, str(broken), str(rig.folder / "missing.pkl")])
-    rig.stage.send(do="model", model=model)
+    rig.stage.send(ShowModel(model))
     if model is None or Path(model) == rig.model:
         # Loading goes on beside the show, and the state names a model once it is there. While another still
         # loads, which a busy machine may take long for, a model is refused and has to be asked for again.
@@ -334,7 +335,7 @@ def swap_model(rig: Rig) -> str:
             with contextlib.suppress(AssertionError):
                 rig.stage.wait(lambda report: report["state"]["model"] == model, "other model", 15)
                 break
-            rig.stage.send(do="model", model=model)
+            rig.stage.send(ShowModel(model))
         rig.stage.wait(lambda report: report["state"]["model"] == model, "other model", 40)
     rig.hold(rig.chance.uniform(0.5, 1.5))
     return Path(model).name if model else "the bundled one"
@@ -344,9 +345,9 @@ def swap_model(rig: Rig) -> str:
 def fill_disk(rig: Rig) -> str:
     path = (rig.disk or rig.folder) / f"take-{time.perf_counter_ns()}.mp4"
     if rig.disk is None:
-        rig.stage.send(do="record", path=str(path), free=10_000_000)
+        rig.stage.send(Record(str(path), free=10_000_000))
     else:
-        rig.stage.send(do="record", path=str(path))
+        rig.stage.send(Record(str(path)))
     rig.stage.wait(lambda report: report["recording"] or report["recorder_error"], "recording", 20)
     # The first fragment holds a second and waits for half a second of missing sound.
     rig.hold(3.0)
@@ -354,7 +355,7 @@ def fill_disk(rig: Rig) -> str:
     if rig.disk is not None:
         _fill(filler)
     rig.stage.wait(lambda report: report["recorder_error"], "end of the recording", 20)
-    rig.stage.send(do="stop recording")
+    rig.stage.send(StopRecording())
     rig.stage.wait(lambda report: not report["recorder_error"], "the recorder's end", 20)
     filler.unlink(missing_ok=True)
     pictures = playable_pictures(path)

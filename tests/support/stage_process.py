@@ -17,6 +17,8 @@ from typing import Any, Self
 
 import psutil
 
+from tests.support.wishes import Wish, encode
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90.0
 Report = dict[str, Any]
@@ -101,10 +103,10 @@ class StageProcess:
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")[-4000:]
 
-    def send(self, **command: Any) -> None:
+    def send(self, wish: Wish) -> None:
         """What a performer does in the panel."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.write(encode(wish).decode() + "\n")
         self.process.stdin.flush()
 
     def wait(self, condition: Callable[[Report], bool], what: str, seconds: float = START_SECONDS) -> float:

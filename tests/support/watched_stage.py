@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from lavlive.audio.sources import SourceSpec
 from lavlive.commands.live import DISPLAY_RATE, _ending_on_signals, open_show
 from lavlive.commands.main import _parser
 from lavlive.control.events import Source, SourceKind
@@ -30,6 +29,7 @@ from lavlive.show.pace import Pace
 from lavlive.show.show import Show
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.sound_tap import CHANNELS, RATE
+from tests.support.wishes import AnyWish, Bind, Listen, Record, Save, ShowModel, StopRecording, decode
 
 _REPORT_SECONDS = 0.2
 _SLOW_START_SECONDS = 10.0
@@ -155,14 +155,13 @@ class Stillness:
                     traceback.print_stack(frame)
 
 
-def _obey(show: Show, command: dict[str, Any]) -> None:
-    match command:
-        case {"do": "source", "source": dict(source)}:
-            show.supervisor.change_source(SourceSpec.from_json(source))
-        case {"do": "model", "model": path}:
+def _obey(show: Show, wish: AnyWish) -> None:
+    match wish:
+        case Listen(source=source):
+            show.supervisor.change_source(source)
+        case ShowModel(path=path):
             show.load_model(path)
-        case {"do": "record", "path": str(path)}:
-            free = command.get("free")
+        case Record(path=path, free=free):
             width, height = show.output.canvas_size
             show.recorder = LiveRecorder(
                 path,
@@ -172,12 +171,12 @@ def _obey(show: Show, command: dict[str, Any]) -> None:
                 channels=CHANNELS,
                 **({"free_bytes": lambda _: free} if free is not None else {}),
             )
-        case {"do": "save", "number": int(number)}:
+        case Save(number=number):
             _save(show, number)
             _bind(show, number)
-        case {"do": "bind", "number": int(number)}:
+        case Bind(number=number):
             _bind(show, number)
-        case {"do": "stop recording"} if show.recorder is not None:
+        case StopRecording() if show.recorder is not None:
             show.recorder.stop()
             show.recorder = None
             show.notices.clear("recorder")
@@ -196,25 +195,25 @@ def _bind(show: Show, number: int) -> None:
     show.control.bind(f"device {number % 3}", Binding(control, "mapper.c", low=0.0, high=position or 1.0))
 
 
-def _read_commands(commands: queue.SimpleQueue[dict[str, Any]]) -> None:
+def _read_wishes(wishes: queue.SimpleQueue[AnyWish]) -> None:
     for line in sys.stdin:
-        commands.put(json.loads(line))
+        wishes.put(decode(line))
 
 
 def main(arguments: list[str]) -> int:
     """The stage's process."""
     stillness = Stillness()
     options = _parser().parse_args(["live", *arguments])
-    commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_read_commands, args=(commands,), daemon=True).start()
+    wishes: queue.SimpleQueue[AnyWish] = queue.SimpleQueue()
+    threading.Thread(target=_read_wishes, args=(wishes,), daemon=True).start()
     with open_show(options) as show, _ending_on_signals(show):
         watch, pace = Watch(show, time.perf_counter()), Pace(DISPLAY_RATE)
         while not show.done:
             now = time.perf_counter()
             stillness.step()
-            while not commands.empty():
+            while not wishes.empty():
                 try:
-                    _obey(show, commands.get())
+                    _obey(show, wishes.get())
                 except LavliveError as error:  # as the panel does
                     show.notices.tell(str(error), now)
             show.step(now)

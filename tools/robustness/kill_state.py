@@ -23,6 +23,7 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.state import read_state
 from lavlive.control.midi.binding_files import BindingFolders
 from tests.support.stage_process import StageProcess
+from tests.support.wishes import Save
 
 ARGUMENTS = ["--demo", "--silent", "--headless", "--osc", "off", "--rate", "10", "--runner", "torch"]
 
@@ -74,7 +75,7 @@ def _save_for(stage: StageProcess, found: Killing, seconds: float) -> None:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         with contextlib.suppress(BrokenPipeError):
-            stage.send(do="save", number=found.saves)
+            stage.send(Save(found.saves))
         found.saves += 1
         time.sleep(0.01)
 

@@ -19,8 +19,9 @@ from lavlive.control.control import Control
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.link.memory import Link
+from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import PythonEngine, Supervisor
+from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.show.pace import Pace

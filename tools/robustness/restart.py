@@ -17,8 +17,9 @@ from pathlib import Path
 
 from lavlive.audio.sources import SourceSpec
 from lavlive.link.memory import Link
+from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import SPARE_AFTER, PythonEngine, Supervisor
+from lavlive.link.supervisor import SPARE_AFTER, Supervisor
 from lavlive.parameters import Values
 
 _PATIENCE = 120.0

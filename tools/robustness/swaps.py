@@ -16,8 +16,10 @@ import psutil
 
 from lavlive.audio.sources import SourceSpec
 from lavlive.link.memory import Link
+from lavlive.link.messages import ModelShown, Ready, StageEvent
+from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from lavlive.link.supervisor import PythonEngine, Supervisor
+from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import cache_folder, shipped
 
@@ -32,7 +34,7 @@ class SwapRun:
         self.link = Link.create()
         self.link.write_parameters(Values().numbers, 0)
         self.made: list[float] = []
-        self.told: list[dict[str, object]] = []
+        self.told: list[StageEvent] = []
         self._sequence = 0
 
         def start(name: str, settings: EngineSettings) -> PythonEngine:
@@ -42,8 +44,8 @@ class SwapRun:
         settings = EngineSettings(SourceSpec("demo"), rate=rate)
         self.supervisor = Supervisor(self.link, settings, start, time.perf_counter())
 
-    def run(self, seconds: float, until: str | None = None) -> None:
-        """Collect pictures for that long, or until a model was `shown`."""
+    def run(self, seconds: float, until: type[StageEvent] | None = None) -> None:
+        """Collect pictures for that long, or until such an event."""
         ends = time.perf_counter() + seconds
         while time.perf_counter() < ends:
             events = self.supervisor.step(time.perf_counter())
@@ -52,7 +54,7 @@ class SwapRun:
             if picture is not None:
                 self._sequence = picture.sequence
                 self.made.append(picture.made)
-            if until and any(event.get("state") == until or event["event"] == until for event in events):
+            if until is not None and any(isinstance(event, until) for event in events):
                 return
             time.sleep(0.002)
 
@@ -78,7 +80,7 @@ def main() -> None:
     options = parser.parse_args()
     run = SwapRun(options.rate)
     try:
-        run.run(120, until="ready")
+        run.run(120, until=Ready)
         run.run(8)
         normal = statistics.median(run.gaps(len(run.made) // 2))
         before = run.memory()
@@ -86,8 +88,8 @@ def main() -> None:
         for swap in range(options.count):
             first = len(run.made) - 1
             asked = time.perf_counter()
-            run.supervisor.send({"do": "model", "model": str(options.model), "fade": 2.0})
-            run.run(300, until="shown")
+            run.supervisor.load_model(str(options.model), 2.0)
+            run.run(300, until=ModelShown)
             taken = time.perf_counter() - asked
             run.run(SETTLED)
             longest, xruns = max(run.gaps(first)), run.link.number("audio.xruns")

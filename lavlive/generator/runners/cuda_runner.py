@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from lavlive.errors import RunnerError
+from lavlive.errors import ModelDoesNotFitError, RunnerError
 from lavlive.generator.runners.base import MadeOf, Picture, WPlus
 from lavlive.generator.runners.plan import LEAK, Plan
 from lavlive.generator.runners.planned import Activation, PlannedSynthesis, eager_activation
@@ -70,13 +70,13 @@ def memory_needed(plan: Plan, precision: Precision) -> int:
 def affordable_precision(plan: Plan, free: int) -> Precision:
     """Float32 where the free bytes allow it, to compare with; else half precision.
 
-    Raises RunnerError, with the numbers, when even that does not fit.
+    Raises ModelDoesNotFitError, with the numbers, when even that does not fit.
     """
     for precision in (Precision(None), Precision(4)):
         if memory_needed(plan, precision) <= free:
             return precision
     needed = memory_needed(plan, Precision(4))
-    raise RunnerError(
+    raise ModelDoesNotFitError(
         f"This model needs about {needed >> 20} MiB of GPU memory, {free >> 20} MiB are free; "
         "close other programs, take a smaller model, or use --runner openvino."
     )

@@ -1,0 +1,301 @@
+"""What stage and engine tell each other: every command and event, its limits, and how they are read.
+
+    stage ── commands ──► engine      StartEngine, ChangeSource, LoadModel
+    stage ◄── events ──── engine      everything in `EngineEvent`
+
+A message travels as one line of JSON through the engine's standard input or output:
+
+    {"version": 1, "kind": "LoadModel", "body": {"path": null, "fade": 2.0}}
+
+A line that is none of these, or of another version, is `Misunderstood`: whoever reads it counts it and tells
+the operator, and goes on. Nothing decides by the words of a text: a failure says of which kind it is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated, Any, TypeVar, get_args
+
+from msgspec import Meta
+
+from lavlive.audio.spec import SourceSpec
+from lavlive.checking import FieldError, plain, read_as
+from lavlive.link.settings import EngineSettings
+from lavlive.parameters import find
+
+VERSION = 1
+"""Grows when a message changes so that the other side would misread it."""
+
+_FADE = find("show.swap_fade")
+FadeSeconds = Annotated[float, Meta(ge=_FADE.low, le=_FADE.high)]
+
+
+class FailureKind(Enum):
+    """What went wrong, as far as it decides what to do."""
+
+    OUT_OF_MEMORY = "out of memory"
+    MODEL_DOES_NOT_FIT = "model does not fit"
+    DEVICE_AWAY = "device away"
+    WORKER_FAILED = "worker failed"
+    UNUSABLE = "unusable"
+    """What was asked for is damaged, of another kind, or not there; it would be the same the next time."""
+
+
+# Commands
+
+
+@dataclass(frozen=True, slots=True)
+class StartEngine:
+    """Be an engine from now on; the first command that an engine gets."""
+
+    settings: EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSource:
+    """Listen to another source as soon as its sound comes."""
+
+    source: SourceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Load another model beside the running one, then fade to it.
+
+    Attributes:
+        path: of its file, or None for the bundled one.
+        fade: seconds.
+    """
+
+    path: str | None
+    fade: FadeSeconds
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A spare engine has loaded its libraries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An engine is up; its first picture can come.
+
+    Attributes:
+        source, model, runner, encoder: what it runs, for people.
+        resolution: of its pictures, pixels.
+        untrained: names of placeholders among model and encoder.
+        seconds: what the start took.
+        notes: one line each for the operator.
+    """
+
+    source: str = ""
+    model: str = ""
+    runner: str = ""
+    encoder: str = ""
+    resolution: int = 0
+    untrained: tuple[str, ...] = ()
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The engine cannot start with what it was asked for, and ends."""
+
+    kind: FailureKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Something broke inside the engine, which ends.
+
+    Attributes:
+        trace: where, for whoever mends it.
+    """
+
+    kind: FailureKind
+    text: str
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOpened:
+    """The device that a description turned out to mean, described so that it means no other."""
+
+    source: SourceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost:
+    """The device went away; the engine tries to get it back."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRunning:
+    """Sound comes: of another source, or of a device that is back."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNotice:
+    """What the operator should know of the source: a track's end, a driver's peculiarity."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRefused:
+    """A source that was asked for cannot be had; the one before goes on."""
+
+    source: SourceSpec
+    text: str
+    kind: FailureKind = FailureKind.DEVICE_AWAY
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoading:
+    """A model is being read, beside the running one."""
+
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRefused:
+    """A model cannot be shown; the one before goes on."""
+
+    path: str | None
+    text: str
+    kind: FailureKind = FailureKind.UNUSABLE
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """A model is loaded and about to fade in."""
+
+    path: str | None
+    name: str = ""
+    runner: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShown:
+    """A fade is over: only this model is shown."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class GovernorChanged:
+    """Pictures are held back for the sake of the sound, or no longer.
+
+    Attributes:
+        rate: pictures per second, at most.
+    """
+
+    limiting: bool
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Misunderstood:
+    """A line came that is no message; it was left out.
+
+    Attributes:
+        text: what is wrong with it, one line.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The supervisor replaced an engine.
+
+    Attributes:
+        reason: one line.
+        safe: whether the next one runs the bundled models on the CPU.
+        stepped_down: whether it leaves the graphics card, whose memory was full.
+        count: of replaced engines, this one included.
+    """
+
+    reason: str
+    safe: bool = False
+    stepped_down: bool = False
+    count: int = field(default=1)
+
+
+Command = StartEngine | ChangeSource | LoadModel
+EngineEvent = (
+    Waiting
+    | Ready
+    | Refused
+    | Failing
+    | SourceOpened
+    | SourceLost
+    | SourceRunning
+    | SourceNotice
+    | SourceRefused
+    | ModelLoading
+    | ModelRefused
+    | ModelReady
+    | ModelShown
+    | GovernorChanged
+    | Misunderstood
+)
+StageEvent = EngineEvent | Restarted
+"""What the supervisor hands to the show."""
+
+M = TypeVar("M")
+_COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
+_EVENTS: dict[str, type[EngineEvent]] = {kind.__name__: kind for kind in get_args(EngineEvent)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    version: int
+    kind: str
+    body: dict[str, Any]
+
+
+def encode(message: Command | EngineEvent) -> str:
+    """A message as one line, without its end."""
+    # The standard library's JSON keeps file names that are not UTF-8.
+    return json.dumps(plain(_Envelope(VERSION, type(message).__name__, plain(message))))
+
+
+def read_command(line: str) -> Command | Misunderstood:
+    """What a stage told; never raises."""
+    return _decode(line, _COMMANDS)
+
+
+def read_event(line: str) -> EngineEvent:
+    """What an engine told; never raises."""
+    return _decode(line, _EVENTS)
+
+
+def _decode(line: str, kinds: dict[str, type[M]]) -> M | Misunderstood:
+    try:
+        envelope = read_as(_Envelope, json.loads(line))
+    except (ValueError, RecursionError) as error:
+        return Misunderstood(f"A line that is no message: {line.strip()[:60]!r} ({error}).")
+    if envelope.version != VERSION:
+        return Misunderstood(
+            f"{envelope.kind} is of version {envelope.version}; this lavlive speaks version {VERSION}."
+        )
+    kind = kinds.get(envelope.kind)
+    if kind is None:
+        return Misunderstood(f"There is no message {envelope.kind[:60]!r} of version {VERSION}.")
+    try:
+        return read_as(kind, envelope.body)
+    except FieldError as error:
+        return Misunderstood(f"{envelope.kind}: {error}")

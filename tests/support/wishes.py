@@ -1,0 +1,45 @@
+"""What a watched stage does when a test asks for it, as a performer in the panel would."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lavlive.audio.spec import SourceSpec
+
+
+class Wish(msgspec.Struct, frozen=True, tag_field="wish"):
+    """One line of JSON on the stage's standard input."""
+
+
+class Listen(Wish, tag=True):
+    source: SourceSpec
+
+
+class ShowModel(Wish, tag=True):
+    path: str | None
+
+
+class Record(Wish, tag=True):
+    """`free`: bytes that the disk pretends to have."""
+
+    path: str
+    free: int | None = None
+
+
+class StopRecording(Wish, tag=True):
+    pass
+
+
+class Save(Wish, tag=True):
+    """Save a preset, and a binding, with a number in them."""
+
+    number: int
+
+
+class Bind(Wish, tag=True):
+    number: int
+
+
+AnyWish = Listen | ShowModel | Record | StopRecording | Save | Bind
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(AnyWish).decode
