@@ -116,6 +116,22 @@ class Parameter:
             case _:
                 return self._number_in_range(value)
 
+    def hold(self, value: object) -> tuple[Value, bool]:
+        """As `check`, but a number outside the range is held at the nearest end; True where it was.
+
+        This is the rule for all that comes from surfaces and files (MIDI, OSC, presets, bindings, states):
+        the show goes on, and what was held is counted or told. What a person types is checked instead.
+
+        Raises:
+            ParameterError: of another type, or not finite.
+        """
+        if self.kind in (Kind.CONTINUOUS, Kind.INTEGER) and isinstance(value, int | float):
+            finite = isinstance(value, int) or math.isfinite(value)
+            nearest = min(max(value, self.low), self.high)
+            if finite and not isinstance(value, bool) and nearest != value:
+                return self.value(float(nearest)), True
+        return self.check(value), False
+
     def _switch(self, value: object) -> bool:
         if isinstance(value, str) and value.lower() in ("on", "true", "yes", "1"):
             return True
@@ -136,7 +152,7 @@ class Parameter:
             raise ParameterError(f"{allowed}, not {value!r}.")
         try:
             number = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ParameterError(f"{allowed}, not {value!r}.") from None
         if not math.isfinite(number) or not self.low <= number <= self.high:
             raise ParameterError(f"{allowed}, not {value}.")

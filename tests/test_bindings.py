@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from lavlive.control.actions import Action
 from lavlive.control.events import ControlEvent, Source, SourceKind
 from lavlive.control.midi.binding_files import BindingFolders, file_name, read_bindings
-from lavlive.control.midi.bindings import Binding, BindingSet, Curve, Mode, relative_steps
+from lavlive.control.midi.bindings import Binding, BindingSet, Mode, relative_steps
 from lavlive.control.midi.feedback import Feedback
 from lavlive.control.midi.learn import Learn
 from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.router import Router
+from lavlive.control.travel import Curve
 from lavlive.errors import ControlError
 from lavlive.parameters import TABLE, Kind, Value, Values
 from lavlive.resources import shipped
@@ -342,6 +343,14 @@ def test_a_broken_file_is_refused_with_its_line_and_left_alone(
     assert path.read_text() == text
     folders.save(BindingSet("x"))
     assert path.with_suffix(".toml.refused").read_text() == text
+
+
+def test_an_end_out_of_range_is_held_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "pad.toml"
+    path.write_text(HEAD + "source = 'cc'\nnumber = 1\nparameter = 'mapper.y'\nlow = 1\nhigh = 9")
+    found = read_bindings(path)
+    assert (found.bindings[0].low, found.bindings[0].high) == (1.0, 4.0)
+    assert found.held == (f"{path}, line 8: mapper.y takes 0 to 4 W_std; 9 is held at 4.",)
 
 
 class Lights:

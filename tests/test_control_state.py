@@ -81,7 +81,8 @@ def test_what_no_longer_fits_is_left_out_and_a_show_never_comes_back_black(tmp_p
     path.write_text(json.dumps(content))
     state = read_state(path)
     assert state is not None
-    assert set(state.values) == {"projection.kind", "projection.seed", "projection.hold"}
+    assert set(state.values) == {"mapper.y", "projection.kind", "projection.seed", "projection.hold"}
+    assert state.values["mapper.y"] == 4.0
     assert state.snapshots == FULL.snapshots
     Values(state.values)
 

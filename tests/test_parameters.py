@@ -35,6 +35,21 @@ def test_nothing_outside_the_range_is_ever_stored(parameter: Parameter, value: o
     assert parameter.low <= number <= parameter.high
 
 
+@pytest.mark.parametrize("value", [-1e300, -3, 4.0001, 10**400, -(10**400)])
+def test_what_surfaces_and_files_send_out_of_range_is_held_at_the_nearest_end(value: float) -> None:
+    parameter = find("mapper.y")
+    assert parameter.hold(value) == (0.0 if value < 0 else 4.0, True)
+    assert isinstance(parameter.hold(value)[0], float)
+    assert parameter.hold(2) == (2.0, False)
+    assert find("projection.seed").hold(value * 10_000) == (0 if value < 0 else 9999, True)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, None, [1], "loud"])
+def test_what_is_no_number_is_not_held_but_refused(value: object) -> None:
+    with pytest.raises(ParameterError):
+        find("mapper.y").hold(value)
+
+
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(ParameterError, match=r"did you mean mapper\.y"):
         find("maper.y")

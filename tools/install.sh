@@ -7,7 +7,7 @@ python=${PYTHON:-python3}
 
 # Runtime: PortAudio, PulseAudio's client, OpenGL, X11. Tests: real sound, MIDI and display servers in software.
 packages="libportaudio2 libpulse0 libasound2 libgl1 libegl1 libopengl0 libx11-6 libxcursor1 libxrandr2 libxi6 libxinerama1 libxkbcommon0"
-[ "$what" = test ] && packages="$packages pulseaudio pulseaudio-utils libasound2-plugins jackd2 xvfb libgl1-mesa-dri xdotool"
+[ "$what" = test ] && packages="$packages pulseaudio pulseaudio-utils libasound2-plugins jackd2 xvfb libgl1-mesa-dri xdotool liblo-tools"
 
 if command -v dpkg-query >/dev/null 2>&1; then
     missing=

@@ -21,6 +21,7 @@ from lavlive.control.looks.starting import preset_library
 from lavlive.control.looks.state import ShowState, StateKeeper, read_state
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
+from lavlive.control.osc.bindings import OscBindings
 from lavlive.control.osc.server import OscSettings, parse_address
 from lavlive.errors import CheckpointError, UsageError
 from lavlive.link.memory import Link
@@ -78,7 +79,7 @@ def osc_settings(address: str | None, allow: list[str], send: list[str]) -> OscS
         return None
     targets = tuple(parse_address(target) for target in send)
     if address is None:
-        return OscSettings(allow=tuple(allow), send=targets)
+        return OscSettings(allow=tuple(allow), send=targets, required=False)
     host, port = parse_address(address)
     return OscSettings(host, port, tuple(allow), targets)
 
@@ -255,6 +256,7 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
         options.midi,
         osc_settings(options.osc, options.osc_allow, options.osc_send),
         presets,
+        osc_bindings=OscBindings(config_folder() / "osc.toml"),
     )
     if preset is not None:
         control.values.update(preset.values)

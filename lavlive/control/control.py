@@ -33,8 +33,9 @@ from lavlive.control.midi.learn import Learn
 from lavlive.control.midi.ports import Change, DeviceChange, MidiPorts
 from lavlive.control.midi.system import MidiSystem
 from lavlive.control.midi.takeover import TakeoverMode
-from lavlive.control.osc.send import OscSender
-from lavlive.control.osc.server import AskTable, OscEvent, OscServer, OscSettings, SetParameter
+from lavlive.control.osc.bindings import OscBindings
+from lavlive.control.osc.server import OscServer, OscSettings
+from lavlive.control.osc.surfaces import Surfaces
 from lavlive.control.router import Router
 from lavlive.errors import ControlError, LavliveError, PresetError
 from lavlive.parameters import Kind, Values, find
@@ -60,7 +61,8 @@ class Control:
             date, and what waits for a beat begins so much earlier.
 
     Raises:
-        ControlError: OSC's address cannot be bound to.
+        ControlError: OSC's address cannot be bound to although it is required, or other settings of OSC
+            cannot be used.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Control:
         osc: OscSettings | None = None,
         presets: PresetLibrary | None = None,
         link: LinkTempo | None = None,
+        osc_bindings: OscBindings | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self.values = values
@@ -81,8 +84,6 @@ class Control:
         self.tempo = Tempo(link)
         self.latency = 0.0
         self.midi = MidiPorts(midi, midi_only) if midi is not None else None
-        self.osc = OscServer(osc) if osc is not None else None
-        self._osc_sender = OscSender(self.osc.socket, osc.send) if self.osc and osc else None
         self._feedback = Feedback(self._send_midi)
         self._tell_again: dict[str, float] = {}
         self._all_plugged_in = float("inf")
@@ -94,14 +95,12 @@ class Control:
         self._beat_revision = 0
         self._last_numbers = values.numbers.copy()
         self._owner = threading.get_ident()
-        if osc is not None and osc.warning:
-            self._notices.append(osc.warning)
+        self.surfaces = Surfaces(osc, osc_bindings or OscBindings(), self._notices.append)
 
     def __enter__(self) -> Control:
         if self.midi is not None:
             self.midi.start()
-        if self.osc is not None:
-            self.osc.start()
+        self.surfaces.start()
         return self
 
     def __exit__(
@@ -113,9 +112,13 @@ class Control:
         """End the threads and close every port."""
         if self.midi is not None:
             self.midi.close()
-        if self.osc is not None:
-            self.osc.close()
+        self.surfaces.close()
         self.tempo.close()
+
+    @property
+    def osc(self) -> OscServer | None:
+        """The OSC server, None while there is none."""
+        return self.surfaces.server
 
     # What the engine gets
 
@@ -149,6 +152,7 @@ class Control:
         asked, self._asked = self._asked, []
         asked += self._take_midi(now)
         asked += self._take_osc(now)
+        self._finish_learning(now)
         for_show: list[Action] = []
         for action in asked:
             for_show += self.do(action, now)
@@ -163,8 +167,8 @@ class Control:
     @property
     def stirred(self) -> bool:
         """Whether something has come in that `step` has not applied."""
-        inboxes = [part.inbox for part in (self.midi, self.osc) if part is not None]
-        return bool(self._asked) or any(len(inbox) for inbox in inboxes)
+        by_midi = self.midi is not None and len(self.midi.inbox) > 0
+        return bool(self._asked) or by_midi or self.surfaces.stirred
 
     def press(self, key: str, modifiers: Collection[str] = ()) -> bool:
         """A key was pressed; what it does is done by the next `step`. False if it does nothing."""
@@ -225,7 +229,7 @@ class Control:
         return self._learn.target if self._learn else None
 
     def learn(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
-        """Bind the next control that is moved to a parameter or an action.
+        """Bind the next control that is moved, by MIDI or OSC, to a parameter or an action.
 
         Raises:
             ParameterError, ControlError: there is no such target.
@@ -236,10 +240,12 @@ class Control:
         elif find(target).guarded:
             raise ControlError(f"{target} is changed in the panel only.")
         self._learn = Learn(target, takeover)
+        self.surfaces.learn(target)
 
     def cancel_learn(self) -> None:
         """Stop waiting for a control."""
         self._learn = None
+        self.surfaces.cancel_learn()
 
     def bind(self, device: str, binding: Binding) -> None:
         """Add a binding to a device and keep it in the device's file.
@@ -252,7 +258,8 @@ class Control:
 
     def bound_to(self, target: str | Action) -> list[tuple[str, str]]:
         """What moves a parameter or calls an action: devices, and their controls as one reads them."""
-        return [(device, str(binding.source)) for device, binding in self.router.bound_to(target)]
+        by_midi = [(device, str(binding.source)) for device, binding in self.router.bound_to(target)]
+        return by_midi + [("OSC", str(binding)) for binding in self.surfaces.bindings.bound_to(target)]
 
     def unbind(self, target: str | Action) -> None:
         """Take every control off a parameter or an action.
@@ -262,6 +269,7 @@ class Control:
         """
         for device, _ in self.router.bound_to(target):
             self._keep(device, self.router.bindings(device).without_target(target).named(device))
+        self.surfaces.unbind(target)
 
     # State
 
@@ -301,7 +309,6 @@ class Control:
                     self.tempo.take(event)
                 case DeviceChange():
                     self._device_changed(event)
-        self._finish_learning(now)
         return asked
 
     def _take_control(self, event: ControlEvent) -> list[Action]:
@@ -322,6 +329,8 @@ class Control:
                 self.router.connect(device, self.bindings.find(device))
                 self._notices.append(f"{device} is there")
                 self._note_refused(self.bindings.refused.values())
+                for line in self.bindings.held:
+                    self._note_once(line)
                 self._all_plugged_in = event.time + _PLUGGED_IN_SECONDS
             case Change.LISTENS:
                 self._feedback.forget(device)
@@ -330,8 +339,9 @@ class Control:
     def _finish_learning(self, now: float) -> None:
         learned = self._learn.result(now) if self._learn else None
         if learned is None:
+            self._finish_learning_by_osc(now)
             return
-        self._learn = None
+        self.cancel_learn()
         device, binding = learned
         for known in self.router.devices:
             self.router.forget_positions(known)
@@ -341,24 +351,28 @@ class Control:
             self._notices.append(str(reason))
         self._notices.append(f"{binding.target}: {binding.source} of {device}")
 
+    def _finish_learning_by_osc(self, now: float) -> None:
+        learned = self.surfaces.learned(now)
+        if learned is None:
+            return
+        self.cancel_learn()
+        try:
+            self.surfaces.bind(learned)
+        except ControlError as reason:
+            self._notices.append(str(reason))
+        self._notices.append(f"{learned.target}: {learned} by OSC")
+
     def _keep(self, device: str, bindings: BindingSet) -> None:
         self.router.connect(device, bindings)
         self.bindings.save(bindings)
 
     def _take_osc(self, now: float) -> list[Action]:
-        if self.osc is None or self._osc_sender is None:
-            return []
         asked: list[Action] = []
-        for event in self.osc.inbox.drain():
-            self._osc_sender.take(event, now)
-            match event:
-                case OscEvent(wish=SetParameter(name=name, value=value)):
-                    self.looks.by_hand(name, value)
-                case OscEvent(wish=Action() as action):
-                    asked.append(action)
-                case OscEvent(wish=AskTable(), sender=sender):
-                    names = self.looks.library.names()
-                    self._osc_sender.answer_table(sender, now, self.values, names)
+        for wish in self.surfaces.take(now, self.values, self.looks.library.names):
+            if isinstance(wish, Action):
+                asked.append(wish)
+            else:
+                self.looks.by_hand(wish.name, wish.value)
         return asked
 
     def _perform(self, action: Action, now: float) -> list[Action]:
@@ -428,6 +442,9 @@ class Control:
         if changed and self.looks.refresh(changed, now):
             self._notices.append(f"{self.looks.preset} changed on disk")
         self._note_refused(self.looks.library.refused.values())
+        for preset in self.looks.library.all():
+            for line in preset.held:
+                self._note_once(line)
         if now >= self._all_plugged_in and self.midi is not None:
             self._all_plugged_in = float("inf")
             for reason in self.bindings.unused(self.midi.devices):
@@ -450,8 +467,7 @@ class Control:
             connected = [device for device in self.midi.devices if device in self.router.devices]
             sets = [(device, self.router.bindings(device)) for device in connected]
             self._feedback.step(now, self.values, sets)
-        if self._osc_sender is not None:
-            self._osc_sender.step(now, self.values, self.looks.preset)
+        self.surfaces.tell(now, self.values, self.looks.preset)
 
     def _send_midi(self, device: str, source: Source, message: Sequence[int]) -> None:
         if self.midi is not None:

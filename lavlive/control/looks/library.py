@@ -89,7 +89,7 @@ class PresetLibrary:
         if self._user is None:
             raise PresetError("There is no folder to save presets in.")
         path = self._user / f"{file_stem(preset.name)}.toml"
-        saved = replace(preset, name=check_name(preset.name), path=path)
+        saved = replace(preset, name=check_name(preset.name), path=path, held=())
         write_preset(saved, path)
         self.reload()
         return saved
@@ -156,7 +156,8 @@ class PresetLibrary:
 
 def _toml_files(folder: Path) -> list[Path]:
     try:
-        return sorted(folder.glob("*.toml"))[:_MOST_FILES]
+        # What macOS leaves beside files on a stick is hidden and ends like them.
+        return sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))[:_MOST_FILES]
     except OSError:  # a folder that may not be looked into holds nothing for us
         return []
 

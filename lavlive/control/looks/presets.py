@@ -14,7 +14,7 @@
     depth = 0.2
 
 A preset is text that is checked: nothing in it is run, and no part of it is used unless all of it is
-right.
+right. A number out of its range is held at the nearest end, and told.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Preset:
         values: every saved parameter, checked.
         beat: modulations by the beat, by parameter name.
         path: the file it came from.
+        held: a line for each value in that file that was out of range.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Preset:
     values: Mapping[str, Value] = field(default_factory=dict)
     beat: Mapping[str, BeatModulation] = field(default_factory=dict)
     path: Path | None = field(default=None, compare=False)
+    held: tuple[str, ...] = field(default=(), compare=False)
 
 
 def check_name(name: object) -> str:
@@ -111,7 +113,8 @@ def read_preset(path: Path) -> Preset:
     digit = file.content.get("key")
     if digit is not None and (isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9):
         raise file.fault("key", "key is a number from 0 to 9.")
-    return Preset(name, description, digit, _read_values(file), _read_beat(file), path)
+    values, beat = _read_values(file), _read_beat(file)
+    return Preset(name, description, digit, values, beat, path, tuple(file.held))
 
 
 def write_preset(preset: Preset, path: Path) -> None:
@@ -155,7 +158,7 @@ def _read_values(file: TomlFile) -> dict[str, Value]:
     values = defaults()
     for key, written in flatten(table).items():
         try:
-            values[key] = _exact(_saved(key), written)
+            values[key] = file.hold(f"values.{key}", *_exact(_saved(key), written))
         except ParameterError as reason:
             raise file.fault(f"values.{key}", str(reason)) from None
     return values
@@ -168,11 +171,11 @@ def _saved(name: str) -> Parameter:
     return parameter
 
 
-def _exact(parameter: Parameter, value: object) -> Value:
-    """Check a value and its TOML type: a number in quotes is a mistake in a file."""
+def _exact(parameter: Parameter, value: object) -> tuple[Parameter, object]:
+    """Both, when the value's TOML type is right: a number in quotes is a mistake in a file."""
     if isinstance(value, str) and parameter.kind is not Kind.CHOICE:
         raise ParameterError(f"{parameter.name} is not written in quotes: {value!r}.")
-    return parameter.check(value)
+    return parameter, value
 
 
 def _read_beat(file: TomlFile) -> dict[str, BeatModulation]:
@@ -214,7 +217,8 @@ def _read_modulation(file: TomlFile, parameter: Parameter, settings: Mapping[str
     ends: dict[str, float] = {}
     for end, default in (("low", parameter.low), ("high", parameter.high)):
         try:
-            ends[end] = parameter.number(_exact(parameter, settings.get(end, default)))
+            written = _exact(parameter, settings.get(end, default))
+            ends[end] = parameter.number(file.hold(f"{where}.{end}", *written))
         except ParameterError as reason:
             raise file.fault(f"{where}.{end}", str(reason)) from None
     if ends["low"] >= ends["high"]:

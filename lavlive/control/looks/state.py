@@ -164,7 +164,7 @@ def read_state_file(path: Path) -> ShowState | None:
 
 
 def _values(written: object, restored: bool = False) -> dict[str, Value]:
-    """The parameters that still exist, with the values that they still take.
+    """The parameters that still exist, with the values that they still take or the nearest ones.
 
     A show that comes back is never black or frozen.
     """
@@ -175,7 +175,7 @@ def _values(written: object, restored: bool = False) -> dict[str, Value]:
         if isinstance(value, float) and not math.isfinite(value):
             continue
         try:
-            values[name] = find(name).check(value)
-        except (ParameterError, OverflowError):
+            values[name], _ = find(name).hold(value)
+        except ParameterError:
             continue
     return values

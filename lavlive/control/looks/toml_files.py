@@ -6,13 +6,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
 import tomli_w
 
 from lavlive.errors import LavliveError
+from lavlive.parameters import Parameter, Value
 from lavlive.resources import is_no_file
 
 _LARGEST = 64 * 1024
@@ -25,12 +26,16 @@ _PART = re.compile(_WORD)
 
 @dataclass(frozen=True)
 class TomlFile:
-    """A file that was read: its tables, and where in the text each key stands."""
+    """A file that was read: its tables, and where in the text each key stands.
+
+    `held` fills with a line for each value that was out of range.
+    """
 
     path: Path
     text: str
     content: dict[str, object]
     error: type[LavliveError]
+    held: list[str] = field(default_factory=list)
 
     def fault(self, key: str, reason: str) -> LavliveError:
         """The error to raise about a dotted key, with file and line.
@@ -38,6 +43,21 @@ class TomlFile:
         A key inside the n-th of several equal tables (``[[binding]]``) is written ``binding.n.key``.
         """
         return self.error(f"{self.path}, line {line_of(self.text, key)}: {reason}")
+
+    def hold(self, key: str, parameter: Parameter, value: object) -> Value:
+        """A parameter's value at a dotted key, held inside the range, which `held` then tells.
+
+        Raises:
+            ParameterError: of another type, or not finite.
+        """
+        nearest, out = parameter.hold(value)
+        if out:
+            unit = f" {parameter.unit}" if parameter.unit else ""
+            self.held.append(
+                f"{self.path}, line {line_of(self.text, key)}: {parameter.name} takes {parameter.low:g} to "
+                f"{parameter.high:g}{unit}; {value} is held at {nearest:g}."
+            )
+        return nearest
 
 
 def read_toml(path: Path, error: type[LavliveError]) -> TomlFile:

@@ -13,13 +13,13 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 from pathlib import Path
 
-from lavlive.control.actions import ACTIONS, Action, parse_action
 from lavlive.control.events import Source, SourceKind
 from lavlive.control.looks.toml_files import TomlFile, read_toml, write_toml
-from lavlive.control.midi.bindings import DEFAULTS, Binding, BindingSet, Curve, Mode
+from lavlive.control.midi.bindings import DEFAULTS, Binding, BindingSet, Mode
 from lavlive.control.midi.takeover import TakeoverMode
-from lavlive.errors import ControlError, LavliveError, ParameterError
-from lavlive.parameters import Kind, find
+from lavlive.control.targets import read_ends, read_target
+from lavlive.control.travel import Curve
+from lavlive.errors import ControlError, LavliveError
 
 SCHEMA = 1
 _HIGHEST = {SourceKind.NRPN: 16383, SourceKind.CC14: 31}
@@ -31,6 +31,7 @@ class BindingFolders:
 
     Attributes:
         refused: the errors of files that could not be used, newest state, by path.
+        held: a line for each value in a file that was out of range.
     """
 
     def __init__(self, shipped: Path, user: Path) -> None:
@@ -38,6 +39,7 @@ class BindingFolders:
         self._user = user
         self._known: dict[Path, tuple[tuple[int, int], BindingSet]] = {}
         self.refused: dict[Path, LavliveError] = {}
+        self.held: list[str] = []
 
     def find(self, device: str) -> BindingSet:
         """The user's set that fits the device best, else the shipped one, else an empty one.
@@ -113,6 +115,7 @@ class BindingFolders:
             self.refused[path] = reason
             return None
         self.refused.pop(path, None)
+        self.held += found.held
         self._known[path] = (stamp, found)
         return found
 
@@ -160,7 +163,7 @@ def read_bindings(path: Path) -> BindingSet:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise file.fault("binding", "bindings are [[binding]] tables.")
     bindings = tuple(_read_binding(file, index, table) for index, table in enumerate(tables))
-    return BindingSet(device, bindings, feedback, path)
+    return BindingSet(device, bindings, feedback, path, tuple(file.held))
 
 
 def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Binding:
@@ -191,23 +194,7 @@ def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Bi
     number = whole("number", 0, 0 if wheel else _HIGHEST.get(kind, 127), 0 if wheel else None)
     source = Source(kind, whole("channel", 0, 16, 0), number)
 
-    target: str | Action
-    if ("parameter" in table) == ("action" in table):
-        raise fault("", "a binding has either a parameter or an action.")
-    try:
-        if "action" in table:
-            target = parse_action(str(table["action"]))
-            if not ACTIONS[target.name].from_outside:
-                raise fault("action", f"{target} can be done by the keyboard only.")
-        else:
-            target = find(str(table["parameter"])).name
-            if find(target).guarded:
-                raise fault("parameter", f"{target} is changed in the panel only.")
-    except (ControlError, ParameterError) as reason:
-        if str(file.path) in str(reason):
-            raise
-        raise fault("action" if "action" in table else "parameter", str(reason)) from None
-
+    target = read_target(file, f"binding.{index}", table)
     mode = word("mode", Mode, "absolute")
     takeover = word("takeover", TakeoverMode, "pickup")
     curve = word("curve", Curve, "linear")
@@ -217,22 +204,7 @@ def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Bi
     invert = table.get("invert", False)
     if not isinstance(invert, bool):
         raise fault("invert", "invert is true or false.")
-    ends = {}
-    for key in ("low", "high"):
-        if key not in table:
-            continue
-        try:
-            parameter = find(target) if isinstance(target, str) else None
-            if parameter is None or parameter.kind not in (Kind.CONTINUOUS, Kind.INTEGER):
-                raise fault(key, f"{key} belongs to a parameter that is a number.")
-            ends[key] = parameter.number(parameter.check(table[key]))
-        except ParameterError as reason:
-            raise fault(key, str(reason)) from None
-    low, high = ends.get("low"), ends.get("high")
-    if isinstance(target, str):
-        lowest, highest = find(target).low, find(target).high
-        if (lowest if low is None else low) >= (highest if high is None else high):
-            raise fault("high" if high is not None else "low", "low must be below high; invert turns round.")
+    low, high = read_ends(file, f"binding.{index}", table, target)
     step = table.get("step", 0.01)
     if not isinstance(step, int | float) or isinstance(step, bool) or not 0 < step <= 1:
         raise fault("step", "step is above 0 and at most 1.")

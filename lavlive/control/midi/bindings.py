@@ -1,9 +1,8 @@
-"""Which knob moves what: bindings, and the arithmetic between knob and parameter."""
+"""Which knob moves what: bindings, and how messages of knobs and encoders are read."""
 
 from __future__ import annotations
 
 import fnmatch
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -12,7 +11,7 @@ from pathlib import Path
 from lavlive.control.actions import Action
 from lavlive.control.events import Source, SourceKind
 from lavlive.control.midi.takeover import TakeoverMode
-from lavlive.parameters import Parameter, Value, find
+from lavlive.control.travel import Curve, Travel
 
 
 class Mode(Enum):
@@ -29,39 +28,6 @@ class Mode(Enum):
     def relative(self) -> bool:
         """Whether messages carry steps instead of positions."""
         return self in (Mode.TWOS_COMPLEMENT, Mode.SIGNED_BIT, Mode.BINARY_OFFSET)
-
-
-class Curve(Enum):
-    """How a knob's travel is spread over the range, on top of the parameter's own curve."""
-
-    LINEAR = "linear"
-    SLOW_START = "slow-start"
-    FAST_START = "fast-start"
-    S = "s"
-
-    def bend(self, travel: float) -> float:
-        """From a knob's travel, 0 to 1, to the share of the range."""
-        match self:
-            case Curve.SLOW_START:
-                return travel * travel
-            case Curve.FAST_START:
-                return math.sqrt(travel)
-            case Curve.S:
-                return 0.5 - 0.5 * math.cos(math.pi * travel)
-            case Curve.LINEAR:
-                return travel
-
-    def unbend(self, share: float) -> float:
-        """The inverse of `bend` on 0 to 1."""
-        match self:
-            case Curve.SLOW_START:
-                return math.sqrt(share)
-            case Curve.FAST_START:
-                return share * share
-            case Curve.S:
-                return math.acos(1.0 - 2.0 * share) / math.pi
-            case Curve.LINEAR:
-                return share
 
 
 def relative_steps(mode: Mode, raw: int) -> int:
@@ -82,7 +48,7 @@ def relative_steps(mode: Mode, raw: int) -> int:
 
 
 @dataclass(frozen=True)
-class Binding:
+class Binding(Travel):
     """One control bound to one parameter or one action.
 
     Attributes:
@@ -105,34 +71,6 @@ class Binding:
     high: float | None = None
     curve: Curve = Curve.LINEAR
     step: float = 0.01
-
-    @property
-    def parameter(self) -> Parameter | None:
-        """The bound parameter, None for an action."""
-        return find(self.target) if isinstance(self.target, str) else None
-
-    def travel_of(self, value: Value) -> float:
-        """Where on the control's travel a value lies; outside 0 to 1 where the control cannot reach it."""
-        parameter = find(str(self.target))
-        low, high = self._ends(parameter)
-        share = (parameter.to_unit(value) - low) / (high - low)
-        if 0.0 <= share <= 1.0:
-            share = self.curve.unbend(share)
-        return 1.0 - share if self.invert else share
-
-    def value_at(self, travel: float) -> Value:
-        """The value at a place on the control's travel; the inverse of `travel_of`, rounded to the kind."""
-        parameter = find(str(self.target))
-        low, high = self._ends(parameter)
-        share = 1.0 - travel if self.invert else travel
-        if 0.0 <= share <= 1.0:
-            share = self.curve.bend(share)
-        return parameter.from_unit(low + share * (high - low))
-
-    def _ends(self, parameter: Parameter) -> tuple[float, float]:
-        low = 0.0 if self.low is None else parameter.to_unit(parameter.value(self.low))
-        high = 1.0 if self.high is None else parameter.to_unit(parameter.value(self.high))
-        return low, high
 
     def to_table(self) -> dict[str, object]:
         """As a ``[[binding]]`` table; what is at its default is left out."""
@@ -176,12 +114,15 @@ class BindingSet:
         device: the device's name, or a pattern with ``*`` for shipped sets that fit several.
         bindings: in the file's order.
         feedback: whether values are sent back to the device, for rings of light and motor faders.
+        path: the file that it came from.
+        held: a line for each value in that file that was out of range.
     """
 
     device: str
     bindings: tuple[Binding, ...] = ()
     feedback: bool = False
     path: Path | None = field(default=None, compare=False)
+    held: tuple[str, ...] = field(default=(), compare=False)
 
     def fits(self, device: str) -> bool:
         """Whether the set is for a device of that name; case does not matter."""

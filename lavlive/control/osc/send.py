@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from lavlive.control.actions import ACTIONS
-from lavlive.control.osc.server import (
+from lavlive.control.osc.bindings import OscBinding, OscBindings
+from lavlive.control.osc.wishes import (
     ADDRESSES,
     PREFIX,
     Address,
@@ -51,8 +52,14 @@ class OscSender:
     Sending never waits: what the network does not take at once is counted in `lost`.
     """
 
-    def __init__(self, server_socket: socket.socket, always: tuple[Address, ...] = ()) -> None:
+    def __init__(
+        self,
+        server_socket: socket.socket,
+        always: tuple[Address, ...] = (),
+        learned: OscBindings | None = None,
+    ) -> None:
         self._socket = server_socket
+        self._learned = learned or OscBindings()
         self._targets: dict[tuple[Address, bool], _Target] = {}
         self._due = float("-inf")
         self._tables: dict[str, float] = {}
@@ -116,9 +123,24 @@ class OscSender:
                 )
             else:
                 self._send(target.address, parameter_address(parameter.name), _argument(parameter, value))
+            for binding in self._learned.bound_to(parameter.name):
+                self._tell_surface(target, binding, values)
         if target.preset != preset:
             target.preset = preset
             self._send(target.address, f"{PREFIX}preset/current", preset)
+
+    def _tell_surface(self, target: _Target, binding: OscBinding, values: Values) -> None:
+        """Tell a surface at its own address where its control stands, with all values of an XY pad."""
+        together = {
+            other.argument: other for other in self._learned.bindings if other.address == binding.address
+        }
+        if sorted(together) != list(range(1, len(together) + 1)):
+            return  # what the values in between are is not known
+        places = [
+            other.sent(other.travel_of(values[other.target])) if isinstance(other.target, str) else 0.0
+            for _, other in sorted(together.items())
+        ]
+        self._send(target.address, binding.address, *places)
 
     def answer_table(self, sender: Address, now: float, values: Values, presets: list[str]) -> None:
         """Answer ``/lavlive/?``: one message for each parameter, action and preset, and one at the end.

@@ -11,23 +11,31 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.events import Inbox
-from lavlive.control.osc.packets import LARGEST_PACKET, Argument, BadPacket, Message, decode
-from lavlive.errors import ControlError, ParameterError
-from lavlive.parameters import NAMES, TABLE, Parameter, Value
+from lavlive.control.osc.bindings import OscBinding
+from lavlive.control.osc.packets import LARGEST_PACKET, BadPacket, Message, decode
+from lavlive.control.osc.wishes import (
+    Address,
+    Foreign,
+    OscEvent,
+    Refused,
+    SetParameter,
+    Unknown,
+    Wish,
+    understand,
+)
+from lavlive.errors import ControlError
 
-PREFIX = "/lavlive/"
-Address = tuple[str, int]
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LOCAL: tuple[_Network, ...] = (
     ipaddress.ip_network("127.0.0.0/8"),
     ipaddress.ip_network("::1/128"),
 )
 _RECEIVE_BUFFER = 1 << 20
+_MOST_ADDRESSES = 256
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,14 @@ class OscSettings:
         host, port: what to bind to; port 0 takes a free one.
         allow: networks or addresses that are heard besides this computer.
         send: addresses that are always told of changes.
+        required: whether the show must not begin without it, as where the user named the address.
     """
 
     host: str = "127.0.0.1"
     port: int = 9000
     allow: tuple[str, ...] = ()
     send: tuple[Address, ...] = ()
+    required: bool = True
 
     @property
     def networks(self) -> tuple[_Network, ...]:
@@ -95,52 +105,16 @@ def parse_address(text: str) -> Address:
     return host, int(port)
 
 
-@dataclass(frozen=True, slots=True)
-class SetParameter:
-    """Somebody set a parameter; the value is checked."""
-
-    name: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    """Somebody wants to be told of changes at a port of theirs, or no longer does."""
-
-    port: int
-    normalised: bool
-    ends: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AskTable:
-    """Somebody wants to know what there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class OscEvent:
-    """A message that was understood."""
-
-    address: str
-    sender: Address
-    wish: SetParameter | Action | Subscribe | AskTable
-    time: float
-
-    @property
-    def key(self) -> Hashable:
-        """What an overfull inbox keeps the newest of."""
-        return self.address
-
-
 @dataclass
 class OscCounters:
     """What has arrived so far; every number only grows.
 
     Attributes:
         accepted: messages that were understood.
-        malformed: packets that are no OSC.
-        unknown: messages to addresses that do not exist.
-        refused: values of the wrong type, not finite or out of range, and actions that may not be.
+        malformed: packets, and parts of bundles, that are no OSC.
+        unknown: messages to addresses that do not exist and were not learned.
+        refused: values of the wrong type or not finite, and actions that may not be.
+        held: accepted values that were out of range and are held at the nearest end of it.
         strangers: packets from addresses that are not heard.
         early: messages dated into the future; they are applied at once.
     """
@@ -149,6 +123,7 @@ class OscCounters:
     malformed: int = 0
     unknown: int = 0
     refused: int = 0
+    held: int = 0
     strangers: int = 0
     early: int = 0
 
@@ -158,122 +133,6 @@ class OscCounters:
         return self.malformed + self.unknown + self.refused + self.strangers
 
 
-def parameter_address(name: str) -> str:
-    """A parameter's OSC address."""
-    return PREFIX + name.replace(".", "/")
-
-
-def normalised_address(name: str) -> str:
-    """The address at which a parameter is set by its place in its range."""
-    return f"{PREFIX}norm/{name.replace('.', '/')}"
-
-
-@dataclass(frozen=True)
-class _Addresses:
-    own: Mapping[str, Parameter] = field(
-        default_factory=lambda: {parameter_address(p.name): p for p in TABLE}
-    )
-    normalised: Mapping[str, Parameter] = field(
-        default_factory=lambda: {normalised_address(p.name): p for p in TABLE}
-    )
-    actions: Mapping[str, str] = field(
-        default_factory=lambda: {
-            parameter_address(name): name
-            for name, spec in ACTIONS.items()
-            if spec.from_outside and name not in NAMES
-        }
-    )
-
-
-ADDRESSES = _Addresses()
-
-
-class Refused(ValueError):
-    """A message whose values cannot be used."""
-
-
-class Unknown(ValueError):
-    """A message to an address that does not exist."""
-
-
-def understand(message: Message) -> SetParameter | Action | Subscribe | AskTable | None:
-    """What a message asks for; None for the release of a button.
-
-    Raises:
-        Unknown: there is no such address.
-        Refused: the arguments do not fit it.
-    """
-    address, arguments = message.address, message.arguments
-    own, normalised = ADDRESSES.own.get(address), ADDRESSES.normalised.get(address)
-    for parameter in (own, normalised):
-        if parameter is not None and parameter.guarded:
-            raise Refused(f"{parameter.name} is changed in the panel only")
-    if own is not None:
-        return _set(own, arguments)
-    if normalised is not None:
-        return _set_normalised(normalised, arguments)
-    if name := ADDRESSES.actions.get(address):
-        return _action(name, arguments)
-    if address == f"{PREFIX}?":
-        return AskTable()
-    if address in (f"{PREFIX}subscribe", f"{PREFIX}unsubscribe"):
-        return _subscribe(arguments, ends=address.endswith("unsubscribe"))
-    raise Unknown(address)
-
-
-def _set(parameter: Parameter, arguments: tuple[Argument, ...]) -> SetParameter:
-    if len(arguments) != 1:
-        raise Refused(f"{parameter.name} takes one value")
-    try:
-        return SetParameter(parameter.name, parameter.check(arguments[0]))
-    except (ParameterError, OverflowError) as reason:
-        raise Refused(str(reason)) from None
-
-
-def _set_normalised(parameter: Parameter, arguments: tuple[Argument, ...]) -> SetParameter:
-    match arguments:
-        case (int() | float() as position,) if 0.0 <= position <= 1.0:
-            return SetParameter(parameter.name, parameter.from_unit(float(position)))
-    raise Refused(f"{parameter.name} normalised takes one number from 0 to 1")
-
-
-def _action(name: str, arguments: tuple[Argument, ...]) -> Action | None:
-    spec = ACTIONS[name]
-    if not spec.argument:
-        match arguments:
-            case ():
-                return Action(name)
-            case (int() | float() as pressed,) if pressed == pressed:
-                return Action(name) if pressed else None
-        raise Refused(f"{name} takes nothing, or 1 for pressed and 0 for released")
-    match arguments:
-        case (bool(),):
-            raise Refused(f"{name} takes a {spec.argument}")
-        case (str() as text,):
-            argument = text.strip()
-        case (int() as number,):
-            argument = str(number)
-        case (float() as number,) if number.is_integer():
-            argument = str(int(number))
-        case _:
-            raise Refused(f"{name} takes a {spec.argument}")
-    try:
-        return check_action(Action(name, argument))
-    except ControlError as reason:
-        raise Refused(str(reason)) from None
-
-
-def _subscribe(arguments: tuple[Argument, ...], ends: bool) -> Subscribe:
-    match arguments:
-        case ():
-            return Subscribe(0, False, ends)
-        case (int() as port,) if 0 < port < 65536:
-            return Subscribe(port, False, ends)
-        case (int() as port, "norm") if 0 < port < 65536:
-            return Subscribe(port, True, ends)
-    raise Refused("subscribe takes a port, and norm for values from 0 to 1")
-
-
 class OscServer:
     """Listens until closed. A context manager.
 
@@ -281,6 +140,9 @@ class OscServer:
         inbox: events for the main thread.
         counters: see `OscCounters`.
         last_problem: what was wrong with the newest bad message, for the panel.
+        learned: what addresses of others' making are bound to; the main thread puts another mapping here.
+        learning: whether the main thread wants to see messages to any address.
+        others: when a message to an address that is not ours came last, seconds, by address.
 
     Raises:
         ControlError: the address cannot be bound to.
@@ -291,6 +153,9 @@ class OscServer:
         self.inbox: Inbox[OscEvent] = Inbox(4096)
         self.counters = OscCounters()
         self.last_problem = ""
+        self.learned: Mapping[str, Sequence[OscBinding]] = {}
+        self.learning = False
+        self.others: dict[str, float] = {}
         self._networks = settings.networks
         self._known_senders: dict[str, bool] = {}
         self._socket = bound_socket(settings.host, settings.port)
@@ -349,12 +214,16 @@ class OscServer:
             self.last_problem = str(reason)
             return
         for message in messages:
-            self.counters.early += message.early
-            self._take_message(message, sender, now)
+            if isinstance(message, BadPacket):
+                self.counters.malformed += 1
+                self.last_problem = str(message)
+            else:
+                self.counters.early += message.early
+                self._take_message(message, sender, now)
 
     def _take_message(self, message: Message, sender: Address, now: float) -> None:
         try:
-            wish = understand(message)
+            wishes = self._wishes(message, now)
         except Unknown:
             self.counters.unknown += 1
             self.last_problem = f"no address {message.address[:80]}"
@@ -362,9 +231,27 @@ class OscServer:
             self.counters.refused += 1
             self.last_problem = str(reason)
         else:
-            self.counters.accepted += 1
-            if wish is not None:
+            for wish in wishes:
+                if isinstance(wish, SetParameter):
+                    self.counters.held += wish.held
                 self.inbox.put(OscEvent(message.address, sender, wish, now))
+            self.counters.accepted += 1
+
+    def _wishes(self, message: Message, now: float) -> list[Wish]:
+        """What a message asks for, by our address or by one that was learned."""
+        try:
+            wish = understand(message)
+        except Unknown:
+            if len(self.others) >= _MOST_ADDRESSES and message.address not in self.others:
+                self.others.clear()
+            self.others[message.address] = now
+            if self.learning:
+                return [Foreign(message.arguments)]
+            if message.address not in self.learned:
+                raise
+            wishes = [binding.wish(message.arguments) for binding in self.learned[message.address]]
+            return [wish for wish in wishes if wish is not None]
+        return [] if wish is None else [wish]
 
     def _is_heard(self, host: str) -> bool:
         known = self._known_senders.get(host)
@@ -379,11 +266,15 @@ class OscServer:
         return known
 
 
+class OscUnavailable(ControlError):
+    """The address cannot be listened on, at least now."""
+
+
 def bound_socket(host: str, port: int) -> socket.socket:
     """A UDP socket bound to an address; reads wait a fifth of a second at most.
 
     Raises:
-        ControlError: no such host, or a port that is taken.
+        OscUnavailable: no such host, or a port that is taken.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -391,13 +282,13 @@ def bound_socket(host: str, port: int) -> socket.socket:
         )[0]
         udp = socket.socket(family, kind, protocol)
     except OSError as reason:
-        raise ControlError(f"OSC cannot listen on {host}:{port}: {reason}.") from None
+        raise OscUnavailable(f"OSC cannot listen on {host}:{port}: {reason}.") from None
     try:
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         udp.bind(address)
     except OSError as reason:
         udp.close()
-        raise ControlError(
+        raise OscUnavailable(
             f"OSC cannot listen on {host}:{port}: {reason.strerror}; choose another with --osc."
         ) from None
     udp.settimeout(0.2)

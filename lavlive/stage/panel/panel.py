@@ -305,7 +305,9 @@ class Panel:
         if control.osc is not None:
             counters = control.osc.counters
             imgui.text_colored(
-                _DIM, f"OSC: {control.osc.address}   {counters.accepted} messages, {counters.bad} refused"
+                _DIM,
+                f"OSC: {control.osc.address}   {counters.accepted} messages, {counters.bad} refused, "
+                f"{counters.held} held at an end of their range",
             )
         for notice in list(self._subject.notices.history)[-6:]:
             imgui.text_colored(_DIM, f"{self.now - notice.time:5.0f} s ago  {notice.text}")
