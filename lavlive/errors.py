@@ -11,6 +11,7 @@
     ├── PresetError           a preset file
     ├── ControlError          MIDI and OSC
     ├── DisplayError          windows, monitors, OpenGL
+    ├── ShaderError           an effect or generator that cannot be read or compiled
     ├── RecordingError        a video that cannot be written
     ├── DownloadError         a fetch that failed or arrived wrong
     └── TrainingError         data or checkpoints for training
@@ -64,6 +65,10 @@ class ControlError(LavliveError):
 
 class DisplayError(LavliveError):
     """A window, a monitor or OpenGL cannot be had."""
+
+
+class ShaderError(LavliveError):
+    """A shader cannot be read, compiled or drawn; the message gives the line where there is one."""
 
 
 class RecordingError(LavliveError):
