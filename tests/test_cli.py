@@ -9,9 +9,7 @@ import pytest
 import soundfile
 
 from lavlive.commands.main import main
-from lavlive.parameters import reference
-
-README = Path(__file__).parent.parent / "README.md"
+from tools.parameter_reference import PAGE, page
 
 
 def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -91,12 +89,19 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert command in told
 
 
-def test_the_readme_holds_the_present_table_of_parameters() -> None:
-    assert reference() in README.read_text(encoding="utf-8")
+def test_the_page_of_parameters_is_the_present_table() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tools.parameter_reference"
 
 
 def test_the_stage_never_imports_torch() -> None:
-    stage = ["cli", "live_command", "stage.panel", "stage.panel_window", "stage.recorder", "stage.canvas"]
+    stage = [
+        "commands.main",
+        "commands.live",
+        "stage.panel.panel",
+        "stage.panel.window",
+        "stage.recording.recorder",
+        "stage.canvas.canvas",
+    ]
     code = "\n".join(
         [
             "import sys",
