@@ -273,3 +273,109 @@ def test_truncation_zero_shows_the_mean() -> None:
     assert np.all(space.w_plus(deviation, 0.0) == 2.0)
     assert np.all(space.w_plus(deviation, 1.0) == 2.5)
     assert space.w_plus(deviation, 1.0).dtype == np.float32
+
+
+@pytest.mark.parametrize("w_dim", [64, 1024])
+def test_a_projection_has_as_many_rows_as_the_models_w(w_dim: int, calibration: Measured) -> None:
+    torch.manual_seed(7)
+    expected = torch.nn.Linear(128, w_dim).weight.detach().numpy()
+    assert np.array_equal(linear_layer("random", 7, 128, w_dim=w_dim), expected)
+    orthogonal = linear_layer("orthogonal", 7, 128, w_dim=w_dim)
+    gram = orthogonal.T @ orthogonal if w_dim >= 128 else orthogonal @ orthogonal.T
+    assert np.allclose(gram, np.eye(min(w_dim, 128)), atol=1e-5)
+    assert np.array_equal(linear_layer("identity", 0, 128, w_dim=w_dim), np.eye(w_dim, 128))
+    narrow, wide = sorted((w_dim, 512))
+    fewer, more = (directions("random", 5, calibration, w_dim=width) for width in (narrow, wide))
+    assert np.allclose(more.matrix[:narrow], fewer.matrix, atol=1e-5)
+    assert np.array_equal(more.onset[:, :narrow], fewer.onset)
+    assert np.array_equal(more.chroma[:narrow], fewer.chroma)
+    assert more.onset.shape == (3, wide)
+    assert more.chroma.shape == (wide, 12)
+    assert 0.9 < more.onset[:, narrow:].std() < 1.1
+
+
+@pytest.mark.parametrize("w_dim", [64, 1024])
+def test_a_walk_goes_on_when_the_width_of_w_changes(w_dim: int, calibration: Measured) -> None:
+    changing, steady = ProjectionWalk(calibration), ProjectionWalk(calibration)
+    shared = min(w_dim, 512)
+    for seed, steps in ((1, 1), (2, 20)):
+        for walk in (changing, steady):
+            for _ in range(steps):
+                walk.step("random", seed, 1 / RATE, 1.0, hold=False)
+    for width in (w_dim, 512):
+        changing.resize(width)
+        for _ in range(10):
+            now, expected = (w.step("random", 2, 1 / RATE, 1.0, hold=False) for w in (changing, steady))
+            assert changing.walking
+            assert now.matrix.shape == (width, 128)
+            assert np.allclose(now.matrix[:shared], expected.matrix[:shared], atol=1e-5)
+            assert np.array_equal(now.onset[:, :shared], expected.onset[:, :shared])
+    for _ in range(80):
+        now = changing.step("random", 2, 1 / RATE, 1.0, hold=False)
+    assert np.array_equal(now.matrix, directions("random", 2, calibration).matrix)
+
+
+@pytest.mark.parametrize("w_dim", [64, 640])
+def test_rows_that_depend_on_the_width_are_walked_to(w_dim: int, calibration: Measured) -> None:
+    walk = ProjectionWalk(calibration)
+    last = walk.step("orthogonal", 1, 1 / RATE, 1.0, hold=False)
+    walk.resize(w_dim)
+    shared = min(w_dim, 512)
+    for _ in range(80):
+        now = walk.step("orthogonal", 1, 1 / RATE, 1.0, hold=False)
+        assert np.abs(now.matrix[:shared] - last.matrix[:shared]).max() < 0.1 * np.abs(last.matrix).max()
+        last = now
+    assert np.array_equal(now.matrix, directions("orthogonal", 1, calibration, w_dim=w_dim).matrix)
+
+
+def test_a_learned_projection_of_another_width_gives_way_to_a_random_one_and_says_so(
+    calibration: Measured,
+) -> None:
+    told: list[str] = []
+    learned = np.ones((512, 128), np.float32) + np.eye(512, 128, dtype=np.float32)
+    walk = ProjectionWalk(calibration, learned, tell_lacking=told.append)
+    walk.step("learned", 3, 1 / RATE, 1.0, hold=False)
+    assert not told
+    walk.resize(256)
+    for _ in range(80):
+        now = walk.step("learned", 3, 1 / RATE, 1.0, hold=False)
+    assert np.array_equal(now.matrix, directions("random", 3, calibration, w_dim=256).matrix)
+    assert len(told) == 1
+    assert "256 x 128" in told[0]
+
+
+def test_a_knob_that_asks_for_what_was_never_learned_is_told_and_the_show_goes_on(
+    calibration: Measured,
+) -> None:
+    told: list[str] = []
+    walk = ProjectionWalk(calibration, tell_lacking=told.append)
+    walk.step("random", 3, 1 / RATE, 1.0, hold=False)
+    for _ in range(100):
+        now = walk.step("learned", 3, 1 / RATE, 1.0, hold=False)
+    assert np.array_equal(now.matrix, directions("random", 3, calibration).matrix)
+    assert len(told) == 1
+
+
+def test_a_leaky_tanh_between_origin_and_far_out() -> None:
+    """Three values worked out by hand: c·x + (1 − c)·tanh(x)."""
+    assert leaky_tanh(np.array([1.0]), 0.1)[0] == pytest.approx(0.7854347404, abs=1e-9)
+    assert leaky_tanh(np.array([2.0]), 0.5)[0] == pytest.approx(1.4820137900, abs=1e-9)
+    assert leaky_tanh(np.array([-1.5]), 0.25)[0] == pytest.approx(-1.0538611900, abs=1e-7)
+
+
+def test_w_plus_puts_each_group_into_its_own_layers() -> None:
+    """Exchanged groups, a truncation left out or one that takes W_mean along would all be seen."""
+    mean, std = np.array([10.0, 20.0], np.float32), np.array([1.0, 2.0], np.float32)
+    groups = layer_groups([4, 8, 8, 16, 32, 64, 128])
+    coarse, middle, fine = [1.0, 1.0], [2.0, 3.0], [-4.0, 5.0]
+    w_plus = Space(mean, std, groups).w_plus(np.array([coarse, middle, fine]), 0.5)
+    expected = [[10.5, 21.0]] * 3 + [[11.0, 23.0]] * 2 + [[8.0, 25.0]] * 2
+    assert w_plus.dtype == np.float32
+    assert w_plus.tolist() == expected
+
+
+def test_a_deviation_of_another_width_is_cut_or_stays_at_the_mean() -> None:
+    space = Space(np.array([1.0, 2.0, 3.0]), np.ones(3), layer_groups([4]))
+    wide = np.arange(12.0).reshape(3, 4)
+    assert space.w_plus(wide, 1.0).tolist() == [[1.0, 3.0, 5.0]]
+    assert space.w_plus(wide[:, :1], 1.0).tolist() == [[1.0, 2.0, 3.0]]

@@ -10,6 +10,7 @@ import pytest
 from lavlive.audio.block import Block
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
 from lavlive.engine.mailbox import Mailbox
+from lavlive.latent.space import Familiar, Space
 from lavlive.link.memory import Link
 from lavlive.parameters import INDEX, Values
 from tests.test_path import path_over
@@ -59,3 +60,28 @@ def test_between_blocks_the_worker_rests_by_the_timer_of_high_resolution(link: L
     worker._run()
     assert worker.failure is None
     assert rests == [0.002] * 3
+
+
+def test_the_path_takes_the_width_of_the_models_w_and_the_meters_go_on(link: Link) -> None:
+    path, _ = path_over(np.random.default_rng(0).standard_normal((100, 128)))
+    familiar = Familiar(np.eye(64, dtype=np.float32), np.linspace(0.5, 2.0, 501))
+    shown = [
+        Space(np.zeros(512), np.ones(512), np.zeros(4, int)),
+        Space(np.zeros(64), np.ones(64), np.zeros(4, int), familiar),
+    ]
+    link.write_parameters(Values().numbers, 1)
+    mailbox: Mailbox[TimedLatent] = Mailbox()
+    now = [0]
+    worker = LatentWorker(
+        link, path, OneBlock(), mailbox, space=lambda: shown[now[0]], width=lambda: len(shown[now[0]].mean)
+    )
+    for now[0], width in ((0, 512), (1, 64)):
+        worker.listen_to(OneBlock())
+        assert worker._work()
+        timed = mailbox.take(0)
+        assert timed is not None
+        assert timed.latent.deviation.shape == (3, width)
+    signs = link.read_signs()
+    assert np.isfinite(signs.strangeness).all()
+    assert 0 < signs.heard < 0.2
+    assert link.number("latent.hops") > 10

@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from lavlive.errors import LavliveError
 from lavlive.link.memory import SLOTS, SOUND_FRAMES, Link
 from lavlive.parameters import TABLE, Values
 
@@ -226,3 +228,21 @@ def test_nothing_that_another_process_writes_is_ever_read_torn() -> None:
             writer.join(30)
     assert writer.exitcode == 0
     assert len(revisions) > 50
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a block takes can be seen on Linux only")
+def test_a_block_takes_the_memory_that_the_models_pictures_need(
+    pair: tuple[Link, Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, engine = pair
+    block = Path("/dev/shm") / stage.name
+    before = block.stat().st_blocks * 512
+    for _ in range(2 * SLOTS):
+        engine.write_picture(picture_of(1, 256), 0, 0, 0)
+    assert block.stat().st_blocks * 512 - before <= SLOTS * (256 * 256 * 3 + 4096)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=30e6))
+    engine.require_room(1024, 1024)
+    with pytest.raises(LavliveError, match="need 50 MB of shared memory"):
+        engine.require_room(2048, 2048)
+    with pytest.raises(ValueError, match="does not fit"):
+        engine.write_picture(np.zeros((4096, 4096, 3), np.uint8), 0, 0, 0)

@@ -36,9 +36,10 @@ class ChosenLatents:
         self.resets += 1
 
 
-def path_over(latents: np.ndarray) -> tuple[LatentPath, ChosenLatents]:
+def path_over(latents: np.ndarray, w_dim: int = 512) -> tuple[LatentPath, ChosenLatents]:
     encoder = ChosenLatents(latents)
-    return LatentPath(encoder, Measured(np.zeros(128, np.float32), np.eye(128, dtype=np.float32))), encoder
+    measured = Measured(np.zeros(128, np.float32), np.eye(128, dtype=np.float32))
+    return LatentPath(encoder, measured, w_dim=w_dim), encoder
 
 
 def run(path: LatentPath, hops: int, values: Values) -> list[Latent]:
@@ -100,3 +101,30 @@ def test_a_new_value_is_reached_within_a_tenth_of_a_second(random_latents: np.nd
     moved = [float(np.abs(latent.deviation).mean()) for latent in run(path, 20, values)]
     assert 0 < moved[0] < 0.7 * moved[-1]
     assert moved[7] > 0.98 * moved[-1]
+
+
+@pytest.mark.parametrize("w_dim", [64, 256, 1024])
+def test_any_width_of_w_gives_deviations_of_its_own(random_latents: np.ndarray, w_dim: int) -> None:
+    path, _ = path_over(random_latents, w_dim)
+    loud = Values({"modulation.onset.fine": 1, "modulation.chroma.coarse": 1})
+    latents = run(path, 200, loud)
+    assert latents[-1].deviation.shape == latents[-1].unsmoothed.shape == (3, w_dim)
+    usual = run(path_over(random_latents)[0], 200, loud)
+    spreads = [np.std([one.deviation for one in these[100:]]) for these in (latents, usual)]
+    assert spreads[0] == pytest.approx(spreads[1], rel=0.1)
+
+
+@pytest.mark.parametrize("widths", [(1024, 512), (64, 512)])
+def test_a_change_of_width_leaves_what_stays_as_it_is(
+    random_latents: np.ndarray, widths: tuple[int, int]
+) -> None:
+    """Walk, windows and programme go on: no dimension that stays moves otherwise than without the change."""
+    still, changing = path_over(random_latents)[0], path_over(random_latents)[0]
+    values = Values({"mapper.adapt": 0, "smoothing.keep_energy": 0})
+    for turn, width in enumerate((512, *widths)):
+        values.set("projection.seed", turn % 2)
+        changing.resize(width)
+        kept = min(width, *widths[:turn], 512)
+        for one, other in zip(run(still, 40, values), run(changing, 40, values), strict=True):
+            assert other.deviation.shape == (3, width)
+            assert np.allclose(one.deviation[:, :kept], other.deviation[:, :kept], atol=1e-5)

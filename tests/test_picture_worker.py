@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import Model, PictureWorker
 from lavlive.latent.space import Space
-from lavlive.link.memory import Link
+from lavlive.link.memory import MAX_RESOLUTION, Link
+from lavlive.parameters import Values
+from tests.test_path import path_over
 
 
 class Still:
@@ -59,6 +62,12 @@ class Time:
         self.now += seconds
 
 
+def timed(w_dim: int, seed: int = 0) -> TimedLatent:
+    """A latent of the default parameters."""
+    path = path_over(np.random.default_rng(seed).standard_normal((1, 128)), w_dim)[0]
+    return TimedLatent(path.step(np.zeros(320, np.float32), Values().numbers), 0.0, 0.0, 0)
+
+
 def worker_of(link: Link, runner: Still, time: Time | None = None) -> PictureWorker:
     time = time or Time()
     return PictureWorker(
@@ -86,3 +95,53 @@ def test_pictures_are_paced_by_the_timer_of_high_resolution(link: Link) -> None:
         time.now += 0.004  # as long as a picture takes
     assert np.diff(times[1:]) == pytest.approx([1 / 60] * 3)
     assert time.slept[1:] == pytest.approx([1 / 60 - 0.004] * 3)
+
+
+@pytest.mark.parametrize("widths", [(512, 64), (64, 1024), (1024, 512)])
+def test_a_model_with_another_width_of_w_fades_in(link: Link, widths: tuple[int, int]) -> None:
+    """Both are asked for with w of their own width all the way, and the path is asked for the wider one."""
+    time = Time()
+    first, second = Still(10, widths[0]), Still(200, widths[1], resolution=32)
+    worker = worker_of(link, first, time)
+    shown = []
+    for index in range(14):
+        if index == 1:
+            worker.swap(model(second), 1.0)
+        worker._show(timed(worker.w_dim, index))
+        time.now += 0.099
+        assert worker.w_dim == (widths[0] if index < 1 else widths[1] if index > 11 else max(widths))
+        picture = link.read_picture()
+        assert picture is not None
+        shown.append(int(picture.pixels[0, 0, 0]))
+    assert shown[:2] == [10, 10]
+    assert shown[12:] == [200, 200]
+    assert shown == sorted(shown)
+    assert {w_plus.shape for w_plus in first.asked} == {(3, widths[0])}
+    assert {w_plus.shape for w_plus in second.asked} == {(3, widths[1])}
+    assert first.closed == 1
+
+
+def test_models_of_different_shapes_fade_into_each_other(link: Link) -> None:
+    time = Time()
+    wide, high = Still(0), Still(100)
+    wide.height, wide.width, high.height, high.width = 32, 56, 48, 32
+    worker = worker_of(link, wide, time)
+    worker.swap(model(high), 1.0)
+    sizes = []
+    for _ in range(4):
+        worker._show(timed(512))
+        time.now += 0.5
+        picture = link.read_picture()
+        assert picture is not None
+        sizes.append(picture.pixels.shape[:2])
+    assert sizes == [(48, 56), (48, 56), (48, 32), (48, 32)]
+
+
+def test_a_picture_of_2048_squared_comes_through(link: Link) -> None:
+    runner = Still(7, resolution=MAX_RESOLUTION)
+    link.require_room(MAX_RESOLUTION, MAX_RESOLUTION)
+    worker_of(link, runner)._show(timed(512))
+    picture = link.read_picture()
+    assert picture is not None
+    assert picture.pixels.shape == (2048, 2048, 3)
+    assert (picture.pixels == 7).all()

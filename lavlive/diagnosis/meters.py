@@ -1,6 +1,6 @@
 """The four failure signatures measured while they happen: static output, jitter, lag, glitches.
 
-Causal, without a clock, and a few dozen microseconds a hop: running totals and filters over [3, 512]. All
+Causal, without a clock, and a few dozen microseconds a hop: running totals and filters over [3, w_dim]. All
 of it sees ψ · deviation, that is w+ − W_mean in units of W_std, so the meters read alike for every model.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from lavlive.diagnosis.signs import Signs
 from lavlive.latent.path import Latent
-from lavlive.latent.space import Familiar
+from lavlive.latent.space import Familiar, fitted
 from lavlive.parameters import GROUPS
 
 __all__ = ["Diagnosis", "Familiar", "Signs"]
@@ -37,20 +37,26 @@ class Diagnosis:
 
     Args:
         rate: hops per second.
-        familiar: the model's own w; without it strangeness is NaN. May be replaced at any hop.
+        familiar: the model's own w; without it strangeness is NaN. May be replaced at any hop; by one of
+            another width, which the deviations are fitted to, the meters of spread and jitter begin anew.
     """
 
     def __init__(self, rate: float, familiar: Familiar | None = None) -> None:
         self.familiar = familiar
         self._rate = rate
-        self._spread = _Spread(round(SPREAD_SECONDS * rate))
-        self._flicker = HighPass(JITTER_HERTZ, rate)
+        self._begin(0)
         self._long = _Mean(round(SPREAD_SECONDS * rate), 2 * len(GROUPS))
         self._short = _Mean(round(JITTER_SECONDS * rate), len(GROUPS))
         self._far = _Mean(round(STRANGE_SECONDS * rate / STRANGE_EVERY), len(GROUPS))
         self._strangeness = self._distance = np.full(len(GROUPS), np.nan)
         self._hop = 0
         self._following = _Following(rate, len(GROUPS) + 1)
+
+    def _begin(self, width: int) -> None:
+        """Forget what has one number per dimension of W, of which there are `width` now."""
+        self._width = width
+        self._spread = _Spread(round(SPREAD_SECONDS * self._rate))
+        self._flicker = HighPass(JITTER_HERTZ, self._rate)
         self._last: np.ndarray | None = None
 
     def step(self, latent: Latent, picture_change: float = 0.0) -> Signs:
@@ -59,7 +65,10 @@ class Diagnosis:
         Args:
             picture_change: mean change of the newest picture from the one before, in L*.
         """
-        deviation = latent.truncation * latent.deviation.astype(np.float64)
+        width = latent.deviation.shape[1] if self.familiar is None else len(self.familiar.whiten)
+        deviation = latent.truncation * fitted(latent.deviation, width).astype(np.float64)
+        if width != self._width:
+            self._begin(width)
         diversity = self._spread.step(deviation)
         above = self._flicker.step(deviation)
         power = np.einsum("gd,gd->g", above, above) / deviation.shape[1]

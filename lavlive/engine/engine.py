@@ -87,10 +87,18 @@ class Engine:
         """
         began = time.perf_counter()
         model, notes = load_model(self._settings.model, self._settings.runner)
-        path = load_path(self._settings.encoder, self._settings.learned)
+        self._link.require_room(model.runner.height, model.runner.width)
+        path = load_path(self._settings.encoder, self._settings.learned, model.runner.w_dim)
+        path.go_on_without(lambda text: self._tell("notice", text=text))
         log = (self._log, model.space(0)) if self._log else None
         self.latents = LatentWorker(
-            self._link, path, self._source.source, self._mailbox, log, lambda: self.pictures.space
+            self._link,
+            path,
+            self._source.source,
+            self._mailbox,
+            log,
+            space=lambda: self.pictures.space,
+            width=lambda: self.pictures.w_dim,
         )
         self._source.on_change = self.latents.listen_to
         self.pictures = PictureWorker(
@@ -162,6 +170,11 @@ class Engine:
             _yield_to_other_threads()
             self._tell(ModelLoading(path))
             model, notes = load_model(path, self._settings.runner)
+            try:
+                self._link.require_room(model.runner.height, model.runner.width)
+            except LavliveError:
+                model.close()
+                raise
             self.pictures.swap(model, fade)
             self._tell(ModelReady(path, model.name, model.runner.name, tuple(notes)))
         except LavliveError as error:

@@ -64,6 +64,7 @@ class LatentWorker:
         mailbox: where the newest latent is left.
         log: if given, w+ of every hop in this model's space is appended to it, as raw float32.
         space: gives the W of the model that is shown, for the meter of strangeness.
+        width: gives the width of W that is asked for: of the widest model that is shown.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class LatentWorker:
         mailbox: Mailbox[TimedLatent],
         log: tuple[BinaryIO, Space] | None = None,
         space: Callable[[], Space | None] = lambda: None,
+        width: Callable[[], int] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -90,6 +92,7 @@ class LatentWorker:
         # Not an event's wait: on Windows that lasts 15 ms at least, while sleep has a timer of its own there.
         self._sleep = sleep
         self._space = space
+        self._width = width or (lambda: path.w_dim)
         self._diagnosis = Diagnosis(path.rate)
         self._cutter = HopCutter(path.encoder.hop, path.encoder.sample_rate)
         # Until the first whole values come: the link may be met while it is being written.
@@ -150,6 +153,7 @@ class LatentWorker:
         parameters = self._link.read_parameters()
         if parameters is not None:
             self._targets, self._revision = parameters
+        self._path.resize(self._width())
         latent = self._path.step(hop.samples, self._targets)
         self._mailbox.put(TimedLatent(latent, hop.time, self._clock(), self._revision))
         if self._log is not None:
@@ -176,7 +180,7 @@ class LatentWorker:
         meter("latent.parameter_revision")[0] = self._revision
         meter("picture.limited")[0] = self._path.limited
         meter("latent.deviation")[:] = np.sqrt(np.mean(latent.deviation**2, axis=1))
-        if self._last_deviation is not None:
+        if self._last_deviation is not None and self._last_deviation.shape == latent.deviation.shape:
             speed = np.sqrt(np.mean((latent.deviation - self._last_deviation) ** 2, axis=1)) * self._path.rate
             meter("latent.motion")[:] = speed + (meter("latent.motion") - speed) * keep**4
         self._last_deviation = latent.deviation

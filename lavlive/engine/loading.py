@@ -14,28 +14,34 @@ from safetensors.numpy import load_file
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.engine.picture_worker import Model
-from lavlive.errors import EncoderError, UsageError
+from lavlive.errors import CheckpointError, EncoderError, UsageError
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.importing import open_model
+from lavlive.generator.network import GeneratorConfig
 from lavlive.generator.runner import open_runner, time_pictures
 from lavlive.generator.wstats import w_statistics, whitening
 from lavlive.latent.path import LatentPath
+from lavlive.latent.projection import W_DIM
 from lavlive.latent.space import Familiar, Space, layer_groups
+from lavlive.link.memory import MAX_PIXELS, MAX_RESOLUTION
 from lavlive.resources import is_no_file, shipped
 
+_NARROWEST_W, _WIDEST_W = 64, 1024
 
-def load_path(encoder: str, learned: str | None = None) -> LatentPath:
+
+def load_path(encoder: str, learned: str | None = None, w_dim: int = W_DIM) -> LatentPath:
     """A latent path with its encoder, calibrated.
 
     Args:
         encoder: ``bundled``, ``encodec``, or a file.
         learned: a file with a learned projection, for `projection.kind` learned.
+        w_dim: width of the W that it serves.
 
     Raises:
         EncoderError: the encoder or the learned projection cannot be read.
     """
     opened = load_encoder(encoder)
-    return LatentPath(opened, calibrate(opened), _learned_projection(learned))
+    return LatentPath(opened, calibrate(opened), _learned_projection(learned), w_dim=w_dim)
 
 
 def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]]:
@@ -47,13 +53,37 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
     """
     file = Path(path) if path else shipped("data") / "generator.safetensors"
     loaded = open_model(file)
+    _check_playable(file, loaded.generator.config)
     opened, notes = open_runner(loaded, runner)
+    if opened.height * opened.width > MAX_PIXELS:
+        opened.close()
+        raise CheckpointError(
+            f"{file} would make pictures of {opened.height} x {opened.width} in this shape; lavlive shows at "
+            f"most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape or a smaller model."
+        )
     name = loaded.card.get("name") or file.stem
     trained = bool(loaded.card.get("trained", True))
     spaces = _spaces(loaded)
     # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
     spaces(0)
     return Model(name, opened, spaces, trained, time_pictures(opened, 1)), notes
+
+
+def _check_playable(file: Path, config: GeneratorConfig) -> None:
+    """Refuse a model before anything large is made of it.
+
+    Raises:
+        CheckpointError: its W or its pictures are of a size that no part of a show is made for.
+    """
+    if not _NARROWEST_W <= config.w_dim <= _WIDEST_W:
+        raise CheckpointError(
+            f"{file} has a W of {config.w_dim} dimensions; lavlive plays {_NARROWEST_W} to {_WIDEST_W}."
+        )
+    if config.resolution > MAX_RESOLUTION:
+        raise CheckpointError(
+            f"{file} makes pictures of {config.resolution} x {config.resolution}; lavlive shows at most "
+            f"{MAX_RESOLUTION} x {MAX_RESOLUTION}."
+        )
 
 
 def load_familiar(path: str | None) -> Familiar:

@@ -19,7 +19,7 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.generator.runner import Runner
 from lavlive.latent.space import Space
-from lavlive.link.memory import Link
+from lavlive.link.memory import MAX_PIXELS, Link
 from lavlive.link.messages import EngineEvent, GovernorChanged, ModelShown
 from lavlive.parameters import INDEX
 
@@ -111,6 +111,13 @@ class PictureWorker:
         incoming = self._next_model
         return self.model.seconds + (incoming.seconds if incoming is not None else 0.0)
 
+    @property
+    def w_dim(self) -> int:
+        """The width of W that is asked for: the wider one's while one model fades into another."""
+        incoming = self._next_model
+        width = self.model.runner.w_dim
+        return width if incoming is None else max(width, incoming.runner.w_dim)
+
     def start(self) -> None:
         """Begin to make pictures."""
         self._thread.start()
@@ -187,8 +194,10 @@ class PictureWorker:
         if share >= 1.0:
             self._finish_fade()
             return incoming
-        size = max(len(pixels), len(incoming))
-        return _mix(_enlarged(pixels, size), _enlarged(incoming, size), share)
+        height, width = max(len(pixels), len(incoming)), max(pixels.shape[1], incoming.shape[1])
+        if height * width > MAX_PIXELS:  # a high one and a wide one, both very large
+            height, width, _ = incoming.shape
+        return _mix(_enlarged(pixels, height, width), _enlarged(incoming, height, width), share)
 
     def _finish_fade(self) -> None:
         assert self._next_model is not None
@@ -209,10 +218,12 @@ class PictureWorker:
         meter("picture.count")[0] = self._count
 
 
-def _enlarged(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Repeat pixels up to a power-of-two multiple; a fade hides the blocks."""
-    factor = size // len(pixels)
-    return pixels if factor == 1 else pixels.repeat(factor, 0).repeat(factor, 1)
+def _enlarged(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Repeat pixels to another size; a fade hides the blocks."""
+    for axis, size in ((0, height), (1, width)):
+        if pixels.shape[axis] != size:
+            pixels = pixels.take(np.arange(size) * pixels.shape[axis] // size, axis)
+    return pixels
 
 
 def _mix(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:

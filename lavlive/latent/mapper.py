@@ -33,9 +33,9 @@ class Adaptation:
     1.4). So what counts is the mean; per hop of dt seconds, while it sounds:
 
         m ← m + ρ (e − m),   ρ = max(dt / heard, min(r · (1 + q⁴), dt / 2 s)),   r = 1 − exp(−dt / adapt)
-        s² ← s² + max(dt / (heard + 2 s), r) · (‖P (e − n)‖² / 512 − s²)
+        s² ← s² + max(dt / (heard + 2 s), r) · (‖P (e − n)‖² / w_dim − s²)
 
-    with n the mean of about the last 5 s and q = ‖P (n − m)‖ / (√512 · s). At first m is the plain mean of
+    with n the mean of about the last 5 s and q = ‖P (n − m)‖ / (√w_dim · s). At first m is the plain mean of
     what was heard, within seconds near enough; then it follows with `adapt`, so that sections stay visible
     for that long. Something more than a spread away, another track, is caught up with quickly (q⁴). s sees
     the motion around n, which a change of tracks does not inflate; it is held within a factor of 3, so that
@@ -55,11 +55,11 @@ class Adaptation:
     def step(
         self, embedding: np.ndarray, matrix: np.ndarray, adapt: float, elapsed: float, silent: bool = False
     ) -> np.ndarray:
-        """The standardised projection u [512] of one latent.
+        """The standardised projection u [w_dim] of one latent.
 
         Args:
             embedding: e [dimension].
-            matrix: P [512, dimension].
+            matrix: P [w_dim, dimension].
             adapt: time constant in seconds; 0 is off: m and s are the calibration clip's.
             elapsed: seconds since the last step.
             silent: whether the programme is silent now, when nothing is learned.

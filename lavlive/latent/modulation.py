@@ -15,12 +15,12 @@ def modulate(
     onset_depths: np.ndarray,
     chroma_depths: np.ndarray,
 ) -> np.ndarray:
-    """One deviation per layer group, float [3, 512], in W_std.
+    """One deviation per layer group, float [3, w_dim], in W_std.
 
     a^g = a + depth_onset^g · onset · d^g + depth_chroma^g · Q (chroma − 1/12), as DESIGN's step 6.
 
     Args:
-        deviation: the mapper's a [512].
+        deviation: the mapper's a [w_dim].
         onset_depths, chroma_depths: [3] each, in W_std, for coarse, middle and fine.
     """
     grouped = np.repeat(deviation[None, :], 3, axis=0)

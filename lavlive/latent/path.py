@@ -1,7 +1,7 @@
 """The latent path: one hop of sound in, the deviations of the layer groups out.
 
-    samples [320] ─► encoder ─► e [128] ─► adaptation, projection ─► u [512] ─► leaky tanh ─► a [512]
-                 └─► features ─► onset, chroma ─────────────────────► modulation ─► [3, 512]
+    samples [320] ─► encoder ─► e [128] ─► adaptation, projection ─► u [w_dim] ─► leaky tanh ─► a [w_dim]
+                 └─► features ─► onset, chroma ─────────────────────► modulation ─► [3, w_dim]
                                                           smoothing ─► energy ─► limit ─► Latent
 
 It has no clock, no threads and no random state of its own: the same samples and parameters give the
@@ -21,7 +21,7 @@ from lavlive.encoder.base import Encoder
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.mapper import Adaptation, leaky_tanh
 from lavlive.latent.modulation import modulate
-from lavlive.latent.projection import Calibration, ProjectionWalk
+from lavlive.latent.projection import W_DIM, Calibration, ProjectionWalk
 from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
 from lavlive.parameters import GROUPS, INDEX, TABLE, Glide, find
 
@@ -46,9 +46,9 @@ class Latent:
     """What one hop of sound asks the generator to show.
 
     Attributes:
-        deviation: float32 [3, 512], per layer group, in W_std.
+        deviation: float32 [3, w_dim], per layer group, in W_std.
         embedding: float32 [dimension], the encoder's output.
-        unsmoothed: float32 [3, 512], the deviation before smoothing.
+        unsmoothed: float32 [3, w_dim], the deviation before smoothing.
         features: onset, chroma and spectrum.
         numbers: the parameters as they were used, gliding ones on their way.
         smoothing_delay: float [3], seconds.
@@ -81,7 +81,11 @@ class Listener(Protocol):
 
 
 class LatentPath:
-    """Encoder, projection, mapper, modulation and smoothing with their state. One thread owns it."""
+    """Encoder, projection, mapper, modulation and smoothing with their state. One thread owns it.
+
+    Attributes:
+        w_dim: width of the W that it makes deviations for; `resize` changes it.
+    """
 
     def __init__(
         self,
@@ -90,15 +94,17 @@ class LatentPath:
         learned: np.ndarray | None = None,
         clock: Callable[[], float] = time.perf_counter,
         listener: Listener | None = None,
+        w_dim: int = W_DIM,
     ) -> None:
         self.encoder = encoder
+        self.w_dim = w_dim
         self.rate = encoder.sample_rate / encoder.hop
         self._clock = clock
-        self._walk = ProjectionWalk(calibration, learned)
+        self._walk = ProjectionWalk(calibration, learned, w_dim)
         self._features = listener or FeatureExtractor(encoder.sample_rate, encoder.hop)
         self._adaptation = Adaptation(calibration.mean)
-        self._smoother = GroupSmoother(self.rate)
-        self._energy = EnergyKeeper(self.rate)
+        self._smoother = GroupSmoother(self.rate, dimension=w_dim)
+        self._energy = EnergyKeeper(self.rate, dimension=w_dim)
         self._glide = Glide()
         self._last_embedding = calibration.mean.copy()
         self._bad_hops = 0
@@ -107,6 +113,22 @@ class LatentPath:
         """Hops whose latent was not finite."""
         self.limited = 0
         """Hops at which a group was held at `LARGEST_DEVIATION`."""
+
+    def resize(self, w_dim: int) -> None:
+        """Go on for a model with another width of W: the walk, the windows and the programme stay.
+
+        The dimensions that both have go on without a jump; those that are new begin at the mean.
+        """
+        if w_dim == self.w_dim:
+            return
+        self.w_dim = w_dim
+        self._walk.resize(w_dim)
+        self._smoother.resize(w_dim)
+        self._energy.resize(w_dim)
+
+    def go_on_without(self, tell: Callable[[str], object]) -> None:
+        """Tell of a projection that cannot be had, instead of raising, and use a random one."""
+        self._walk.tell_lacking = tell
 
     def step(self, samples: np.ndarray, targets: np.ndarray) -> Latent:
         """Take one hop, float32 [320] at 24 kHz, with the parameters' target values [len(TABLE)]."""

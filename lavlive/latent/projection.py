@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from lavlive.errors import EncoderError
 from lavlive.parameters import GROUPS
 
 W_DIM = 512
+"""Width of W of most generators, and of a path that nobody told another one."""
 _SMALLEST_SPREAD = 1e-6
 
 
@@ -33,22 +35,35 @@ class Directions:
     """Everything that a projection's seed decides, ready to use.
 
     Attributes:
-        matrix: float32 [512, dimension]: latent minus its mean to unit-variance u (DESIGN, steps 2 and 3;
+        matrix: float32 [w_dim, dimension]: latent minus its mean to unit-variance u (DESIGN, steps 2 and 3;
             the bias of the linear layer falls out of v − m_v).
-        onset: float32 [3, 512]: a direction per layer group, unit variance per element.
-        chroma: float32 [512, 12].
+        onset: float32 [3, w_dim]: a direction per layer group, unit variance per element.
+        chroma: float32 [w_dim, 12].
     """
 
     matrix: np.ndarray
     onset: np.ndarray
     chroma: np.ndarray
 
+    def fitted(self, other: Directions) -> Directions:
+        """These in the width of others: what lies beyond is left out, what is missing taken from them."""
+        width = len(other.matrix)
+        kept = min(len(self.matrix), width)
+        return Directions(
+            np.concatenate([self.matrix[:kept], other.matrix[kept:]]),
+            np.concatenate([self.onset[:, :kept], other.onset[:, kept:]], axis=1),
+            np.concatenate([self.chroma[:kept], other.chroma[kept:]]),
+        )
 
-def linear_layer(kind: str, seed: int, dimension: int, learned: np.ndarray | None = None) -> np.ndarray:
-    """The weight P of the linear layer, float32 [512, dimension].
 
-    `random` is the paper's: `torch.nn.Linear` at its default initialisation under the seed. `orthogonal`
-    has orthonormal columns, `identity` copies latent i into W's dimension i, `learned` is the matrix given.
+def linear_layer(
+    kind: str, seed: int, dimension: int, learned: np.ndarray | None = None, w_dim: int = W_DIM
+) -> np.ndarray:
+    """The weight P of the linear layer, float32 [w_dim, dimension].
+
+    `random` is the paper's: `torch.nn.Linear` at its default initialisation under the seed; a wider one has
+    the narrower one's rows and more. `orthogonal` has orthonormal columns (rows, where there are fewer),
+    `identity` copies latent i into W's dimension i, `learned` is the matrix given.
 
     Raises:
         EncoderError: `learned` without a matrix, or with one of another shape.
@@ -56,20 +71,20 @@ def linear_layer(kind: str, seed: int, dimension: int, learned: np.ndarray | Non
     generator = torch.Generator().manual_seed(seed)
     match kind:
         case "orthogonal":
-            square = torch.empty(W_DIM, max(dimension, W_DIM))
+            square = torch.empty(w_dim, max(dimension, w_dim))
             torch.nn.init.orthogonal_(square, generator=generator)
             return square[:, :dimension].contiguous().numpy()
         case "identity":
-            return np.eye(W_DIM, dimension, dtype=np.float32)
+            return np.eye(w_dim, dimension, dtype=np.float32)
         case "learned":
-            if learned is None or learned.shape != (W_DIM, dimension):
+            if learned is None or learned.shape != (w_dim, dimension):
                 raise EncoderError(
-                    f"There is no learned projection of {W_DIM} x {dimension}; make one with lavlive study."
+                    f"There is no learned projection of {w_dim} x {dimension}; make one with lavlive study."
                 )
             return learned.astype(np.float32)
         case _:
             # nn.Linear's default: kaiming_uniform with a = sqrt(5), which is U(±1/sqrt(dimension)).
-            weight = torch.empty(W_DIM, dimension)
+            weight = torch.empty(w_dim, dimension)
             torch.nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
             return weight.numpy()
 
@@ -84,16 +99,22 @@ def standardised(weight: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 
 
 def directions(
-    kind: str, seed: int, calibration: Calibration, learned: np.ndarray | None = None
+    kind: str, seed: int, calibration: Calibration, learned: np.ndarray | None = None, w_dim: int = W_DIM
 ) -> Directions:
     """The directions under a kind and a seed, for an encoder's calibration."""
-    weight = linear_layer(kind, seed, len(calibration.mean), learned)
+    weight = linear_layer(kind, seed, len(calibration.mean), learned, w_dim)
+    onset, chroma = _modulating(seed, w_dim)
+    return Directions(standardised(weight, calibration.covariance), onset, chroma)
+
+
+def _modulating(seed: int, w_dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Directions of onset [3, w_dim] and chroma [w_dim, 12]; wider ones go on where narrower ones end."""
     random = np.random.default_rng([seed, 1])
-    return Directions(
-        matrix=standardised(weight, calibration.covariance),
-        onset=random.standard_normal((len(GROUPS), W_DIM)).astype(np.float32),
-        chroma=random.standard_normal((W_DIM, 12)).astype(np.float32),
-    )
+    onset, chroma = random.standard_normal((len(GROUPS), W_DIM)), random.standard_normal((W_DIM, 12))
+    more = np.random.default_rng([seed, 2]).standard_normal((max(w_dim - W_DIM, 0), len(GROUPS) + 12))
+    onset = np.concatenate([onset[:, :w_dim], more[:, : len(GROUPS)].T], axis=1)
+    chroma = np.concatenate([chroma[:w_dim], more[:, len(GROUPS) :]])
+    return onset.astype(np.float32), chroma.astype(np.float32)
 
 
 class ProjectionWalk:
@@ -101,15 +122,27 @@ class ProjectionWalk:
 
     The walk keeps u at unit variance all the way, so it changes what the picture shows, not how far it
     goes. Nothing is computed while nobody walks.
+
+    Args:
+        tell_lacking: is told why a kind cannot be had, and `random` takes its place; without it that is an
+            EncoderError of `step`.
     """
 
-    def __init__(self, calibration: Calibration, learned: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        calibration: Calibration,
+        learned: np.ndarray | None = None,
+        w_dim: int = W_DIM,
+        tell_lacking: Callable[[str], object] | None = None,
+    ) -> None:
+        self.tell_lacking = tell_lacking
         self._calibration = calibration
         self._learned = learned
+        self._w_dim = w_dim
         self._asked: tuple[str, int] | None = None
         self._start: Directions | None = None
         self._goal: Directions | None = None
-        self._overlap = np.zeros(W_DIM)
+        self._overlap = np.zeros(w_dim)
         self._angle = math.pi / 2
         self.now: Directions | None = None
 
@@ -129,17 +162,58 @@ class ProjectionWalk:
         assert self.now is not None
         return self.now
 
+    def resize(self, w_dim: int) -> None:
+        """Go on for a W of another width: a walk under way goes on, and no dimension that stays jumps.
+
+        Kinds whose rows depend on the width (`orthogonal`) set out from where they are to the new ones.
+        """
+        if w_dim == self._w_dim:
+            return
+        self._w_dim = w_dim
+        if self._asked is None or self._goal is None or self.now is None:
+            return
+        before, goal = self._goal, self._directions(*self._asked)
+        shared = min(len(before.matrix), w_dim)
+        # To rounding: products of another size are summed in another order.
+        same = np.allclose(before.matrix[:shared], goal.matrix[:shared], rtol=1e-3, atol=1e-5)
+        self._goal = goal
+        if same and not self.walking:
+            self.now = goal
+        elif same:
+            assert self._start is not None
+            self._start = self._start.fitted(goal)
+            self._overlap = self._overlap_with(self._start)
+            self.now = self._between()
+        else:
+            self._start = self.now = self.now.fitted(goal)
+            self._angle = 0.0
+            self._overlap = self._overlap_with(self._start)
+
     def _set_out(self, kind: str, seed: int) -> None:
         self._asked = (kind, seed)
-        self._goal = directions(kind, seed, self._calibration, self._learned)
+        self._goal = self._directions(kind, seed)
         self._start = self.now
         if self._start is None:
             self.now, self._angle = self._goal, math.pi / 2
             return
         self._angle = 0.0
-        self._overlap = np.einsum(
-            "id,de,ie->i", self._start.matrix, self._calibration.covariance, self._goal.matrix, optimize=True
+        self._overlap = self._overlap_with(self._start)
+
+    def _directions(self, kind: str, seed: int) -> Directions:
+        try:
+            return directions(kind, seed, self._calibration, self._learned, self._w_dim)
+        except EncoderError as error:
+            if self.tell_lacking is None:
+                raise
+            self.tell_lacking(f"{error} A random projection takes its place.")
+            return directions("random", seed, self._calibration, None, self._w_dim)
+
+    def _overlap_with(self, start: Directions) -> np.ndarray:
+        assert self._goal is not None
+        overlap: np.ndarray = np.einsum(
+            "id,de,ie->i", start.matrix, self._calibration.covariance, self._goal.matrix, optimize=True
         )
+        return overlap
 
     def _between(self) -> Directions:
         assert self._start is not None

@@ -61,6 +61,10 @@ class GroupSmoother:
         """Forget everything heard."""
         self._count = 0
 
+    def resize(self, dimension: int) -> None:
+        """Go on with another number of dimensions: those that are new begin as if they had always been 0."""
+        self._totals = _resized(self._totals, dimension)
+
     @staticmethod
     def delay(windows: np.ndarray, rate: float) -> np.ndarray:
         """The delay that the windows add, in seconds: (N − 1)/2 hops."""
@@ -86,6 +90,10 @@ class EnergyKeeper:
         self._means = np.zeros((2, groups, dimension))
         self._powers = np.zeros((2, groups))
 
+    def resize(self, dimension: int) -> None:
+        """Go on with another number of dimensions; see `GroupSmoother.resize`."""
+        self._means = _resized(self._means, dimension)
+
     def step(self, raw: np.ndarray, smoothed: np.ndarray, keep: float) -> np.ndarray:
         """The smoothed deviation [groups, dimension], with `keep` (0 to 1) of its lost motion restored."""
         self._count += 1
@@ -100,3 +108,11 @@ class EnergyKeeper:
         gain = np.sqrt(np.clip(np.minimum(before / after, farthest), 1.0, _LARGEST_GAIN**2)) ** keep
         kept: np.ndarray = smoothed + (gain - 1.0)[:, None] * motion[1]
         return kept
+
+
+def _resized(values: np.ndarray, dimension: int) -> np.ndarray:
+    """With so many dimensions on the last axis: the first ones as they are, zero beyond."""
+    resized = np.zeros((*values.shape[:-1], dimension))
+    kept = min(values.shape[-1], dimension)
+    resized[..., :kept] = values[..., :kept]
+    return resized

@@ -16,12 +16,23 @@ def layer_groups(resolutions: Sequence[int]) -> np.ndarray:
     return np.array([0 if r <= COARSE_UP_TO else 1 if r <= MIDDLE_UP_TO else 2 for r in resolutions])
 
 
+def fitted(deviation: np.ndarray, width: int) -> np.ndarray:
+    """A deviation [..., width] of one with another number of dimensions: cut, or at the mean beyond.
+
+    Where a model gives way to one with a W of another width, the latent path serves the wider of both.
+    """
+    missing = width - deviation.shape[-1]
+    if missing <= 0:
+        return deviation[..., :width]
+    return np.concatenate([deviation, np.zeros((*deviation.shape[:-1], missing), deviation.dtype)], axis=-1)
+
+
 @dataclass(frozen=True, slots=True)
 class Familiar:
     """What w a model knows: the cloud of its own w, for distances from it.
 
     Attributes:
-        whiten: float32 [512, 512]; a deviation in W_std times this has unit variance over the model's w.
+        whiten: float32 [w_dim, w_dim]; a deviation in W_std times this has unit variance over the model's w.
         quantiles: float [Q], the distances of the model's own w at evenly spaced shares from 0 to 1.
     """
 
@@ -29,7 +40,7 @@ class Familiar:
     quantiles: np.ndarray
 
     def distances(self, deviation: np.ndarray) -> np.ndarray:
-        """Mahalanobis distances [N] of deviations [N, 512], divided by √512: about 1 for the model's own."""
+        """Mahalanobis distances [N] of deviations [N, w_dim] over √w_dim: about 1 for the model's own."""
         whitened = deviation @ self.whiten
         return np.sqrt(np.einsum("nd,nd->n", whitened, whitened) / deviation.shape[1])
 
@@ -49,7 +60,7 @@ class Space:
     """W_mean, W_std and the layers of one model (of one class, if it is conditional).
 
     Attributes:
-        mean, std: float32 [512]; the paper's ZMean and ZStd.
+        mean, std: float32 [w_dim]; the paper's ZMean and ZStd.
         groups: int [L], group of each layer.
         familiar: the model's own w, to tell what is strange to it.
     """
@@ -60,7 +71,11 @@ class Space:
     familiar: Familiar | None = None
 
     def w_plus(self, deviation: np.ndarray, truncation: float) -> np.ndarray:
-        """w+ [L, 512], float32, of the groups' deviations [3, 512]: W_mean + ψ · W_std ⊙ deviation."""
-        grouped = self.mean + truncation * self.std * deviation
+        """w+ [L, w_dim], float32, of the groups' deviations: W_mean + ψ · W_std ⊙ deviation.
+
+        Args:
+            deviation: [3, w_dim]; of another width it is `fitted`.
+        """
+        grouped = self.mean + truncation * self.std * fitted(deviation, len(self.mean))
         layers: np.ndarray = grouped.astype(np.float32)[self.groups]
         return layers

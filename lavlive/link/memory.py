@@ -11,12 +11,16 @@ engine's standard input and output instead.
     parameters    stage     engine    newest wins
     meters        engine    stage     single numbers, each whole
 
+A slot has room for the largest picture that may come, and takes as much memory as the model's pictures
+do: the system gives memory to what is written (on Windows it keeps the whole in reserve).
+
 Every time is in seconds of `time.perf_counter`, which both processes share.
 """
 
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -28,9 +32,12 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from lavlive.diagnosis.signs import LENGTHS, Signs
+from lavlive.errors import LavliveError
 from lavlive.parameters import TABLE
 
-MAX_RESOLUTION = 1024
+MAX_RESOLUTION = 2048
+MAX_PIXELS = 2 * MAX_RESOLUTION * MAX_RESOLUTION
+"""Of a picture; a wide one has more than a square one of the same model."""
 SLOTS = 4
 SOUND_FRAMES = 1 << 18
 """Length of the sound ring: 5 s at 48 kHz, 1.4 s at 192 kHz."""
@@ -150,7 +157,7 @@ _BLOCK = np.dtype(
     ]
 )
 _PIXELS_AT = (_BLOCK.itemsize + 4095) // 4096 * 4096
-_SLOT_BYTES = MAX_RESOLUTION * MAX_RESOLUTION * 3
+_SLOT_BYTES = MAX_PIXELS * 3
 _LAYOUT_VERSION = _BLOCK.itemsize * 1000 + len(METERS)
 _BEING_WRITTEN = -1
 _TRIES = 8
@@ -258,6 +265,24 @@ class Link:
 
     # Pictures
 
+    def require_room(self, height: int, width: int) -> None:
+        """See that memory can be had for pictures of a size, for to write without it ends the process.
+
+        Raises:
+            LavliveError: the system's shared memory is too small, as in a container that asked for none.
+        """
+        if sys.platform != "linux":
+            return
+        needed = SLOTS * height * width * 3
+        with suppress(OSError):
+            taken = (_BLOCKS / self.name).stat().st_blocks * 512
+            free = shutil.disk_usage(_BLOCKS).free
+            if free + taken < needed:
+                raise LavliveError(
+                    f"Pictures of {height} x {width} need {needed / 1e6:.0f} MB of shared memory, and "
+                    f"{_BLOCKS} has {free / 1e6:.0f} MB: give it more (docker run --shm-size=256m)."
+                )
+
     def write_picture(
         self,
         pixels: np.ndarray,
@@ -266,8 +291,10 @@ class Link:
         parameter_revision: int,
         journey: Journey = UNTIMED,
     ) -> int:
-        """Publish a picture, uint8 [H, W, 3], at most 1024 x 1024; returns its sequence number."""
+        """Publish a picture, uint8 [H, W, 3], of at most `MAX_PIXELS`; returns its sequence number."""
         height, width, _ = pixels.shape
+        if height * width > MAX_PIXELS:
+            raise ValueError(f"a picture of {height} x {width} does not fit the link")
         newest = int(self._block["newest"])
         sequence = int(self._slots[newest]["sequence"]) + 1 if newest >= 0 else 1
         index = (newest + 1) % SLOTS

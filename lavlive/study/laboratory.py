@@ -60,7 +60,7 @@ class Generator:
     Attributes:
         name, hash: of the model.
         trained: False for a placeholder.
-        directions, spreads: W's principal directions [512, 512] and spreads [512], in W_std.
+        directions, spreads: W's principal directions [w_dim, w_dim] and spreads, in W_std.
     """
 
     name: str

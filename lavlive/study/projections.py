@@ -14,7 +14,7 @@ _RIDGE = 0.03
 
 
 def principal_directions(covariance: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Directions [512, 512] (columns) of W in W_std, most variance first, and their spreads [512]."""
+    """Directions [w_dim, w_dim] (columns) of W in W_std, most variance first, and their spreads."""
     scale = np.maximum(std.astype(np.float64), 1e-12)
     variances, directions = np.linalg.eigh(covariance.astype(np.float64) / np.outer(scale, scale))
     order = np.argsort(-variances)
@@ -22,13 +22,13 @@ def principal_directions(covariance: np.ndarray, std: np.ndarray) -> tuple[np.nd
 
 
 def aligned(calibration: Calibration, directions: np.ndarray, spreads: np.ndarray) -> np.ndarray:
-    """The latents' k-th principal component drives W's k-th: float32 [512, dimension]."""
+    """The latents' k-th principal component drives W's k-th: float32 [w_dim, dimension]."""
     variances, components = np.linalg.eigh(calibration.covariance.astype(np.float64))
     order = np.argsort(-variances)
     deviations = np.sqrt(np.maximum(variances[order], 1e-9 * variances.max()))
     whitened = (components[:, order] / deviations).T
-    count = len(whitened)
-    return np.asarray((directions[:, :count] * spreads[:count]) @ whitened, np.float32)
+    count = min(len(whitened), len(directions))
+    return np.asarray((directions[:, :count] * spreads[:count]) @ whitened[:count], np.float32)
 
 
 def learned(
@@ -46,7 +46,7 @@ def learned(
         calibration: the encoder's; its mean is what lavlive takes off.
 
     Returns:
-        float32 [512, dimension].
+        float32 [w_dim, dimension].
     """
     x = latents.astype(np.float64) - calibration.mean
     x -= x.mean(axis=0)
@@ -55,5 +55,5 @@ def learned(
     target = centred @ components.T
     gram = x.T @ x / len(x)
     gram += _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
-    weights = np.linalg.solve(gram, x.T @ target / len(x))
+    weights = np.linalg.solve(gram, x.T @ target / len(x))[:, : len(directions)]
     return np.asarray(directions[:, : weights.shape[1]] @ weights.T, np.float32)

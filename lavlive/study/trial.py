@@ -63,7 +63,7 @@ class Run:
     """What a condition made of a track.
 
     Attributes:
-        deviation, unsmoothed: float32 [hops, 3, 512], in W_std, after and before smoothing.
+        deviation, unsmoothed: float32 [hops, 3, w_dim], in W_std, after and before smoothing.
             signs: medians of the meters, per name [3]; empty unless asked for.
         windowed: L*a*b* thumbnails averaged over windows, [windows, 768], or None.
         moving: thumbnails at `MOTION_PICTURES_A_SECOND`, [n, 768], or None.
@@ -86,7 +86,8 @@ def run_trial(setup: Setup, track: StudyTrack, condition: Condition, model: Mode
     if condition.projection in ("aligned", "learned"):
         with np.load(setup.projections[f"{condition.projection}:{condition.driver}:{track.name}"]) as kept:
             matrix = kept["projection"]
-    path = LatentPath(Recorded(latents), calibration, matrix, listener=RecordedFeatures(heard))
+    listener, w_dim = RecordedFeatures(heard), model.runner.w_dim
+    path = LatentPath(Recorded(latents), calibration, matrix, listener=listener, w_dim=w_dim)
     run = _run(condition, path, len(latents), model)
     return {**_geometry(setup, track, latents, run), **_motion(setup, track, run), "signs": run.signs}
 
@@ -103,7 +104,7 @@ def target_values(condition: Condition) -> Values:
 def _run(condition: Condition, path: LatentPath, hops: int, model: Model) -> Run:
     values = target_values(condition)
     silence = np.zeros(sound.HOP, np.float32)
-    deviation = np.empty((hops, len(GROUPS), 512), np.float32)
+    deviation = np.empty((hops, len(GROUPS), path.w_dim), np.float32)
     unsmoothed = np.empty_like(deviation)
     shown = set(picture_hops(hops).tolist()) if condition.pictures else set()
     moving = set(motion_hops(hops).tolist()) if condition.motion else set()
@@ -195,8 +196,9 @@ def _geometry(setup: Setup, track: StudyTrack, latents: np.ndarray, run: Run) ->
         "w": sound.window_means(run.unsmoothed, ends),
         "w+": sound.window_means(run.deviation, ends),
     }
+    width = run.deviation.shape[2]
     for index, group in enumerate(GROUPS):
-        stages[group] = stages["w+"][:, 512 * index : 512 * (index + 1)]
+        stages[group] = stages["w+"][:, width * index : width * (index + 1)]
     if run.windowed is not None:
         stages["picture"] = _windowed_pictures(run.windowed, hops)
     tables = {name: measures.distances(values) for name, values in stages.items()}

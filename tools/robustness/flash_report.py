@@ -120,7 +120,7 @@ class Bench:
         off.update({"show.flash_limit": False})
         on.update({"show.flash_limit": True})
         with read_track(str(track)) as opened:
-            clip = _Clip(latents_of(opened, load_path(self._encoder), values))
+            clip = _Clip(latents_of(opened, load_path(self._encoder, w_dim=self.model.runner.w_dim), values))
             for index in range(round(min(seconds, opened.seconds) * fps)):
                 now = index / fps
                 pixels = self.model.picture(TimedLatent(clip.newest(now + 0.5 / fps), now, now, 0)).copy()

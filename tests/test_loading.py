@@ -1,0 +1,54 @@
+"""From a model's file to pictures: what can be played, and what is refused before a show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from lavlive.engine import loading
+from lavlive.engine.latent_worker import TimedLatent
+from lavlive.engine.loading import load_model
+from lavlive.errors import CheckpointError
+from lavlive.generator.checkpoint import save_generator
+from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.parameters import Values
+from tests.test_path import path_over
+
+
+def file_of(folder: Path, w_dim: int) -> Path:
+    torch.manual_seed(0)
+    config = GeneratorConfig(16, z_dim=32, w_dim=w_dim, mapping_layers=1, channel_base=128, channel_max=16)
+    path = folder / f"w{w_dim}.safetensors"
+    save_generator(path, Generator(config).freeze(), {"name": "small"})
+    return path
+
+
+@pytest.mark.parametrize("w_dim", [64, 1024])
+def test_a_w_of_any_usual_width_plays(tmp_path: Path, w_dim: int) -> None:
+    model, _ = load_model(str(file_of(tmp_path, w_dim)), "torch")
+    path, _ = path_over(3 * np.random.default_rng(0).standard_normal((40, 128)), model.runner.w_dim)
+    pictures = []
+    for _ in range(2):
+        for _ in range(20):
+            latent = path.step(np.zeros(320, np.float32), Values().numbers)
+        pictures.append(model.picture(TimedLatent(latent, 0.0, 0.0, 0)).copy())
+    model.close()
+    assert pictures[0].shape == (16, 16, 3)
+    assert (pictures[0] != pictures[1]).any()
+
+
+@pytest.mark.parametrize("w_dim", [32, 1500])
+def test_a_w_of_a_width_that_nobody_trains_is_refused_with_the_limits(tmp_path: Path, w_dim: int) -> None:
+    with pytest.raises(CheckpointError, match=f"{w_dim} dimensions; lavlive plays 64 to 1024"):
+        load_model(str(file_of(tmp_path, w_dim)), "torch")
+
+
+def test_larger_pictures_than_a_show_has_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = SimpleNamespace(generator=SimpleNamespace(config=GeneratorConfig(4096)))
+    monkeypatch.setattr(loading, "open_model", lambda _: huge)
+    with pytest.raises(CheckpointError, match="4096 x 4096; lavlive shows at most 2048 x 2048"):
+        load_model("huge.safetensors", "torch")
