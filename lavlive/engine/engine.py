@@ -43,6 +43,7 @@ from lavlive.link.messages import (
     ModelLoading,
     ModelReady,
     ModelRefused,
+    ProjectionRefused,
     Ready,
     Refused,
     StartEngine,
@@ -89,7 +90,7 @@ class Engine:
         model, notes = load_model(self._settings.model, self._settings.runner)
         self._link.require_room(model.runner.height, model.runner.width)
         path = load_path(self._settings.encoder, self._settings.learned, model.runner.w_dim)
-        path.go_on_without(lambda text: self._tell("notice", text=text))
+        path.go_on_without(lambda text: self._tell(ProjectionRefused(text)))
         log = (self._log, model.space(0)) if self._log else None
         self.latents = LatentWorker(
             self._link,

@@ -153,6 +153,13 @@ class SourceNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectionRefused:
+    """A projection that was asked for cannot be had; a random one takes its place."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRefused:
     """A source that was asked for cannot be had; the one before goes on."""
 
@@ -244,6 +251,7 @@ EngineEvent = (
     | SourceLost
     | SourceRunning
     | SourceNotice
+    | ProjectionRefused
     | SourceRefused
     | ModelLoading
     | ModelRefused

@@ -32,6 +32,7 @@ from lavlive.link.messages import (
     ModelLoading,
     ModelRefused,
     ModelShown,
+    ProjectionRefused,
     Ready,
     Refused,
     Restarted,
@@ -367,6 +368,7 @@ class Show:
                 notices.tell(f"A message between stage and engine was left out: {text}", now)
             case (
                 SourceNotice(text=text)
+                | ProjectionRefused(text=text)
                 | SourceRefused(text=text)
                 | ModelRefused(text=text)
                 | Failing(text=text)
