@@ -1,9 +1,13 @@
-"""The badge, and the pace of a loop without a display."""
+"""Notices, the terminal that shows them, and the pace of a loop without a display."""
+
+import io
+import threading
 
 import pytest
 
 from lavlive.show.notices import Notices
 from lavlive.show.pace import Pace
+from lavlive.show.terminal import Terminal
 
 
 def test_news_fade_and_conditions_stay_until_they_are_over() -> None:
@@ -32,6 +36,29 @@ def test_every_line_is_said_once_where_nobody_looks() -> None:
         notices.tell("Pictures are made without openvino", now)
         notices.tell("Pictures are made without openvino", now)
     assert said == ["Starting the engine again", "Pictures are made without openvino"]
+
+
+class StoppedTerminal(io.StringIO):
+    """Takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.let_go.wait()
+        return super().write(text)
+
+
+def test_a_stopped_terminal_keeps_nobody_waiting_and_gets_the_lines_later() -> None:
+    stream = StoppedTerminal()
+    terminal = Terminal(stream)
+    for number in range(1000):
+        terminal.say(f"line {number}")
+    assert terminal.dropped > 0
+    stream.let_go.set()
+    terminal.close()
+    assert stream.getvalue().startswith("lavlive: line 0\nlavlive: line 1\n")
 
 
 def test_steps_are_even_and_a_late_one_is_not_caught_up() -> None:

@@ -1,110 +1,83 @@
 """The panel in a real window, driven by real mouse and key events."""
 
 import shutil
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import glfw
 import numpy as np
 import pytest
 
-from lavlive.control.control import Control
-from lavlive.control.looks.library import PresetLibrary
-from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.errors import ControlError
-from lavlive.link.memory import Link, Picture
-from lavlive.parameters import Values
-from lavlive.resources import shipped
-from lavlive.show.notices import Notices
-from lavlive.stage.panel.panel import Panel
+from lavlive.stage.panel.presets import PresetsSection
+from lavlive.stage.panel.sections import SECTIONS
 from lavlive.stage.panel.thumbnails import Thumbnails
-from lavlive.stage.panel.window import PanelWindow
+from tests.support.panel_rig import PanelRig
 from tests.support.xvfb import xvfb
-
-Y_SLIDER = (123, 100)
-Y_LEARN = (510, 100)
-
-
-class PanelRig:
-    """A panel with everything it shows, and a hand on mouse and keyboard."""
-
-    def __init__(self, folder: Path) -> None:
-        self.link = Link.create()
-        self.notices = Notices()
-        bindings = BindingFolders(shipped("presets") / "bindings", folder)
-        self.control = Control(
-            Values(), bindings, presets=PresetLibrary(shipped("presets"), folder / "presets")
-        )
-        self.newest_picture: Picture | None = None
-        panel = Panel(self)
-        self.window = PanelWindow(panel.draw, panel.close)
-        glfw.set_window_pos(self.window.handle, 0, 0)
-
-    def status(self) -> str:
-        return "lavlive"
-
-    def stages(self) -> list[tuple[str, float]]:
-        return [("encode", 0.001)]
-
-    def flash_held_back(self) -> float:
-        return 0.0
-
-    def frames(self, count: int = 4) -> None:
-        for _ in range(count):
-            glfw.poll_events()
-            for key in self.window.poll():
-                self.control.press(key.name, key.modifiers)
-            now = time.perf_counter()
-            self.control.step(now)
-            self.window.present(now)
-
-    def run_until(self, done: Callable[[], bool]) -> None:
-        deadline = time.perf_counter() + 20
-        while not done():
-            assert time.perf_counter() < deadline
-            self.frames(1)
-
-    def mouse(self, *command: str) -> None:
-        subprocess.run(["xdotool", *command], check=True)
-        self.frames()
-
-    def click(self, x: int, y: int) -> None:
-        self.mouse("mousemove", str(x), str(y))
-        self.mouse("mousedown", "1")
-        self.mouse("mouseup", "1")
-
-    def close(self) -> None:
-        self.window.close()
-        self.control.close()
-        self.link.close()
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[PanelRig]:
     if shutil.which("xdotool") is None:
         pytest.skip("xdotool is not installed")
-    with xvfb(1280, 1400):
+    with xvfb(1920, 1400):
         made = PanelRig(tmp_path)
-        made.frames(8)
-        yield made
-        made.close()
+        glfw.set_window_size(made.window.handle, 1180, 1380)
+        try:
+            with made.eye.open():
+                made.frames(2)
+                made.draw_nothing()
+                made.frames(6)
+                yield made
+        finally:
+            made.close()
 
 
 def test_dragging_a_slider_moves_its_parameter_and_undo_takes_it_back(rig: PanelRig) -> None:
     assert rig.control.values["mapper.y"] == 1.0
-    rig.mouse("mousemove", "70", str(Y_SLIDER[1]))
+    slider = rig.place("slider_float ##value", beside="y")
+    rig.point(round(slider.left + 20), slider.middle[1])
     rig.mouse("mousedown", "1")
-    rig.mouse("mousemove", str(Y_SLIDER[0]), str(Y_SLIDER[1]))
+    rig.point(*slider.middle)
     rig.mouse("mouseup", "1")
     assert rig.control.values["mapper.y"] == pytest.approx(2.0, abs=0.2)
     rig.mouse("key", "u")
     assert rig.control.values["mapper.y"] == 1.0
 
 
+def test_a_double_click_takes_a_slider_back_to_its_default(rig: PanelRig) -> None:
+    rig.control.edit("mapper.y", 3.0, 0.0)
+    x, y = rig.place("slider_float ##value", beside="y").middle
+    rig.mouse("mousemove", str(x + 40), str(y), "click", "--repeat", "2", "--delay", "60", "1")
+    rig.frames(8)
+    assert rig.control.values["mapper.y"] == 1.0
+
+
+def test_presets_keep_their_places_when_a_picture_of_one_arrives(rig: PanelRig) -> None:
+    def places() -> dict[str, tuple[int, int]]:
+        return {p.name: p.middle for p in rig.eye.places if p.name.startswith("button")}
+
+    before = places()
+    section = next(s for s in rig.panel._sections if isinstance(s, PresetsSection))
+    for preset in rig.control.looks.library.all():
+        section._thumbnails._keep(preset.name, np.zeros((64, 64, 3), np.uint8))
+    rig.frames()
+    assert any(place.name.startswith("image") for place in rig.eye.places)
+    assert places() == before
+
+
+@pytest.mark.parametrize("width", [1180, 1920])
+def test_nothing_is_clipped(rig: PanelRig, width: int) -> None:
+    glfw.set_window_size(rig.window.handle, width, 1080)
+    rig.frames(8)
+    for section in SECTIONS:
+        rig.press(f"begin_tab_item {section.title}")
+        rig.frames()
+        assert [place.name for place in rig.eye.places if place.clipped] == []
+
+
 def test_a_click_on_learn_waits_for_a_control(rig: PanelRig) -> None:
-    rig.click(*Y_LEARN)
+    rig.press("small_button learn", beside="y")
     assert rig.control.learning == "mapper.y"
 
 
@@ -126,21 +99,18 @@ def test_the_keyboard_alone_moves_a_parameter(rig: PanelRig) -> None:
 
 
 def test_the_flash_limiter_is_turned_off_only_after_a_question(rig: PanelRig) -> None:
-    glfw.set_window_size(rig.window.handle, 1180, 1380)
-    rig.frames(8)
-    rig.click(20, 1084)
-    assert rig.control.values["show.freeze"] is True
-    rig.click(20, 1052)
+    rig.press("checkbox ##value", beside="flash_limit")
     assert rig.control.values["show.flash_limit"] is True
-    rig.click(70, 1096)
+    rig.press("button show flashes")
     assert rig.control.values["show.flash_limit"] is False
-    rig.click(20, 1052)
+    rig.press("checkbox ##value", beside="flash_limit")
     assert rig.control.values["show.flash_limit"] is True
 
 
 def test_the_beat_is_set_in_a_popup_and_taken_off_again(rig: PanelRig) -> None:
-    rig.click(425, 100)
-    rig.click(570, 210)
+    rig.press("small_button beat", beside="y")
+    depth = rig.place("slider_float depth")
+    rig.click(round(depth.left + 150), depth.middle[1])
     modulation = rig.control.looks.modulations.get("mapper.y")
     assert modulation is not None
     assert modulation.depth != 0

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import glfw
 import numpy as np
@@ -150,15 +151,38 @@ def test_a_canvas_of_its_own_size_is_shown_whole_with_bars(display: str) -> None
         assert shown[:, 72:248].min() >= 199
 
 
-def test_a_badge_is_small_in_the_corner_and_not_in_the_canvas(window: WindowOutput) -> None:
-    window.present(plain(120), VALUES, 0.0)
+def inked(window: WindowOutput, values: Values = VALUES) -> np.ndarray:
+    """Where a notice changes what the window shows, bool [H, W]."""
+    window.present(plain(120), values, 0.0)
+    window.present(None, values, 5.0)
     without = screen(window)
-    window.present(None, VALUES, 0.01, badge="line-in lost")
-    difference = np.abs(screen(window).astype(int) - without).max(axis=2) > 5
-    rows, columns = np.nonzero(difference)
-    assert rows.min() > 150
-    assert columns.max() < 100
-    assert np.abs(window.read_canvas().astype(int) - 120).max() <= 1
+    window.present(None, values, 5.01, notice="line-in lost")
+    return np.asarray(np.abs(screen(window).astype(int) - without).max(axis=2) > 5)
+
+
+def test_a_notice_is_in_the_title_and_not_on_the_picture(window: WindowOutput) -> None:
+    assert not inked(window).any()
+    window.present(None, VALUES, 10.0, "57 pictures/s", "line-in lost")
+    assert window._title == "57 pictures/s  ·  line-in lost"
+
+
+def test_a_badge_that_was_asked_for_is_small_in_the_corner_and_not_in_the_canvas(display: str) -> None:
+    with WindowOutput(replace(SETTINGS, badge=True)) as window:
+        rows, columns = np.nonzero(inked(window))
+        assert rows.min() > 150
+        assert columns.max() < 100
+        assert np.abs(window.read_canvas().astype(int) - 120).max() <= 1
+
+
+@pytest.mark.parametrize("badge", [False, True])
+def test_full_screen_shows_no_letters_even_where_a_badge_was_asked_for(display: str, badge: bool) -> None:
+    with WindowOutput(replace(SETTINGS, badge=badge, fullscreen=True)) as window:
+        assert not inked(window).any()
+
+
+def test_black_is_black_even_where_a_badge_was_asked_for(display: str) -> None:
+    with WindowOutput(replace(SETTINGS, badge=True)) as window:
+        assert not inked(window, Values(dict(VALUES) | {"show.blackout": True})).any()
 
 
 def test_the_badge_is_legible() -> None:

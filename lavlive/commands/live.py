@@ -33,6 +33,7 @@ from lavlive.resources import cache_folder, config_folder, shipped
 from lavlive.show.notices import Notices
 from lavlive.show.pace import Pace
 from lavlive.show.show import Show
+from lavlive.show.terminal import Terminal
 from lavlive.stage.output.base import Output, OutputSettings, open_output
 from lavlive.stage.output.monitors import list_monitors
 from lavlive.stage.output.window import display_available
@@ -113,7 +114,10 @@ def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
         monitor = int(monitor)
     canvas = _RECORDED if options.record else None
     settings = OutputSettings(
-        fullscreen=options.fullscreen, monitor=monitor, canvas=canvas if options.headless else None
+        fullscreen=options.fullscreen,
+        monitor=monitor,
+        canvas=canvas if options.headless else None,
+        badge=options.badge,
     )
     return "headless" if options.headless else "window", settings
 
@@ -191,9 +195,9 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         settings = _resumed(settings, crashed, wait=not _names_source(options))
     kind, output_settings = _choose_output(options)
     control = _open_control(options, crashed)
-    notices = Notices(_say if kind == "headless" else None)
     log = _engine_log(options.debug)
     with contextlib.ExitStack() as stack:
+        notices = Notices(stack.enter_context(Terminal()).say)
         stack.enter_context(control)
         link = stack.enter_context(Link.create())
         link.write_parameters(control.numbers(time.perf_counter()), control.revision)
@@ -280,10 +284,6 @@ def run_live(options: argparse.Namespace) -> int:
     if recorder is not None:
         print(f"Recorded {recorder.path}")
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _never() -> bool:

@@ -112,6 +112,9 @@ def _add_live(commands: argparse._SubParsersAction) -> None:
     show.add_argument("--fullscreen", action="store_true")
     show.add_argument("--monitor", metavar="N", help="index or name; see lavlive devices")
     show.add_argument("--headless", action="store_true", help="without a window")
+    show.add_argument(
+        "--badge", action="store_true", help="draw notices over the picture, too, while it is in a window"
+    )
     show.add_argument("--no-panel", action="store_true", help="without the operator's panel")
     show.add_argument("--seconds", type=float, metavar="N", help="end after so long")
     show.add_argument("--record", metavar="FILE", help="also write a video, mp4")

@@ -1,4 +1,7 @@
-"""What the operator is told in the corner: conditions while they last, news for a few seconds."""
+"""What the operator is told, never the audience: conditions while they last, news for a few seconds.
+
+The panel, the window's title and the terminal show it.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ class Notice:
 
 
 class Notices:
-    """Keeps what is worth a badge, and the last lines of what happened for the panel.
+    """Keeps what is worth a line now, and the last lines of what happened for the panel.
 
     Args:
-        say: is given every line once, for a show that nobody looks at.
+        say: is given every line once, as for the terminal.
     """
 
     def __init__(self, say: Callable[[str], object] | None = None) -> None:

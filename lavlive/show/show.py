@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lavlive.checking import plain
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
@@ -220,6 +222,10 @@ class Show:
     def flash_held_back(self) -> float:
         """How much of the last change the flash limiter held back, 0 to 1."""
         return self.output.held_back
+
+    def preview(self, width: int, height: int) -> np.ndarray:
+        """The canvas as shown, made small: uint8 [height, width, 3]."""
+        return self.output.preview(width, height)
 
     def toggle_panel(self) -> None:
         """Open the operator's panel, or close it."""

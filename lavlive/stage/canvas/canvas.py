@@ -47,6 +47,7 @@ class Canvas:
         self._passes: dict[str, tuple[moderngl.Program, moderngl.VertexArray]] = {}
         self._cells = _Target(context, (COLUMNS, ROWS), "f4")
         self._scene: tuple[Mix, str, tuple[int, int]] | None = None
+        self._small: _Target | None = None
         self.held_back = 0.0
         self.size = size
         self._make_canvases()
@@ -68,6 +69,13 @@ class Canvas:
     def _make_canvases(self) -> None:
         self._shown, self._wanted, self._mixed = (_Target(self._context, self.size) for _ in range(3))
         self._bytes = _Target(self._context, self.size, "f1")
+
+    def _make_small(self, size: tuple[int, int]) -> _Target:
+        if self._small is None or self._small.texture.size != size:
+            if self._small is not None:
+                self._small.release()
+            self._small = _Target(self._context, size, "f1")
+        return self._small
 
     def _make_pictures(self, width: int, height: int) -> None:
         size = (width, height)
@@ -151,9 +159,17 @@ class Canvas:
 
     def read(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], first row on top."""
-        self._draw("screen", self._bytes, canvas=self._shown.texture)
-        data = self._bytes.framebuffer.read(components=3, alignment=1)
-        return np.frombuffer(data, np.uint8).reshape(self.size[1], self.size[0], 3)
+        return self._read_through(self._bytes)
+
+    def preview(self, size: tuple[int, int]) -> np.ndarray:
+        """The canvas as shown, stretched to a small width and height: uint8 [height, width, 3]."""
+        return self._read_through(self._make_small(size))
+
+    def _read_through(self, target: _Target) -> np.ndarray:
+        self._draw("screen", target, canvas=self._shown.texture)
+        width, height = target.texture.size
+        data = target.framebuffer.read(components=3, alignment=1)
+        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
     def _draw(self, name: str, target: _Target, **uniforms: object) -> None:
         self._draw_into(name, target.framebuffer, upright=0.0, **uniforms)

@@ -28,6 +28,7 @@ class OutputSettings:
         canvas: width and height of the canvas in pixels; None follows the window.
         vsync: whether `present` waits for the display.
         visible: whether the window may be seen (tests and benchmarks hide it).
+        badge: whether notices are drawn over the picture, too, while it is in a window.
     """
 
     width: int = 1280
@@ -37,6 +38,7 @@ class OutputSettings:
     canvas: tuple[int, int] | None = None
     vsync: bool = True
     visible: bool = True
+    badge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Output(Protocol):
         values: Mapping[str, Value],
         now: float,
         status: str = "",
-        badge: str | None = None,
+        notice: str | None = None,
     ) -> None:
         """Show the newest picture.
 
@@ -120,7 +122,7 @@ class Output(Protocol):
             values: the parameters; the ``show.`` group is read.
             now: seconds of `time.perf_counter`.
             status: one line for the operator: the window's title.
-            badge: a short notice in the corner of the window; never part of the canvas.
+            notice: what the operator should know now; for the title, never for the audience.
         """
 
     def poll(self) -> list[Event]:
@@ -131,6 +133,9 @@ class Output(Protocol):
 
     def read_canvas(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
+
+    def preview(self, width: int, height: int) -> np.ndarray:
+        """The canvas as shown, stretched to a small size: uint8 [height, width, 3]."""
 
     def close(self) -> None:
         """Let go of window and memory; a second call does nothing."""

@@ -124,9 +124,9 @@ class HeadlessOutput:
         values: Mapping[str, Value],
         now: float,
         status: str = "",
-        badge: str | None = None,
+        notice: str | None = None,
     ) -> None:
-        """Take the newest picture; status and badge have nobody to read them."""
+        """Take the newest picture; status and notice have nobody to read them."""
         self._canvas.draw(picture, values, now)
 
     def poll(self) -> list[Event]:
@@ -139,6 +139,10 @@ class HeadlessOutput:
     def read_canvas(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
         return self._canvas.read()
+
+    def preview(self, width: int, height: int) -> np.ndarray:
+        """The canvas as shown, stretched to a small size: uint8 [height, width, 3]."""
+        return _resized(self._canvas.read(), (height, width))
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -173,20 +173,20 @@ class WindowOutput:
         values: Mapping[str, Value],
         now: float,
         status: str = "",
-        badge: str | None = None,
+        notice: str | None = None,
     ) -> None:
         """Draw the canvas and show it; waits for the display when `vsync` is on and the window is seen."""
         self.make_current()
         if self._settings.canvas is None:
             self._canvas.resize(self._follow_window())
         self._canvas.draw(picture, values, now)
-        self._show_status(status, now)
+        self._show_status("  ·  ".join(filter(None, (status, notice))), now)
         size = glfw.get_framebuffer_size(self.handle)
         if not self.shown or 0 in size:
             return
         self._canvas.show_on(self.context.screen, size)
-        if badge:
-            self._draw_badge(badge, size)
+        if notice and self._settings.badge and not self.fullscreen and not values["show.blackout"]:
+            self._draw_badge(notice, size)
         if self.overlay is not None:
             self.overlay()
         glfw.swap_buffers(self.handle)
@@ -195,6 +195,11 @@ class WindowOutput:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
         self.make_current()
         return self._canvas.read()
+
+    def preview(self, width: int, height: int) -> np.ndarray:
+        """The canvas as shown, stretched to a small size: uint8 [height, width, 3]."""
+        self.make_current()
+        return self._canvas.preview((width, height))
 
     def _follow_window(self) -> tuple[int, int]:
         width, height = glfw.get_framebuffer_size(self.handle)

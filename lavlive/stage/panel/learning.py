@@ -1,0 +1,51 @@
+"""How the panel learns a control of a MIDI device for a parameter, a preset or a button."""
+
+from __future__ import annotations
+
+from imgui_bundle import imgui
+
+from lavlive.control.actions import Action
+from lavlive.errors import LavliveError
+from lavlive.stage.panel.section import Desk
+from lavlive.stage.panel.widgets import tip
+
+
+def draw_binding(desk: Desk, name: str) -> None:
+    """A small button that says what moves a parameter; pressed, it waits for a control to be moved."""
+    control = desk.control
+    if control.learning == name:
+        if imgui.small_button("move it…"):
+            control.cancel_learn()
+        tip("Move the knob, fader or button that is to do this; another click here gives up.")
+        return
+    bound = control.bound_to(name)
+    label = bound[0][1] if bound else "learn"
+    try:
+        if imgui.small_button(label):
+            control.learn(name)
+        if bound:
+            tip(f"{label} of {bound[0][0]}; right click takes it off.")
+        if bound and imgui.is_item_clicked(imgui.MouseButton_.right.value):
+            control.unbind(name)
+    except LavliveError as error:
+        desk.problem = str(error)
+
+
+def offer_learn(desk: Desk, action: Action, text: str = "") -> None:
+    """The button just drawn can be learned: by a right click, or the key L while it is pointed to.
+
+    Args:
+        text: what it does; shown with what is bound to it when the mouse rests there.
+    """
+    control = desk.control
+    if imgui.is_item_hovered() or imgui.is_item_focused():
+        desk.pointed = action
+    bound = [f"{source} of {device}" for device, source in control.bound_to(action)]
+    tip("\n".join(filter(None, [text, *bound, "Right click: learn a control for it"])))
+    if imgui.is_item_clicked(imgui.MouseButton_.right.value):
+        try:
+            control.learn(action)
+        except LavliveError as error:
+            desk.problem = str(error)
+        else:
+            desk.show.notices.tell(f"Move a control for {action}", desk.now)

@@ -1,0 +1,101 @@
+"""What a section of the panel is, and what the sections of one panel share.
+
+A section is one tab: a file of its own with a class derived from `Section`, and one line in
+`lavlive.stage.panel.sections`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from lavlive.control.actions import Action
+from lavlive.control.control import Control
+from lavlive.errors import LavliveError
+from lavlive.link.memory import Link, Picture
+from lavlive.show.notices import Notices
+
+
+class RunningShow(Protocol):
+    """What a panel shows."""
+
+    link: Link
+    control: Control
+    notices: Notices
+
+    def status(self) -> str:
+        """Pictures per second and latency in one line."""
+
+    def stages(self) -> list[tuple[str, float]]:
+        """Seconds that each stage takes, in the order of the path."""
+
+    def flash_held_back(self) -> float:
+        """How much of the last change the flash limiter held back, 0 to 1."""
+
+    @property
+    def newest_picture(self) -> Picture | None:
+        """The picture that is shown, None before the first."""
+
+    def preview(self, width: int, height: int) -> np.ndarray | None:
+        """The canvas as shown, made small: uint8 [height, width, 3]; None where there is none."""
+
+
+class Column(Enum):
+    """Where a section's tab stands. A narrow panel has no room for three columns and joins the last two."""
+
+    LOOK = "look"
+    PLAY = "play"
+    WATCH = "watch"
+
+
+@dataclass
+class Desk:
+    """What the sections of one panel share.
+
+    Attributes:
+        show: the running show.
+        now: seconds of the clock, of the present drawing.
+        pointed: the parameter or button last under the mouse or the keyboard's mark: what the key L learns.
+        problem: why the last thing asked for cannot be done, "" when it was.
+    """
+
+    show: RunningShow
+    now: float = 0.0
+    pointed: str | Action | None = None
+    problem: str = ""
+
+    @property
+    def control(self) -> Control:
+        """The show's controls."""
+        return self.show.control
+
+    def ask(self, name: str, argument: str = "") -> None:
+        """Have an action done at the next step; one that is refused is told in the panel."""
+        self.problem = ""
+        try:
+            self.control.ask(Action(name, argument))
+        except LavliveError as error:
+            self.problem = str(error)
+
+
+class Section:
+    """One tab of the panel; made once for a panel. All calls come with the panel's OpenGL context current."""
+
+    title: ClassVar[str]
+    column: ClassVar[Column]
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def watch(self) -> None:
+        """Called in every drawing, whether the section is seen or not."""
+
+    def draw(self) -> None:
+        """Draw what is in the tab, with Dear ImGui, into the present window."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of what is kept in OpenGL."""

@@ -1,0 +1,16 @@
+"""The panel's sections, in the order of their tabs. A new one is a file of its own, and one line here."""
+
+from __future__ import annotations
+
+from lavlive.stage.panel.devices import DevicesSection
+from lavlive.stage.panel.knobs import KnobsSection
+from lavlive.stage.panel.meters import MetersSection
+from lavlive.stage.panel.presets import PresetsSection
+from lavlive.stage.panel.section import Section
+
+SECTIONS: tuple[type[Section], ...] = (
+    KnobsSection,
+    PresetsSection,
+    MetersSection,
+    DevicesSection,
+)

@@ -1,0 +1,93 @@
+"""Colours and small drawings that several sections use."""
+
+from __future__ import annotations
+
+import numpy as np
+from imgui_bundle import ImVec2, ImVec4, imgui
+
+DIM = ImVec4(0.56, 0.58, 0.61, 1.0)
+UNLIT = ImVec4(0.24, 0.25, 0.27, 1.0)
+GOOD = ImVec4(0.45, 0.80, 0.55, 1.0)
+WARN = ImVec4(0.98, 0.72, 0.30, 1.0)
+BAD = ImVec4(0.98, 0.42, 0.38, 1.0)
+CHOSEN = ImVec4(0.20, 0.42, 0.52, 1.0)
+
+
+class Row:
+    """Puts things beside each other as long as there is room, then on the next line."""
+
+    def __init__(self) -> None:
+        self._room = imgui.get_content_region_avail().x
+        self._used = 0.0
+
+    def place(self, width: float) -> None:
+        """Call before drawing something of that width in pixels."""
+        gap = imgui.get_style().item_spacing.x
+        if self._used and self._used + gap + width <= self._room:
+            imgui.same_line()
+            self._used += gap + width
+        else:
+            self._used = width
+
+    def button(self, label: str, lit: bool = False) -> bool:
+        """A button of its text's width, in another colour when `lit`; whether it was pressed."""
+        text = label.partition("##")[0]
+        self.place(imgui.calc_text_size(text).x + 2 * imgui.get_style().frame_padding.x)
+        return button(label, lit)
+
+    def text(self, text: str, colour: ImVec4) -> None:
+        """A few words."""
+        self.place(imgui.calc_text_size(text).x)
+        imgui.text_colored(colour, text)
+
+
+def button(label: str, lit: bool = False, colour: ImVec4 = CHOSEN) -> bool:
+    """A button, in another colour when `lit`; whether it was pressed."""
+    if lit:
+        imgui.push_style_color(imgui.Col_.button.value, colour)
+    pressed = bool(imgui.button(label))
+    if lit:
+        imgui.pop_style_color()
+    return pressed
+
+
+def say(text: str, colour: ImVec4 = DIM) -> None:
+    """Words over as many lines as they need."""
+    imgui.push_style_color(imgui.Col_.text.value, colour)
+    imgui.push_text_wrap_pos(0.0)
+    imgui.text_unformatted(text)
+    imgui.pop_text_wrap_pos()
+    imgui.pop_style_color()
+
+
+def tip(text: str) -> None:
+    """Words that come when the mouse rests on what was drawn last."""
+    if imgui.is_item_hovered() and imgui.begin_tooltip():
+        imgui.push_text_wrap_pos(420.0)
+        imgui.text_unformatted(text)
+        imgui.pop_text_wrap_pos()
+        imgui.end_tooltip()
+
+
+def bar(name: str, share: float, text: str, width: float = -1) -> None:
+    """A bar that is full at `share` = 1, with words in it."""
+    imgui.push_id(name)
+    imgui.progress_bar(float(share), ImVec2(width, 0), text)
+    imgui.pop_id()
+
+
+def lines(name: str, values: np.ndarray, low: float, high: float, height: float) -> None:
+    """Values as a curve as wide as there is room."""
+    size = ImVec2(imgui.get_content_region_avail().x, height)
+    imgui.plot_lines(f"##{name}", values.astype(np.float32), 0, name, low, high, size)
+
+
+def histogram(name: str, values: np.ndarray, high: float, height: float) -> None:
+    """Values from 0 to `high` as columns, as wide as there is room."""
+    size = ImVec2(imgui.get_content_region_avail().x, height)
+    imgui.plot_histogram(f"##{name}", values.astype(np.float32), 0, name, 0.0, high, size)
+
+
+def decibels(level: float) -> float:
+    """−60 to 0 dBFS as 0 to 1."""
+    return float(np.clip(1 + 20 * np.log10(max(level, 1e-6)) / 60, 0, 1))

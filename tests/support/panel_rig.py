@@ -1,0 +1,195 @@
+"""A panel on a display of its own, a hand on its mouse and keyboard, and an eye for where things stand."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import glfw
+import numpy as np
+from imgui_bundle import imgui
+
+from lavlive.control.control import Control
+from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.link.memory import Link, Picture
+from lavlive.parameters import Values
+from lavlive.resources import shipped
+from lavlive.show.notices import Notices
+from lavlive.stage.panel.panel import Panel
+from lavlive.stage.panel.window import PanelWindow
+
+_WATCHED = (
+    "button", "small_button", "checkbox", "combo", "slider_float", "slider_int", "drag_int", "input_text",
+    "text", "text_colored", "text_unformatted", "progress_bar", "image", "begin_tab_item", "selectable",
+    "drag_float", "begin_combo", "image_button", "menu_item",
+)  # fmt: skip
+_OWN_WORDS = ("combo", "begin_combo", "input_text", "slider_float", "slider_int", "text_unformatted")
+"""These show more or less than their first words, or over several lines."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was drawn, in pixels of the window: its corners, and what is seen of its window."""
+
+    name: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    seen_left: float
+    seen_right: float
+    wanted: float
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        return round((self.left + self.right) / 2), round((self.top + self.bottom) / 2)
+
+    @property
+    def clipped(self) -> bool:
+        """Whether its sides lie outside what is seen, or its words are wider than it is."""
+        return (
+            self.left < self.seen_left - 1
+            or self.right > self.seen_right + 1
+            or self.wanted > self.right - self.left + 1
+        )
+
+
+class Eye:
+    """Notes where Dear ImGui puts things, by the kind and the words of each, in the last frame."""
+
+    def __init__(self) -> None:
+        self.places: list[Place] = []
+
+    def forget(self) -> None:
+        self.places = []
+
+    def note(self, kind: str, words: str, shown: str) -> None:
+        low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+        clip_low = imgui.get_window_draw_list().get_clip_rect_min()
+        clip_high = imgui.get_window_draw_list().get_clip_rect_max()
+        wanted = imgui.calc_text_size(shown).x if shown else 0.0
+        self.places.append(
+            Place(f"{kind} {words}", low.x, low.y, high.x, high.y, clip_low.x, clip_high.x, wanted)
+        )
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Watch every call of Dear ImGui that draws something."""
+        originals = {name: getattr(imgui, name) for name in _WATCHED}
+
+        def watched(name: str) -> Callable[..., Any]:
+            original = originals[name]
+
+            def call(*arguments: Any, **named: Any) -> Any:
+                result = original(*arguments, **named)
+                words = [each for each in arguments if isinstance(each, str)]
+                label = words[0] if words else ""
+                shown = label.partition("##")[0]
+                if name == "progress_bar":
+                    label = shown = words[-1] if words else ""
+                elif name in _OWN_WORDS:
+                    shown = ""
+                self.note(name, label, shown)
+                return result
+
+            return call
+
+        for name in _WATCHED:
+            setattr(imgui, name, watched(name))
+        try:
+            yield
+        finally:
+            for name, original in originals.items():
+                setattr(imgui, name, original)
+
+
+class PanelRig:
+    """A panel with everything it shows, and a hand on mouse and keyboard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.link = Link.create()
+        self.notices = Notices()
+        bindings = BindingFolders(shipped("presets") / "bindings", folder)
+        self.control = Control(
+            Values(), bindings, presets=PresetLibrary(shipped("presets"), folder / "presets")
+        )
+        self.newest_picture: Picture | None = None
+        self.eye = Eye()
+        self.panel = Panel(self)
+        self.window = PanelWindow(self.panel.draw, self.panel.close)
+        glfw.set_window_pos(self.window.handle, 0, 0)
+
+    def status(self) -> str:
+        return "lavlive  57 pictures/s  sound to picture 42 ms"
+
+    def stages(self) -> list[tuple[str, float]]:
+        return [("encode", 0.001)]
+
+    def flash_held_back(self) -> float:
+        return 0.0
+
+    def preview(self, width: int, height: int) -> np.ndarray | None:
+        return np.full((height, width, 3), 90, np.uint8)
+
+    def draw_nothing(self) -> None:
+        """Build the panel as ever from now on, but leave out its pixels, which take a processor long."""
+        self.window._renderer.render = lambda _: None  # type: ignore[method-assign]
+        # A busy machine's frames are slow.
+        imgui.get_io().mouse_single_click_delay = 11.0
+        imgui.get_io().mouse_double_click_time = 10.0
+
+    def frames(self, count: int = 4) -> None:
+        for _ in range(count):
+            glfw.poll_events()
+            for key in self.window.poll():
+                self.control.press(key.name, key.modifiers)
+            now = time.perf_counter()
+            self.control.step(now)
+            self.eye.forget()
+            self.window.present(now)
+
+    def place(self, name: str, beside: str | None = None) -> Place:
+        """What was drawn last under that name: its kind and words.
+
+        Args:
+            beside: words of a text in the same line, where there are several of that name.
+        """
+        found = [place for place in self.eye.places if place.name == name]
+        if beside is not None:
+            (line,) = [place for place in self.eye.places if place.name == f"text {beside}"]
+            found = [place for place in found if abs(place.middle[1] - line.middle[1]) < 12]
+        assert found, f"no {name!r} among {sorted({place.name for place in self.eye.places})}"
+        return found[0]
+
+    def run_until(self, done: Callable[[], bool]) -> None:
+        deadline = time.perf_counter() + 20
+        while not done():
+            assert time.perf_counter() < deadline
+            self.frames(1)
+
+    def mouse(self, *command: str) -> None:
+        subprocess.run(["xdotool", *command], check=True)
+        self.frames()
+
+    def point(self, x: int, y: int) -> None:
+        self.mouse("mousemove", str(x), str(y))
+
+    def click(self, x: int, y: int) -> None:
+        self.point(x, y)
+        self.mouse("mousedown", "1")
+        self.mouse("mouseup", "1")
+
+    def press(self, name: str, beside: str | None = None) -> None:
+        """A click on the middle of what was drawn under that name."""
+        self.click(*self.place(name, beside).middle)
+
+    def close(self) -> None:
+        self.window.close()
+        self.control.close()
+        self.link.close()
