@@ -29,7 +29,9 @@ from lavlive.stage.output.base import (
 from lavlive.stage.output.font import text_image
 from lavlive.stage.output.monitors import Monitor, list_monitors
 from lavlive.stage.output.window import WindowOutput, display_available
-from tests.support.xvfb import display
+from lavlive.stage.output.x11 import forget_dead_window_manager
+from tests.support.xorg import window_manager
+from tests.support.xvfb import display, xvfb
 
 __all__ = ["display"]
 
@@ -325,3 +327,20 @@ def test_closing_twice_does_no_harm_and_another_window_can_follow(display: str) 
     window.close()
     with WindowOutput(SETTINGS) as another:
         another.present(None, VALUES, 0.0)
+
+
+def test_the_mark_of_a_window_manager_that_was_killed_does_not_keep_the_show_from_starting() -> None:
+    opens = "from lavlive.stage.output.window import display_available; print(display_available())"
+    with xvfb(320, 240):
+        with window_manager(killed=True):
+            pass
+        ran = subprocess.run([sys.executable, "-c", opens], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "True\n"), ran.stderr
+
+
+def test_the_mark_of_a_living_window_manager_is_left_alone() -> None:
+    with xvfb(320, 240):
+        with window_manager(killed=True):
+            assert not forget_dead_window_manager()
+        assert forget_dead_window_manager()
+        assert not forget_dead_window_manager()

@@ -49,7 +49,14 @@ from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import return_memory
 from lavlive.show.notices import Notices
-from lavlive.stage.output.base import CloseRequested, KeyPressed, MonitorLost, MonitorReturned, Output
+from lavlive.stage.output.base import (
+    CloseRequested,
+    KeyPressed,
+    MonitorLost,
+    MonitorMissed,
+    MonitorReturned,
+    Output,
+)
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.sound_tap import SoundTap
 
@@ -309,6 +316,11 @@ class Show:
                 )
             case MonitorReturned():
                 self.notices.clear("monitor")
+            case MonitorMissed(name=name):
+                self.notices.tell(
+                    f"The window manager does not put the picture on {name}: move the window there, then F",
+                    now,
+                )
 
     def _act(self, action: Action, now: float) -> None:
         match action.name:

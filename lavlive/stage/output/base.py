@@ -79,7 +79,14 @@ class MonitorReturned:
     name: str
 
 
-Event = KeyPressed | CloseRequested | Resized | MonitorLost | MonitorReturned
+@dataclass(frozen=True, slots=True)
+class MonitorMissed:
+    """The window manager will not have the window fill the monitor that was asked for."""
+
+    name: str
+
+
+Event = KeyPressed | CloseRequested | Resized | MonitorLost | MonitorReturned | MonitorMissed
 
 
 class Output(Protocol):

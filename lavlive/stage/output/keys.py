@@ -1,4 +1,4 @@
-"""Names of keys: what the keyboard's own layout writes on them, or their function."""
+"""Names of keys: what the keyboard's own layout writes on them, their place where that is no Latin letter."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ def key_name(key: int, scancode: int) -> str | None:
     if key in _NAMED:
         return _NAMED[key]
     name = glfw.get_key_name(key, scancode)
-    if name:
-        return name.decode() if isinstance(name, bytes) else str(name)
-    return chr(key).lower() if glfw.KEY_A <= key <= glfw.KEY_Z else None
+    written = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name or "")
+    if written.isascii() and written:
+        return written
+    # Of a Russian or Greek keyboard, say: keys do what they do on the Latin one underneath.
+    return chr(key).lower() if glfw.KEY_A <= key <= glfw.KEY_Z else written or None
 
 
 def modifier_names(modifiers: int) -> frozenset[str]:

@@ -5,11 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import glfw
 
 from lavlive.errors import DisplayError
+
+_ROUNDED = 2
+"""Pixels by which a place may differ where screen coordinates are scaled."""
+
+
+class Geometry(NamedTuple):
+    """A rectangle in screen coordinates, which are below zero left of and above the primary monitor."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def inside(self, size: tuple[int, int]) -> Geometry:
+        """A rectangle of that size, or smaller, in the middle of this one and wholly within."""
+        width, height = min(size[0], self.width), min(size[1], self.height)
+        return Geometry(
+            self.x + (self.width - width) // 2, self.y + (self.height - height) // 2, width, height
+        )
+
+    def covered_by(self, other: Geometry) -> bool:
+        """Whether the other one is this one, to a rounding."""
+        return all(abs(one - two) <= _ROUNDED for one, two in zip(self, other, strict=True))
+
+    def shared(self, other: Geometry) -> int:
+        """The area that both have in common."""
+        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        return max(0, across) * max(0, down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +53,11 @@ class Monitor:
     height: int
     rate: int
     handle: Any = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where it lies on the desktop."""
+        return Geometry(self.x, self.y, self.width, self.height)
 
     def __str__(self) -> str:
         rate = f" at {self.rate} Hz" if self.rate else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -20,13 +21,23 @@ from lavlive.stage.output.base import (
     Event,
     KeyPressed,
     MonitorLost,
+    MonitorMissed,
     MonitorReturned,
     OutputSettings,
     Resized,
 )
 from lavlive.stage.output.font import text_image
+from lavlive.stage.output.fullscreen import FullScreen
 from lavlive.stage.output.keys import key_name, modifier_names
-from lavlive.stage.output.monitors import Monitor, MonitorWatch, Sight, find_monitor, list_monitors
+from lavlive.stage.output.monitors import (
+    Geometry,
+    Monitor,
+    MonitorWatch,
+    Sight,
+    find_monitor,
+    list_monitors,
+)
+from lavlive.stage.output.x11 import forget_dead_window_manager
 
 TITLE = "lavlive"
 MAX_CANVAS = (3840, 2160)
@@ -52,6 +63,7 @@ def start_glfw() -> None:
         DisplayError: there is no display.
     """
     glfw.set_error_callback(_note_error)
+    forget_dead_window_manager()
     if not glfw.init():
         reason = f": {_errors[-1]}" if _errors else "."
         raise DisplayError(f"There is no display{reason} Use --headless, or set DISPLAY.")
@@ -83,15 +95,19 @@ class WindowOutput:
     name = "window"
 
     def __init__(
-        self, settings: OutputSettings, monitors: Callable[[], Sequence[Monitor]] = list_monitors
+        self,
+        settings: OutputSettings,
+        monitors: Callable[[], Sequence[Monitor]] = list_monitors,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         start_glfw()
+        self._clock = clock
         self._settings = settings
         self._monitors = monitors
         self._events: list[Event] = []
         self._watch: MonitorWatch | None = None
         self._hidden_for_monitor = False
-        self._windowed = (80, 80, settings.width, settings.height)
+        self._windowed = Geometry(80, 80, settings.width, settings.height)
         self._title = TITLE
         self._title_changed = -1.0
         self._badge = ""
@@ -100,6 +116,7 @@ class WindowOutput:
         self.overlay: Callable[[], None] | None = None
         wanted = find_monitor(settings.monitor, monitors())
         self.handle = self._create_window()
+        self._full = FullScreen(self.handle)
         self.make_current()
         self.context = self._create_context()
         renderer = str(self.context.info["GL_RENDERER"]).lower()
@@ -256,31 +273,27 @@ class WindowOutput:
         if self._settings.monitor is not None:
             self._enter_fullscreen(find_monitor(self._settings.monitor, monitors))
         elif monitors:
-            self._enter_fullscreen(max(monitors, key=self._overlap))
+            self._enter_fullscreen(max(monitors, key=lambda each: each.geometry.shared(self.geometry)))
 
-    def _overlap(self, monitor: Monitor) -> int:
-        x, y = glfw.get_window_pos(self.handle)
-        width, height = glfw.get_window_size(self.handle)
-        across = min(x + width, monitor.x + monitor.width) - max(x, monitor.x)
-        down = min(y + height, monitor.y + monitor.height) - max(y, monitor.y)
-        return max(0, across) * max(0, down)
+    @property
+    def geometry(self) -> Geometry:
+        """Where it lies on the desktop, in screen coordinates, without its borders."""
+        return Geometry(*glfw.get_window_pos(self.handle), *glfw.get_window_size(self.handle))
 
     def _enter_fullscreen(self, monitor: Monitor) -> None:
         if self._watch is None:
-            self._windowed = (*glfw.get_window_pos(self.handle), *glfw.get_window_size(self.handle))
+            self._windowed = self.geometry
         self._watch = MonitorWatch(monitor)
         self._fill(monitor)
 
     def _fill(self, monitor: Monitor) -> None:
-        glfw.set_window_monitor(
-            self.handle, monitor.handle, 0, 0, monitor.width, monitor.height, monitor.rate or glfw.DONT_CARE
-        )
+        self._full.fill(monitor, self._clock())
         glfw.set_input_mode(self.handle, glfw.CURSOR, glfw.CURSOR_HIDDEN)
         glfw.swap_interval(1 if self._settings.vsync else 0)  # some drivers forget it
 
     def _leave_fullscreen(self) -> None:
         self._watch = None
-        glfw.set_window_monitor(self.handle, _NULL, *self._windowed, glfw.DONT_CARE)
+        self._full.leave(self._windowed)
         glfw.set_input_mode(self.handle, glfw.CURSOR, glfw.CURSOR_NORMAL)
         if self._hidden_for_monitor:
             self._hidden_for_monitor = False
@@ -289,8 +302,8 @@ class WindowOutput:
     def _watch_monitor(self) -> None:
         if self._watch is None:
             return
-        still_on_it = self._hidden_for_monitor or bool(glfw.get_window_monitor(self.handle))
-        match self._watch.step(self._monitors(), still_on_it):
+        on_it = self._full.bare or bool(glfw.get_window_monitor(self.handle))
+        match self._watch.step(self._monitors(), self._hidden_for_monitor or on_it):
             case Sight.LOST:
                 self._hide()
                 self._events.append(MonitorLost(self._watch.monitor.name))
@@ -299,12 +312,14 @@ class WindowOutput:
                 glfw.show_window(self.handle)
                 self._fill(self._watch.monitor)
                 self._events.append(MonitorReturned(self._watch.monitor.name))
+            case Sight.THERE if self.shown and not self._full.check(self._clock(), lambda: self.geometry):
+                self._events.append(MonitorMissed(self._watch.monitor.name))
 
     def _hide(self) -> None:
         """Out of sight at once: GLFW has put the window on the desktop, where the operator's screen is."""
         self._hidden_for_monitor = True
-        if glfw.get_window_monitor(self.handle):
-            glfw.set_window_monitor(self.handle, _NULL, *self._windowed, glfw.DONT_CARE)
+        if self._full.bare or glfw.get_window_monitor(self.handle):
+            self._full.leave(self._windowed)
         glfw.hide_window(self.handle)
 
     # The end

@@ -1,0 +1,110 @@
+"""A desktop of two monitors for tests: Xorg with its dummy driver, which has RandR outputs as a card has."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import glfw
+import pytest
+
+START_SECONDS = 20
+FIRST, SECOND = (0, 0, 800, 600), (800, 0, 640, 480)
+_CONFIGURATION = """
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+  Option "AutoEnableDevices" "false"
+EndSection
+Section "Device"
+  Identifier "card"
+  Driver "dummy"
+  VideoRam 64000
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 5-1000
+  VertRefresh 5-200
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "card"
+  Monitor "monitor"
+  DefaultDepth 24
+  SubSection "Display"
+    Virtual 2048 1024
+  EndSubSection
+EndSection
+"""
+
+
+@contextmanager
+def two_monitors(folder: Path) -> Iterator[str]:
+    """Monitors ``DUMMY0``, at `FIRST`, and ``DUMMY1``, at `SECOND`; ``DISPLAY`` names them meanwhile."""
+    for program in ("Xorg", "xrandr"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    configuration = folder / "xorg.conf"
+    configuration.write_text(_CONFIGURATION)
+    reading, writing = os.pipe()
+    command = ["Xorg", "-displayfd", str(writing), "-config", str(configuration)]
+    command += ["-logfile", str(folder / "xorg.log"), "-noreset", "-novtswitch", "-sharevts"]
+    server = subprocess.Popen(
+        command, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    os.close(writing)
+    outside = {
+        name: os.environ.pop(name, None) for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE")
+    }
+    try:
+        with os.fdopen(reading) as pipe:
+            number = pipe.readline().strip()
+        if not number:
+            pytest.skip("Xorg has no dummy driver here")
+        os.environ["DISPLAY"] = f":{number}"
+        for arguments in (
+            "--addmode DUMMY1 640x480",
+            "--output DUMMY0 --mode 800x600 --output DUMMY1 --mode 640x480 --right-of DUMMY0",
+            "--query",  # until somebody looks, the second one is not known to be connected
+        ):
+            subprocess.run(["xrandr", *arguments.split()], check=True, stdout=subprocess.DEVNULL)
+        yield f":{number}"
+    finally:
+        glfw.terminate()  # a client that outlives its X server is ended by Xlib
+        for name, value in outside.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        server.terminate()
+        server.wait(START_SECONDS)
+
+
+@contextmanager
+def window_manager(program: str = "openbox", killed: bool = False) -> Iterator[None]:
+    """A window manager on the present display, from when it has said that it is one.
+
+    Args:
+        killed: end it by kill -9 in the end, so that it leaves its mark behind.
+    """
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    command = [program, "--sm-disable"] if program in ("openbox", "metacity") else [program]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.perf_counter() + START_SECONDS
+        while "window id" not in _root("_NET_SUPPORTING_WM_CHECK"):
+            assert time.perf_counter() < deadline, f"{program} does not start"
+            time.sleep(0.02)
+        yield
+    finally:
+        glfw.terminate()
+        process.kill() if killed else process.terminate()
+        process.wait(START_SECONDS)
+
+
+def _root(name: str) -> str:
+    return subprocess.run(["xprop", "-root", name], capture_output=True, text=True, check=True).stdout
