@@ -189,6 +189,14 @@ def _choice(name: str, choices: tuple[str, ...], text: str, saved: bool = True) 
 ONE_HOP = 320 / 24_000
 """Seconds of one encoder step; the shortest smoothing window."""
 
+CHANNELS = (
+    "source",
+    *("all", "left", "right", "mid", "side"),
+    *(f"{first},{first + 1}" for first in range(1, 32, 2)),
+    *(str(channel) for channel in range(1, 33)),
+)
+"""Which channels are heard: "source" means as the source was opened."""
+
 TABLE: tuple[Parameter, ...] = (
     Parameter("mapper.y", 1.0, 0, 4, "W_std", "spread: how far sound drives the picture from the mean"),
     Parameter("mapper.c", 0.1, 0, 1, "", "leak: 0 holds outliers back, 1 lets them through"),
@@ -239,6 +247,13 @@ TABLE: tuple[Parameter, ...] = (
     _switch("show.freeze", False, "hold the picture", saved=False),
     _switch("show.blackout", False, "fade the canvas to black", saved=False),
     _switch("assist.on", False, "let y, c, energy and windows drift out of what looks wrong", saved=False),
+    Parameter(
+        "audio.gain", 0.0, -24, 48, "dB", "how much the sound is raised before it is heard", saved=False
+    ),
+    _switch(
+        "audio.auto_gain", True, "raise music that is too quiet, slowly; noise is left alone", saved=False
+    ),
+    _choice("audio.channels", CHANNELS, "which channels of the source are heard", saved=False),
 )
 """Every parameter, in the order in which it is shown."""
 
@@ -355,11 +370,18 @@ class Glide:
         self.numbers = targets.copy()
 
 
+def _shown(choices: tuple[str, ...]) -> str:
+    """A choice's values; of very many, those with a name and the first and last of the others."""
+    words = [choice for choice in choices if not choice[0].isdigit() or len(choices) <= 12]
+    numbers = [choice for choice in choices if choice not in words]
+    return ", ".join([*words, *([numbers[0], "…", numbers[-1]] if numbers else [])])
+
+
 def reference(parameters: Iterable[Parameter] = TABLE) -> str:
     """The table as Markdown, as the README shows it."""
     lines = ["| name | default | range | unit | what it does |", "|---|---|---|---|---|"]
     for p in parameters:
-        bounds = ", ".join(p.choices) or ("off, on" if p.kind is Kind.SWITCH else f"{p.low:.3g} – {p.high:g}")
+        bounds = _shown(p.choices) or ("off, on" if p.kind is Kind.SWITCH else f"{p.low:.3g} – {p.high:g}")
         default = ("on" if p.default else "off") if p.kind is Kind.SWITCH else p.default
         lines.append(f"| {p.name} | {default} | {bounds} | {p.unit} | {p.help} |")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lavlive.audio.channels import Pick
 from lavlive.audio.condition import Conditioner
 
 RATE = 48_000
@@ -140,3 +141,64 @@ def test_no_denormals_are_left_for_the_networks_to_stumble_over():
 def test_any_number_of_channels_is_mixed_to_their_mean(channels):
     sound = np.repeat(tone(440, 0.5)[:, None], channels, axis=1)
     np.testing.assert_allclose(Conditioner(RATE).step(sound), Conditioner(RATE).step(sound[:, 0]), atol=1e-6)
+
+
+def stereo(seconds: float, seed: int = 5) -> np.ndarray:
+    """Two channels of different noise, float32 [n, 2]."""
+    noise = np.random.default_rng(seed).normal(0, 0.1, (round(seconds * RATE), 2))
+    return noise.astype(np.float32)
+
+
+def test_a_sound_whose_channels_are_opposite_is_heard_by_its_left_one():
+    conditioner = Conditioner(RATE)
+    left = tone(440, 4.0, 0.3)
+    got = conditioner.step(np.stack([left, -left], axis=1))
+    assert conditioner.lamps.opposite
+    assert np.abs(got[: RATE // 2]).max() < 1e-4, "wide chords must not switch"
+    np.testing.assert_allclose(got[2 * RATE :], left[2 * RATE :], atol=2e-3)
+    assert np.abs(np.diff(got)).max() < 0.03, "it is faded, not switched"
+
+
+@pytest.mark.parametrize(("offset", "balance"), [(0.05, 1.0), (0.0, 0.7), (0.0, 1.3)])
+def test_neither_an_offset_nor_unequal_channels_hide_the_opposite(offset, balance):
+    conditioner = Conditioner(RATE)
+    left = tone(440, 6.0, 0.01)
+    conditioner.step(np.stack([left, -balance * left], axis=1) + np.float32(offset))
+    assert conditioner.lamps.opposite
+
+
+def test_when_the_plug_is_mended_both_channels_are_heard_again():
+    conditioner = Conditioner(RATE)
+    left = tone(440, 3.0, 0.3)
+    conditioner.step(np.stack([left, -left], axis=1))
+    right = tone(660, 3.0, 0.3)
+    got = conditioner.step(np.stack([left, right], axis=1))
+    assert not conditioner.lamps.opposite
+    np.testing.assert_allclose(got[2 * RATE :], ((left + right) / 2)[2 * RATE :], atol=2e-3)
+
+
+@pytest.mark.parametrize("sound", [stereo(4.0), np.zeros((4 * RATE, 2), np.float32)])
+def test_ordinary_stereo_and_silence_are_not_opposite(sound):
+    conditioner = Conditioner(RATE)
+    got = conditioner.step(sound)
+    assert not conditioner.lamps.opposite
+    np.testing.assert_allclose(got, Conditioner(RATE).step(sound.mean(axis=1)), atol=1e-6)
+
+
+def test_opposite_channels_in_any_pieces_give_the_same_sound():
+    left = tone(440, 3.0, 0.3)
+    sound = np.concatenate([np.stack([left, -left], axis=1), stereo(2.0), np.stack([left, -left], axis=1)])
+    whole, pieces = Conditioner(RATE), Conditioner(RATE)
+    cuts = np.cumsum(np.random.default_rng(2).integers(1, 3000, 400))
+    got = [pieces.step(piece) for piece in np.split(sound, cuts[cuts < len(sound)])]
+    np.testing.assert_allclose(np.concatenate(got), whole.step(sound), atol=1e-5)
+    assert pieces.lamps.opposite
+    assert whole.lamps.opposite
+
+
+def test_a_channel_that_is_not_heard_lights_no_lamp():
+    conditioner = Conditioner(RATE)
+    sound = np.stack([tone(440, 0.5), np.full(RATE // 2, np.nan, np.float32)], axis=1)
+    got = conditioner.step(sound, Pick("left").mix((), 2))
+    assert conditioner.lamps.invalid == 0
+    np.testing.assert_allclose(got, Conditioner(RATE).step(sound[:, 0]), atol=1e-6)

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from lavlive.audio import source as source_module
+from lavlive.audio.channels import FRONT, Pick
 from lavlive.audio.players import AloudPlayer, SilentPlayer
 from lavlive.audio.ring import Ring
 from lavlive.audio.source import Source
@@ -184,21 +185,69 @@ def test_notices_of_a_player_become_events(source, machine):
 
 def test_only_the_channels_asked_for_are_heard(machine, clock):
     machine.channels = 4
-    source = Source(machine.open, clock, picked=(4, 2))
+    source = Source(machine.open, clock, Pick.parse("4,2"))
     source._open(source._stop)
-    machine.opened[0].ring.write(np.array([[1, 2, 3, 4]], np.float32), 0.0)
+    assert heard(source, machine) == [[4, 2]]
+    with pytest.raises(SourceError, match="has 4 channels; there is no channel 5"):
+        Source(machine.open, clock, Pick.parse("5")).start()
+    assert machine.opened[-1].closed
+
+
+def heard(source: Source, machine: Machine) -> list[list[float]]:
+    """What is heard of a sample that tells its channel."""
+    channels = np.arange(1, source.channels + 1, dtype=np.float32)
+    machine.opened[-1].ring.write(channels[None], 0.0)
     block = source.read()
     assert block is not None
-    assert block.samples.tolist() == [[4, 2]]
-    with pytest.raises(SourceError, match="has 4 channels; there is no channel 5"):
-        Source(machine.open, clock, picked=(5,)).start()
-    assert machine.opened[-1].closed
+    sounds: list[list[float]] = block.mixed().tolist()
+    return sounds
+
+
+def test_other_channels_are_heard_from_the_next_sample_on(machine, clock):
+    machine.channels = 4
+    source = Source(machine.open, clock, FRONT)
+    source._open(source._stop)
+    assert heard(source, machine) == [[1, 2]]
+    source.hear(Pick.parse("3,4"))
+    assert heard(source, machine) == [[3, 4]]
+    source.hear(Pick("side"))
+    assert heard(source, machine) == [[-0.5]]
+    source.hear(None)
+    assert heard(source, machine) == [[1, 2]]
+    assert run(source, machine, 1) == []
+    assert len(machine.opened) == 1
+
+
+def test_channels_that_a_device_does_not_have_are_told_once_and_the_old_ones_go_on(machine, clock):
+    source = Source(machine.open, clock, FRONT)
+    source._open(source._stop)
+    source.hear(Pick.parse("3,4"))
+    assert heard(source, machine) == [[1, 2]]
+    clock.now += 0.25
+    source.check(clock.now)
+    (event,) = source.events()
+    assert event.text == "Interface has 2 channels; there is no channel 4, so it goes on with the first two"
+    assert run(source, machine, 5) == []
+
+
+def test_a_device_that_was_opened_too_narrow_is_opened_anew(machine, clock):
+    def widen(pick: Pick) -> bool:
+        machine.channels = max(machine.channels, pick.needs)
+        return pick.needs > 2
+
+    source = Source(machine.open, clock, FRONT, widen)
+    source._open(source._stop)
+    source.hear(Pick.parse("4"))
+    assert run(source, machine, 0.25) == []
+    assert machine.opened[0].closed
+    assert heard(source, machine) == [[4]]
+    assert source.losses == 0
 
 
 @pytest.mark.parametrize(
     "spec",
     [
-        SourceSpec("input", "USB", channels=(3, 4)),
+        SourceSpec("input", "USB", channels="3,4"),
         SourceSpec("loopback"),
         SourceSpec("track", "/music/song.flac", aloud=True, loop=False),
         SourceSpec("demo"),
@@ -219,7 +268,7 @@ def test_a_description_survives_json(spec):
         {"kind": "track", "name": "a", "loop": "yes"},
         {"kind": "input", "channels": [0]},
         {"kind": "input", "channels": []},
-        {"kind": "input", "channels": "12"},
+        {"kind": "input", "channels": "3;4"},
     ],
 )
 def test_a_damaged_description_is_refused(values):

@@ -43,7 +43,7 @@ from lavlive.link.messages import (
 )
 from lavlive.link.settings import EngineSettings
 
-MIXER = SourceSpec("input", "Mixer", channels=(3, 4))
+MIXER = SourceSpec("input", "Mixer", channels="3,4")
 NOT_UTF8 = "/music/\udce9t\udce9.wav"
 """A file name of another encoding, as Python has it."""
 

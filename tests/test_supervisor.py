@@ -267,7 +267,7 @@ def test_lines_that_are_no_messages_are_counted_and_told(rig: Rig) -> None:
 
 def test_a_restart_asks_for_the_very_device_that_was_found(rig: Rig) -> None:
     rig.ready(1.0)
-    found = SourceSpec("input", "alsa_input.usb-Mixer-00", channels=(1, 2))
+    found = SourceSpec("input", "alsa_input.usb-Mixer-00", channels="1,2")
     rig.engines[0].told.append(SourceOpened(found))
     rig.supervisor.step(1.5)
     rig.engines[0].status = -9

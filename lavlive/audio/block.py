@@ -26,16 +26,23 @@ class Block:
         samples: float32 [n, channels], full scale ±1, owned by the receiver.
         rate: hertz.
         time: when the last sample was captured, in seconds of the clock (`time.perf_counter`).
+        mix: how the channels become one or two, float32 [channels, 1 or 2]; None where all count alike.
     """
 
     samples: Samples
     rate: int
     time: float
+    mix: npt.NDArray[np.float32] | None = None
 
     @property
     def seconds(self) -> float:
         """How long the block lasts."""
         return len(self.samples) / self.rate
+
+    def mixed(self) -> Samples:
+        """What of it is heard, float32 [n, 1 or 2], and finite."""
+        finite: Samples = np.nan_to_num(self.samples, posinf=0.0, neginf=0.0)
+        return finite if self.mix is None else finite @ self.mix
 
 
 def check_format(rate: float, channels: int, name: str) -> None:

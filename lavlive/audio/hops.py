@@ -11,6 +11,7 @@ import numpy as np
 
 from lavlive.audio.block import Block, Samples
 from lavlive.audio.condition import Conditioner, Lamps
+from lavlive.audio.level import Level
 from lavlive.audio.resample import StreamResampler
 
 HOP = 320
@@ -39,6 +40,7 @@ class HopCutter:
 
     Attributes:
         lamps: what is to be seen of the sound; counts go on over changes of rate.
+        level: the gains, 0 dB at first.
         rate_changes: how often a block came at another rate than the one before.
     """
 
@@ -46,6 +48,7 @@ class HopCutter:
         self.hop = hop
         self.rate = rate
         self.lamps = Lamps()
+        self.level = Level(hop, rate)
         self.rate_changes = 0
         self._conditioner: Conditioner | None = None
         self._resampler: StreamResampler | None = None
@@ -58,7 +61,7 @@ class HopCutter:
             self.rate_changes += self._conditioner is not None
             self._conditioner = Conditioner(block.rate, self.lamps)
             self._resampler = StreamResampler(block.rate, self.rate)
-        resampled = self._resampler.step(self._conditioner.step(block.samples))
+        resampled = self._resampler.step(self._conditioner.step(block.samples, block.mix))
         self._time = block.time
         return self._cut(resampled, block.time - self._resampler.delay)
 
@@ -77,7 +80,10 @@ class HopCutter:
         sound = np.concatenate((self._waiting, resampled))
         whole = len(sound) - len(sound) % self.hop
         self._waiting = sound[whole:]
-        return [
-            Hop(sound[end - self.hop : end], last_time - (len(sound) - end) / self.rate)
+        hops = [
+            Hop(self.level.step(sound[end - self.hop : end]), last_time - (len(sound) - end) / self.rate)
             for end in range(self.hop, whole + 1, self.hop)
         ]
+        self.lamps.gain = self.level.gain + self.level.automatic_gain
+        self.lamps.too_quiet = self.level.too_quiet
+        return hops

@@ -41,7 +41,7 @@ class SilentPlayer:
         self.name = track.name
         self.address = str(track.path)
         self.rate = track.rate
-        self.ring = Ring(RING_SECONDS, track.rate, track.channels)
+        self.ring = Ring(RING_SECONDS, track.rate, track.channels, track.layout)
         self.stalls = 0
         self.notices: deque[str] = deque()
         self._clock = clock

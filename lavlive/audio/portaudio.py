@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -233,7 +232,7 @@ class InputCapture:
     Args:
         index: PortAudio's, valid since the last look.
         clock: seconds.
-        channels: how many to open, from the first; None for two, or one where there is only one.
+        channels: how many to open, from the first on.
 
     Raises:
         SourceError: the device cannot be opened.
@@ -241,13 +240,11 @@ class InputCapture:
 
     ended = False
 
-    def __init__(self, index: int, clock: Clock = time.perf_counter, channels: int | None = None) -> None:
+    def __init__(self, index: int, clock: Clock, channels: int) -> None:
         device = _query(index)
         self.name = self.address = str(device["name"])
         most = int(device["max_input_channels"])
-        wanted = min(most, 2) if channels is None else channels
-        if wanted > most:
-            raise SourceError(f"{self.name} has {most} channels; there is no channel {wanted}")
+        wanted = min(most, channels)
         rate = float(device["default_samplerate"])
         check_format(rate, wanted, self.name)
         self._clock = clock

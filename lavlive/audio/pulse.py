@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from lavlive.audio.block import Clock, check_format
+from lavlive.audio.channels import Layout
 from lavlive.audio.ring import RING_SECONDS, Ring
 from lavlive.errors import SourceError
 
@@ -41,6 +42,9 @@ _STREAM_READY, _STREAM_FAILED = 2, 3
 _INTERPOLATE_TIMING, _AUTO_TIMING_UPDATE = 0x2, 0x8
 _DONT_MOVE, _ADJUST_LATENCY = 0x200, 0x2000
 _FLOAT32 = 5 if sys.byteorder == "little" else 6
+# pa_channel_position's first values, and of those above it.
+_SPEAKERS = ("FC", "FL", "FR", "FC", "BC", "BL", "BR", "LFE", "FLC", "FRC", "SL", "SR")
+_SPEAKERS_ABOVE = {44: "TC", 45: "TFL", 46: "TFR", 47: "TFC", 48: "TBL", 49: "TBR", 50: "TBC"}
 _NOT_A_MONITOR = 0xFFFFFFFF
 _SERVERS_CHOICE = 0xFFFFFFFF
 
@@ -158,6 +162,19 @@ class PulseSource:
     monitor: bool
     default: bool
     channel_map: bytes
+
+    @property
+    def layout(self) -> Layout:
+        """The loudspeaker of each channel of a monitor; () of an input, where it tells nothing.
+
+        The server calls the eight inputs of an interface "7.1" too.
+        """
+        positions = list(_ChannelMap.from_buffer_copy(self.channel_map).map)[: self.channels]
+        names = [
+            _SPEAKERS[position] if 0 <= position < len(_SPEAKERS) else _SPEAKERS_ABOVE.get(position, "")
+            for position in positions
+        ]
+        return tuple(names) if self.monitor and all(names) else ()
 
 
 class _Connection:
@@ -285,7 +302,7 @@ class PulseCapture:
             source = self._find(source_id)
             self.name, self.address = source.description, source.id
             check_format(source.rate, source.channels, source.description)
-            self.ring = Ring(RING_SECONDS, source.rate, source.channels)
+            self.ring = Ring(RING_SECONDS, source.rate, source.channels, source.layout)
             self._stream = self._open(source)
         except SourceError:
             self._connection.close()

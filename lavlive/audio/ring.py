@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lavlive.audio.block import Block, Samples, check_format
+from lavlive.audio.channels import Layout
 
 RING_SECONDS = 4.0
 """What a source keeps for a reader that is late."""
@@ -28,6 +29,7 @@ class Ring:
         seconds: how much it holds before the oldest is dropped.
         rate: hertz, 8–192 kHz.
         channels: 1–32.
+        layout: the loudspeaker of each channel, () where it is not known.
 
     Attributes:
         written: samples per channel that the writer has given so far.
@@ -35,10 +37,11 @@ class Ring:
         overruns: how often the reader came too late and found sound dropped.
     """
 
-    def __init__(self, seconds: float, rate: int, channels: int) -> None:
+    def __init__(self, seconds: float, rate: int, channels: int, layout: Layout = ()) -> None:
         check_format(rate, channels, "ring")
         self.rate = rate
         self.channels = channels
+        self.layout = layout
         self.capacity = max(1, round(seconds * rate))
         self.written = 0
         self.xruns = 0

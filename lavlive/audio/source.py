@@ -12,11 +12,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from lavlive.audio.block import Block, Clock, stall_limit
+from lavlive.audio.channels import ALL, Mix, Pick
 from lavlive.audio.ring import Ring
 from lavlive.errors import SourceError
 
@@ -86,7 +87,8 @@ class Source:
     Args:
         opener: opens the one device or track that was chosen; raises SourceError when it is not there.
         clock: seconds.
-        picked: channels to hear, counted from 1; None hears all that are open.
+        pick: the channels to hear; without them the device or track does not open.
+        widen: told what is to be heard now, says whether the device has to be opened anew for that.
 
     Attributes:
         losses: how often the device went away.
@@ -96,10 +98,14 @@ class Source:
         self,
         opener: Callable[[], Capture],
         clock: Clock = time.perf_counter,
-        picked: tuple[int, ...] | None = None,
+        pick: Pick = ALL,
+        widen: Callable[[Pick], bool] = lambda _: False,
     ) -> None:
         self.losses = 0
-        self._picked = None if picked is None else [channel - 1 for channel in picked]
+        self._own_pick = self._pick = pick
+        self._widen = widen
+        self._mix: tuple[Pick, Ring, Mix] | None = None
+        self._seen_to = pick
         self._opener = opener
         self._clock = clock
         self._capture: Capture | None = None
@@ -159,10 +165,17 @@ class Source:
 
     def read(self, max_frames: int | None = None) -> Block | None:
         """The oldest sound that has not been read, or None; for one reader."""
-        block = self._ring.read(max_frames)
-        if block is None or self._picked is None:
-            return block
-        return Block(block.samples[:, self._picked], block.rate, block.time)
+        ring = self._ring
+        block = ring.read(max_frames)
+        return None if block is None else replace(block, mix=self._mix_of(ring))
+
+    def hear(self, pick: Pick | None) -> None:
+        """Hear these channels from now on, or with None those that it was opened for; by its reader.
+
+        A device that was opened too narrow for them is opened anew, within a quarter of a second. If it has
+        no such channels, it is heard as it was opened, and says so.
+        """
+        self._pick = self._own_pick if pick is None else pick
 
     def events(self) -> list[SourceEvent]:
         """What happened since the last call, oldest first."""
@@ -221,6 +234,7 @@ class Source:
                 if came:
                     self._tell("running", f"{self._name} is back")
         elif self._state == "running" and self._capture is not None:
+            self._see_to_channels()
             reason = self._capture.tend(now)
             while self._capture.notices:
                 self._tell("notice", self._capture.notices.popleft())
@@ -231,6 +245,19 @@ class Source:
                 self._tell("ended", f"{self._name} is over")
             elif now - self._capture.heard > stall_limit(now - self._opened):
                 self._lose(f"{self._name}: no sound arrives any more", now)
+
+    def _see_to_channels(self) -> None:
+        """Have the channels that are wanted now, or say that they are not to be had."""
+        pick = self._pick
+        if pick == self._seen_to:
+            return
+        self._seen_to = pick
+        if self._widen(pick):
+            self._let_go()
+            self._open(self._stop)
+        elif pick.needs > self._ring.channels:
+            text = _lacks(self._name, self._ring.channels, pick)
+            self._tell("notice", f"{text}, so it goes on with {self._own_pick}")
 
     def _watch(self, stop: threading.Event) -> None:
         while not stop.wait(_WATCH_SECONDS):
@@ -247,10 +274,9 @@ class Source:
     def _open(self, stop: threading.Event) -> bool:
         """Open the device and let sound come; False if the source was stopped meanwhile."""
         capture = self._opener()
-        if self._picked is not None and max(self._picked) >= capture.ring.channels:
+        if self._own_pick.needs > capture.ring.channels:
             capture.close()
-            has, wanted = capture.ring.channels, max(self._picked) + 1
-            raise SourceError(f"{capture.name} has {has} channels; there is no channel {wanted}")
+            raise SourceError(_lacks(capture.name, capture.ring.channels, self._own_pick))
         try:
             capture.start()
         except SourceError:
@@ -285,5 +311,17 @@ class Source:
         if capture is not None:
             capture.close()
 
+    def _mix_of(self, ring: Ring) -> Mix:
+        """How the channels in a ring become what is heard."""
+        pick = self._pick if self._pick.needs <= ring.channels else self._own_pick
+        if self._mix is None or self._mix[:2] != (pick, ring):
+            self._mix = pick, ring, pick.mix(ring.layout, ring.channels)
+        return self._mix[2]
+
     def _tell(self, kind: EventKind, text: str) -> None:
         self._events.append(SourceEvent(kind, text, self._clock()))
+
+
+def _lacks(name: str, channels: int, pick: Pick) -> str:
+    have = f"{channels} channel{'s' if channels > 1 else ''}"
+    return f"{name} has {have}; there is no channel {pick.needs}"

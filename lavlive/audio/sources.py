@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from lavlive.audio import devices, portaudio, pulse, wasapi
 from lavlive.audio.block import Clock
+from lavlive.audio.channels import ALL, FRONT, Pick
 from lavlive.audio.players import SilentPlayer, play_aloud
 from lavlive.audio.source import Capture, Source, SourceEvent
 from lavlive.audio.spec import SourceSpec
@@ -34,8 +35,12 @@ def open_source(spec: SourceSpec, clock: Clock = time.perf_counter) -> Source:
         spec: what to listen to.
         clock: seconds.
     """
-    opener = _TrackOpener(spec, clock) if spec.kind in ("track", "demo") else _DeviceOpener(spec, clock)
-    return Source(opener, clock, spec.channels)
+    usual = FRONT if spec.kind == "input" else ALL
+    pick = usual if spec.channels is None else Pick.parse(spec.channels)
+    if spec.kind in ("track", "demo"):
+        return Source(_TrackOpener(spec, clock), clock, pick)
+    opener = _DeviceOpener(spec, clock, pick)
+    return Source(opener, clock, pick, opener.widen)
 
 
 @dataclass
@@ -56,7 +61,9 @@ class _DeviceOpener:
 
     spec: SourceSpec
     clock: Clock
+    pick: Pick
     device: devices.Device | None = None
+    _opened: int = 0
 
     def __call__(self) -> Capture:
         if self.device is not None:
@@ -70,10 +77,27 @@ class _DeviceOpener:
         self.device = device
         return capture
 
+    def widen(self, pick: Pick) -> bool:
+        """Open the device for these channels the next time; whether it has more of them than are open."""
+        if self.device is None or not 0 < self._opened < _width(pick, self.device):
+            return False
+        self.pick = pick
+        return True
+
     def _open(self, device: devices.Device) -> Capture:
         if device.system == "PulseAudio":
             return pulse.PulseCapture(device.id, self.clock)
         if device.kind == "loopback" and device.index < 0:
             return wasapi.LoopbackCapture(device.id, self.clock)
-        channels = None if self.spec.channels is None else max(self.spec.channels)
-        return portaudio.InputCapture(device.index, self.clock, channels)
+        capture = portaudio.InputCapture(device.index, self.clock, _width(self.pick, device))
+        self._opened = capture.ring.channels
+        return capture
+
+
+def _width(pick: Pick, device: devices.Device) -> int:
+    """How many of an interface's channels to open, from the first on: some have dozens.
+
+    One that has too few is opened as it is; whoever picks from it says so.
+    """
+    wanted = device.channels if pick.word == "all" else max(2, pick.needs)
+    return min(wanted, device.channels)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta
+from lavlive.audio.channels import Pick
+from lavlive.errors import SourceError
 
-from lavlive.audio.block import MAX_CHANNELS
-
-Channel = Annotated[int, Meta(ge=1, le=MAX_CHANNELS)]
 SourceKind = Literal["input", "loopback", "track", "demo"]
 
 
@@ -23,19 +21,24 @@ class SourceSpec:
             system's default device. Unused for "demo".
         aloud: a track is played through the default output too.
         loop: a track begins again after its end.
-        channels: which channels to mix, counted from 1; None takes all of a track or loopback, and the
-            first two of an interface.
+        channels: which channels to hear: "all", "left", "right", "mid", "side", or numbers counted from 1
+            such as "3,4"; None takes all of a track or loopback, and the first two of an input.
 
     Raises:
-        ValueError: a track without a name.
+        ValueError: a track without a name, or channels that mean nothing.
     """
 
     kind: SourceKind
     name: str | None = None
     aloud: bool = False
     loop: bool = True
-    channels: Annotated[tuple[Channel, ...], Meta(min_length=1)] | None = None
+    channels: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind == "track" and not self.name:
             raise ValueError("a track needs the name of its file")
+        if self.channels is not None:
+            try:
+                Pick.parse(self.channels)
+            except SourceError as error:
+                raise ValueError(str(error)) from error

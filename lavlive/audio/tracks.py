@@ -1,4 +1,4 @@
-"""Tracks: wav, flac, ogg and mp3, decoded as they play."""
+"""Tracks: files with sound in them, decoded as they play."""
 
 from __future__ import annotations
 
@@ -10,39 +10,29 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import soundfile
 import soxr
 
 from lavlive.audio.block import Block, Samples, check_format
+from lavlive.audio.channels import ALL, Layout, Mix
+from lavlive.audio.decoding import Decoder, open_decoder
 from lavlive.errors import SourceError
 from lavlive.resources import is_no_file
 
 _PIECE = 2048  # samples per channel decoded at a time
-
-
-class _StraightFile(soundfile.SoundFile):
-    """A sound file that is read from its beginning to its end.
-
-    soundfile seeks after every read from a file that can be sought in, to where it is already. In an mp3
-    the decoder then starts anew without the bits that it kept from earlier frames, and what comes out is
-    broken at every read. So this file says that it cannot be sought in.
-    """
-
-    def seekable(self) -> bool:
-        return False
+_SKIP = 65_536
 
 
 class Track:
     """An open track; a context manager.
 
     Args:
-        path: a file in any format that libsndfile reads: wav, flac, ogg, mp3 and more.
+        path: a file with sound: wav, flac, ogg, mp3, m4a, wma, the sound of mp4, mov and mkv, and more.
 
     Attributes:
         name: the file's name.
         rate: hertz.
         channels: 1–32.
-        frames: length in samples per channel, as the file's header says.
+        layout: the loudspeaker of each channel, () where it is not known.
 
     Raises:
         SourceError: the file is missing, a folder, a pipe or a device, not readable, not audio, empty, or in
@@ -54,23 +44,39 @@ class Track:
         self.name = self.path.name
         if self.path.is_dir():
             raise SourceError(f"{self.path} is a folder; choose a track in it")
-        self._file = _open(self.path)
-        self.rate = int(self._file.samplerate)
-        self.channels = int(self._file.channels)
-        self.frames = int(self._file.frames)
+        self._decoder = _open(self.path)
+        self.rate = self._decoder.rate
+        self.channels = self._decoder.channels
+        self.layout: Layout = self._decoder.layout
+        self._frames = self._decoder.frames
         self._position = 0
         try:
             check_format(self.rate, self.channels, str(self.path))
-            if self.frames == 0:
+            if self._frames == 0:
                 raise SourceError(f"{self.path} holds no sound")
         except SourceError:
-            self._file.close()
+            self._decoder.close()
             raise
+
+    @property
+    def frames(self) -> int:
+        """Length in samples per channel.
+
+        Where no header tells it reliably the whole file is decoded once to count: about 3 s for an hour.
+        """
+        if self._frames is None:
+            self._frames = _count(self.path)
+        return self._frames
 
     @property
     def seconds(self) -> float:
         """How long the track lasts."""
         return self.frames / self.rate
+
+    @property
+    def mix(self) -> Mix:
+        """How its channels become two or one, float32 [channels, 1 or 2]."""
+        return ALL.mix(self.layout, self.channels)
 
     def read(self, frames: int) -> Samples:
         """The next samples, float32 [n, channels], full scale ±1; n < frames only at the end.
@@ -78,18 +84,8 @@ class Track:
         Raises:
             SourceError: the file is damaged here.
         """
-        samples = self._decode(frames)
+        samples = self._decoder.read(frames)
         self._position += len(samples)
-        return samples
-
-    def _decode(self, frames: int) -> Samples:
-        """The next samples at the file's own rate, which `read` counts at the rate that it gives."""
-        try:
-            samples: Samples = self._file.read(frames, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise SourceError(
-                f"{self.path} is damaged after {self._file.tell() / self._file.samplerate:.1f} s"
-            ) from error
         return samples
 
     def rewind(self) -> None:
@@ -98,19 +94,37 @@ class Track:
         Raises:
             SourceError: the file is gone.
         """
-        file = _open(self.path)
-        self._file.close()
-        self._file = file
+        decoder = _open(self.path)
+        self._decoder.close()
+        self._decoder = decoder
         self._position = 0
+
+    def seek(self, frame: int) -> None:
+        """Go to a sample, counted from 0; one beyond the end means the end.
+
+        What lies before it is decoded and left out: no table of a file's own is trusted, so the sample is
+        the right one in every format.
+
+        Raises:
+            SourceError: the file is gone, or damaged on the way.
+        """
+        if frame < self._position:
+            self._begin_anew()
+        while self._position < frame and len(self.read(min(_SKIP, frame - self._position))):
+            pass
+
+    def _begin_anew(self) -> None:
+        self.rewind()
 
     def blocks(self, frames: int = _PIECE) -> Iterator[Block]:
         """The rest of the track, in blocks whose times count from the track's beginning."""
+        mix = self.mix
         while len(samples := self.read(frames)):
-            yield Block(samples, self.rate, self._position / self.rate)
+            yield Block(samples, self.rate, self._position / self.rate, mix)
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._decoder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -135,15 +149,19 @@ class ResampledTrack(Track):
         super().__init__(path)
         self._stream = soxr.ResampleStream(self.rate, rate, self.channels, dtype="float32")
         self._ratio = self.rate / rate
-        self.frames = round(self.frames / self._ratio)
         self.rate = rate
         self._ready: Samples = np.zeros((0, self.channels), np.float32)
+
+    @property
+    def frames(self) -> int:
+        """Length in samples per channel, at the new rate."""
+        return round(super().frames / self._ratio)
 
     def read(self, frames: int) -> Samples:
         """The next samples at the new rate, float32 [n, channels]; n < frames only at the end."""
         pieces, count = [self._ready], len(self._ready)
         while count < frames:
-            piece = self._decode(max(1, round((frames - count) * self._ratio)))
+            piece = self._decoder.read(max(1, round((frames - count) * self._ratio)))
             if not len(piece):
                 break
             pieces.append(self._stream.resample_chunk(piece))
@@ -154,19 +172,40 @@ class ResampledTrack(Track):
         self._position += len(samples)
         return samples
 
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        self._stream.clear()
+        self._ready = self._ready[:0]
+
 
 def read_track(path: Path | str) -> Track:
     """Open a track; see `Track`."""
     return Track(path)
 
 
-def _open(path: Path) -> _StraightFile:
+def _open(path: Path) -> Decoder:
     if is_no_file(path):
         raise SourceError(f"{path} is a pipe or a device, not a file; --input and --loopback hear devices")
     try:
-        return _StraightFile(path)
-    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+        decoder = open_decoder(path)
+    except OSError as error:
         raise SourceError(_reason(path)) from error
+    if decoder is None:
+        raise SourceError(_reason(path))
+    return decoder
+
+
+def _count(path: Path) -> int:
+    """Samples per channel that can be decoded."""
+    decoder, count = _open(path), 0
+    try:
+        while length := len(decoder.read(_SKIP)):
+            count += length
+    except SourceError:
+        pass  # what comes before the damage can be heard
+    finally:
+        decoder.close()
+    return count
 
 
 def _reason(path: Path) -> str:
@@ -179,7 +218,7 @@ def _reason(path: Path) -> str:
         return f"{path} cannot be read: {error.strerror}"
     if empty:
         return f"{path} is empty"
-    return f"{path} is not a sound file that lavlive reads (wav, flac, ogg, mp3)"
+    return f"{path} is not a sound file that lavlive reads (wav, flac, ogg, mp3, m4a, wma, mp4, mov, mkv, …)"
 
 
 class ReadAhead:

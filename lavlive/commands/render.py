@@ -40,17 +40,20 @@ _LEAST_HEARD_SECONDS = 0.1
 _CLASS = INDEX["generator.class"]
 
 
-def hops_of(track: Track, encoder: Encoder) -> Iterator[Hop]:
-    """A track in the steps of an encoder."""
+def hops_of(track: Track, encoder: Encoder, values: Values | None = None) -> Iterator[Hop]:
+    """A track in the steps of an encoder, with the gains that the parameters ask for; without them, none."""
     cutter = HopCutter(encoder.hop, encoder.sample_rate)
     for block in track.blocks(max(1, round(track.rate * _BLOCK_SECONDS))):
+        if values is not None:
+            cutter.level.gain = values.number("audio.gain")
+            cutter.level.automatic = bool(values["audio.auto_gain"])
         yield from cutter.step(block)
     yield from cutter.flush()
 
 
 def latents_of(track: Track, path: LatentPath, values: Values) -> Iterator[tuple[float, Latent]]:
     """Every hop's latent with the time, in seconds from the track's start, of its newest sample."""
-    for hop in hops_of(track, path.encoder):
+    for hop in hops_of(track, path.encoder, values):
         yield hop.time, path.step(hop.samples, values.numbers)
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from lavlive.audio.channels import Pick
 from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.sources import Source
 from lavlive.diagnosis.meters import Diagnosis
@@ -22,13 +23,15 @@ from lavlive.engine.mailbox import Mailbox
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent.space import Space
 from lavlive.link.memory import Journey, Link
-from lavlive.parameters import Values
+from lavlive.parameters import CHANNELS, INDEX, Values
 
 _POLL_SECONDS = 0.002
 _LONGEST_BACKLOG = 1.0
 """Seconds of sound that are encoded late; what waited longer is left out and counted as dropped."""
 _HISTOGRAM_EDGES = np.linspace(-4.0, 4.0, 33)
 _WAVEFORM = 256
+_SOUND = [INDEX[name] for name in ("audio.gain", "audio.auto_gain", "audio.channels")]
+_PICKS = [None if text == "source" else Pick.parse(text) for text in CHANNELS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,14 @@ class LatentWorker:
             self.failure = failure
 
     def _work(self) -> bool:
+        self._hear_as_asked()
         block = self._source.read()
         if block is None:
             self._write_source_meters()
             return False
-        self._link.write_sound(block.samples, block.rate, block.time)
-        self._write_waveform(block.samples)
+        heard = block.mixed()
+        self._link.write_sound(heard, block.rate, block.time)
+        self._write_waveform(heard)
         hops = self._newest(self._cutter.step(block))
         for index, hop in enumerate(hops):
             self.backlog = (len(hops) - index) * self._cutter.hop / self._cutter.rate
@@ -140,6 +145,15 @@ class LatentWorker:
         self.backlog = 0.0
         self._write_source_meters()
         return True
+
+    def _hear_as_asked(self) -> None:
+        """Gains and channels by the newest parameters."""
+        if self._revision < 0:
+            self._read_parameters()
+        gain, automatic, channels = self._targets[_SOUND]
+        level = self._cutter.level
+        level.gain, level.automatic = float(gain), bool(automatic >= 0.5)
+        self._source.hear(_PICKS[round(channels)])
 
     def _newest(self, hops: list[Hop]) -> list[Hop]:
         """All hops, or after a stall the last ones: pictures far behind the sound help nobody."""
@@ -150,9 +164,7 @@ class LatentWorker:
         return hops[late:]
 
     def _step(self, hop: Hop) -> None:
-        parameters = self._link.read_parameters()
-        if parameters is not None:
-            self._targets, self._revision = parameters
+        self._read_parameters()
         self._path.resize(self._width())
         latent = self._path.step(hop.samples, self._targets)
         self._mailbox.put(TimedLatent(latent, hop.time, self._clock(), self._revision))
@@ -164,6 +176,11 @@ class LatentWorker:
         self._diagnosis.familiar = shown.familiar if shown is not None else None
         change = self._link.number("picture.change")
         self._link.write_signs(self._diagnosis.step(latent, change))
+
+    def _read_parameters(self) -> None:
+        parameters = self._link.read_parameters()
+        if parameters is not None:
+            self._targets, self._revision = parameters
 
     def _write_latent_meters(self, latent: Latent) -> None:
         meter = self._link.meter
@@ -200,6 +217,9 @@ class LatentWorker:
         meter("audio.invalid")[0] = lamps.invalid
         meter("audio.offset")[0] = lamps.offset
         meter("audio.silent")[0] = lamps.silent
+        meter("audio.opposite")[0] = lamps.opposite
+        meter("audio.gain")[0] = lamps.gain
+        meter("audio.too_quiet")[0] = lamps.too_quiet
 
     def _write_waveform(self, samples: np.ndarray) -> None:
         mono = samples[:, 0]
