@@ -1,15 +1,17 @@
-"""Where lavlive's own files lie, where it keeps a user's, and memory that it no longer needs."""
+"""Where lavlive's own files lie, where it keeps a user's and its own choices, and memory given back."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -87,3 +89,32 @@ def return_memory() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+class KeptChoices:
+    """Which runner was measured to be the fastest: a JSON file that may be thrown away at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> str | None:
+        """The runner chosen under ``key``; None when there is none or the file is damaged."""
+        entry = self._read().get(key)
+        name = entry.get("runner") if isinstance(entry, dict) else None
+        return name if isinstance(name, str) else None
+
+    def put(self, key: str, name: str, seconds: dict[str, float]) -> None:
+        """Keep a choice; a folder that cannot be written costs the next start a second, no more."""
+        entries = self._read()
+        entries[key] = {"runner": name, "seconds": seconds}
+        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
+        with contextlib.suppress(OSError):
+            temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+            os.replace(temporary, self._path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            entries = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return entries if isinstance(entries, dict) else {}

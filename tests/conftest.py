@@ -15,6 +15,18 @@ def ordinary_arithmetic() -> Iterator[None]:
         sys.modules["torch"].set_flush_denormal(False)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of what runs on a graphics card run where there is one: `pytest -m gpu` asks for them alone."""
+    wanted = [item for item in items if item.get_closest_marker("gpu")]
+    if not wanted:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in wanted:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
 # A machine that is busy with something else is no fault of what is tested.
 settings.register_profile("lavlive", deadline=None)
 settings.load_profile("lavlive")

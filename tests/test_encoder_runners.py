@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import tracemalloc
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from lavlive.encoder import runners
 from lavlive.encoder.base import EncoderInfo
 from lavlive.encoder.encodec_package import build_seanet_encoder
 from lavlive.encoder.layers import Network, fold
@@ -143,9 +146,51 @@ def test_silence_after_sound_stays_finite_and_settles():
     assert np.abs(latents[-1] - latents[-2]).max() < 1e-5
 
 
-def test_auto_takes_onnx_where_there_is_no_cuda(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert open_encoder(seeded("true skips"), EncoderInfo("x")).runner == "onnx"
+@pytest.mark.parametrize("fastest", ["onnx", "torch", "cuda"])
+def test_auto_takes_what_was_measured_to_be_fastest_and_keeps_the_choice(
+    fastest: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    network, info = seeded("true skips"), EncoderInfo("x", hash="abc")
+    timed: list[str] = []
+
+    def seconds(encoder: StreamingEncoder) -> float:
+        timed.append(encoder.runner)
+        return 0.001 if encoder.runner == fastest else 0.002
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(runners, "CudaEncoder", OnACard)
+    monkeypatch.setattr(runners, "hop_seconds", seconds)
+    for _ in range(2):
+        assert open_encoder(network, info, folder=tmp_path).runner == fastest
+    assert timed == ["cuda", "onnx", "torch"]
+    assert open_encoder(network, replace(info, hash="another"), folder=tmp_path).runner == fastest
+    assert len(timed) == 6
+
+
+class OnACard(StreamingEncoder):
+    """Stands for the CUDA runner where there is no card."""
+
+    runner = "cuda"
+
+
+def test_beside_a_generator_on_the_cpu_no_card_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def never(*_: object) -> None:
+        raise AssertionError("the card was touched")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(runners, "CudaEncoder", never)
+    opened = open_encoder(seeded("true skips"), EncoderInfo("x"), device="cpu", folder=tmp_path)
+    assert opened.runner in ("onnx", "torch")
+
+
+def test_a_runner_is_timed_without_leaving_a_trace_in_its_stream():
+    network = seeded("true skips")
+    used, fresh = StreamingEncoder(network), StreamingEncoder(network)
+    assert runners.hop_seconds(used, hops=3) > 0
+    samples = sound(4, network.hop)
+    np.testing.assert_array_equal(used.step(samples), fresh.step(samples))
 
 
 def test_without_onnxruntime_auto_takes_torch_and_says_so(
@@ -182,7 +227,7 @@ def test_cuda_asked_for_without_a_device_is_refused():
         open_encoder(seeded("true skips"), EncoderInfo("x"), runner="cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.gpu
 def test_cuda_gives_the_latents_of_torch():
     network = seeded("encodec")
     samples = sound(40, network.hop)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from lavlive.engine import loading
+from lavlive.audio.spec import SourceSpec
+from lavlive.engine import engine, loading
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model
-from lavlive.errors import CheckpointError
+from lavlive.errors import CheckpointError, LavliveError
+from lavlive.generator import wstats
 from lavlive.generator.checkpoint import save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.link.memory import Link
+from lavlive.link.settings import EngineSettings
 from lavlive.parameters import Values
 from tests.test_path import path_over
 
@@ -28,7 +33,9 @@ def file_of(folder: Path, w_dim: int) -> Path:
 
 
 @pytest.mark.parametrize("w_dim", [64, 1024])
-def test_a_w_of_any_usual_width_plays(tmp_path: Path, w_dim: int) -> None:
+def test_a_w_of_any_usual_width_plays(tmp_path: Path, w_dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wstats, "SAMPLES", 300)  # the width counts, not how well W is known
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     model, _ = load_model(str(file_of(tmp_path, w_dim)), "torch")
     path, _ = path_over(3 * np.random.default_rng(0).standard_normal((40, 128)), model.runner.w_dim)
     pictures = []
@@ -52,3 +59,31 @@ def test_larger_pictures_than_a_show_has_room_for_are_refused(monkeypatch: pytes
     monkeypatch.setattr(loading, "open_model", lambda _: huge)
     with pytest.raises(CheckpointError, match="4096 x 4096; lavlive shows at most 2048 x 2048"):
         load_model("huge.safetensors", "torch")
+
+
+class _Enough(LavliveError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("runner", "device", "expected"),
+    [("openvino", "auto", "cpu"), ("torch", "auto", "cpu"), ("auto", "cpu", "cpu"), ("auto", "auto", "auto")],
+)
+def test_a_generator_on_the_cpu_keeps_its_encoder_off_the_card(
+    runner: str, device: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def no_model(*arguments: Any) -> Any:
+        return SimpleNamespace(runner=SimpleNamespace(height=8, width=8, w_dim=512)), []
+
+    def no_path(*arguments: Any) -> Any:
+        asked.append(arguments)
+        raise _Enough
+
+    monkeypatch.setattr(engine, "load_model", no_model)
+    monkeypatch.setattr(engine, "load_path", no_path)
+    settings = EngineSettings(SourceSpec("demo"), runner=runner, device=device)
+    with Link.create() as link, pytest.raises(_Enough):
+        engine.Engine(link, settings, lambda _: None).start()
+    assert asked == [("bundled", None, 512, expected)]

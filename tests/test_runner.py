@@ -19,6 +19,8 @@ from lavlive.generator.runner import open_runner
 from lavlive.generator.runners import openvino_runner
 from lavlive.generator.runners.base import Runner, picture
 from lavlive.generator.runners.cuda_runner import (
+    MEAN_LEVELS,
+    WORST_LEVELS,
     CudaRunner,
     Precision,
     affordable_precision,
@@ -279,6 +281,30 @@ def test_half_precision_stays_within_the_bound(
     gap = difference(picture(opened, w_plus), reference(made, w_plus, 1.0))
     assert gap.max() <= 2
     assert gap.mean() <= 0.25
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_cuda_makes_the_networks_pictures_within_its_bound(architecture: Architecture) -> None:
+    made = generator(architecture, resolution=64)
+    opened = CudaRunner(make_plan(made.synthesis, made.mapping.w_mean))
+    for seed, noise in ((0, 1.0), (1, 0.0), (2, 1.7)):
+        w_plus = some_w_plus(made, seed)
+        gap = difference(picture(opened, w_plus, noise), reference(made, w_plus, noise))
+        assert gap.max() <= WORST_LEVELS
+        assert gap.mean() <= MEAN_LEVELS
+    opened.close()
+
+
+@pytest.mark.gpu
+def test_on_a_card_auto_measures_it_too_and_the_cpu_alone_leaves_it_out(tmp_path: Path) -> None:
+    opened, _ = open_runner(loaded(), folder=tmp_path)
+    opened.close()
+    (choice,) = json.loads((tmp_path / "runners.json").read_text()).values()
+    assert "cuda" in choice["seconds"]
+    opened, _ = open_runner(loaded(), device="cpu", folder=tmp_path)
+    assert opened.name in ("openvino", "torch")
+    opened.close()
 
 
 def test_a_model_that_half_precision_would_spoil_runs_in_float32() -> None:

@@ -227,7 +227,8 @@ def test_running_out_of_gpu_memory_steps_down_to_the_cpu(rig: Rig) -> None:
     rig.engines[0].told.append(Failing(FailureKind.OUT_OF_MEMORY, "OutOfMemoryError: CUDA has none left."))
     rig.engines[0].status = 3
     rig.supervisor.step(2.0)
-    assert rig.engines[1].settings.runner == "torch"
+    assert rig.engines[1].settings.runner == "auto"  # the fastest of what needs no graphics card
+    assert rig.engines[1].settings.device == "cpu"
     assert rig.engines[1].settings.model == "mine.pkl"
 
 
@@ -253,7 +254,7 @@ def test_a_model_that_does_not_fit_after_a_restart_leaves_the_graphics_card_and_
     assert not rig.supervisor.safe
     replacement = rig.engines[2].settings
     assert replacement is not None
-    assert (replacement.model, replacement.runner) == ("mine.pkl", "torch")
+    assert (replacement.model, replacement.runner, replacement.device) == ("mine.pkl", "auto", "cpu")
 
 
 def test_lines_that_are_no_messages_are_counted_and_told(rig: Rig) -> None:
@@ -372,3 +373,14 @@ def test_the_stage_writes_none_of_the_engines_meters_and_counts_no_old_beat(rig:
     assert rig.link.number("engine.heartbeat") == 1.0
     rig.look(20.0 + HEARTBEAT_LIMIT - 0.1, 20.0 + HEARTBEAT_LIMIT + 0.1)
     assert rig.supervisor.restarts == 2
+
+
+def test_stepping_down_goes_from_the_card_to_the_fastest_cpu_runner_and_only_then_to_torch() -> None:
+    settings = EngineSettings(SourceSpec("demo"), model="mine.pkl", runner="cuda")
+    seen = []
+    for _ in range(3):
+        settings = settings.stepped_down()
+        seen.append((settings.runner, settings.device, settings.on_cpu))
+    assert seen == [("auto", "cpu", True), ("torch", "cpu", True), ("torch", "cpu", True)]
+    assert not EngineSettings().on_cpu
+    assert EngineSettings(runner="openvino").on_cpu

@@ -74,7 +74,8 @@ def run_render(options: argparse.Namespace) -> int:
         track = stack.enter_context(read_track(options.track))
         model, notes = load_model(options.model, options.runner)
         stack.callback(model.close)
-        path = load_path(options.encoder, options.learned, model.runner.w_dim)
+        device = "cpu" if options.runner in ("torch", "openvino") else "auto"
+        path = load_path(options.encoder, options.learned, model.runner.w_dim, device)
         for note in [*notes, *untrained_notice(model, path)]:
             print(f"lavlive: {note}", file=sys.stderr)
         latents = latents_of(track, path, values)

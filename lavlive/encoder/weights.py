@@ -81,7 +81,9 @@ _LARGEST_NUMBER = 4096
 _LARGEST_FILE = 512 * 2**20
 
 
-def load_encoder(name_or_path: str | Path = "bundled", runner: str = "auto", threads: int = 1) -> Encoder:
+def load_encoder(
+    name_or_path: str | Path = "bundled", runner: str = "auto", threads: int = 1, device: str = "auto"
+) -> Encoder:
     """An encoder, ready to hear a stream.
 
     Args:
@@ -89,11 +91,12 @@ def load_encoder(name_or_path: str | Path = "bundled", runner: str = "auto", thr
             .safetensors or EnCodec's 24 kHz checkpoint (.th).
         runner: ``auto``, ``torch``, ``onnx`` or ``cuda``.
         threads: of the CPU, for one hop.
+        device: ``cpu`` keeps ``auto`` off a graphics card.
 
     Raises EncoderError for the weights, RunnerError for a runner that was asked for by name and is not there.
     """
     encoder, info = read_seanet_encoder(name_or_path)
-    return open_encoder(fold(encoder), info, runner, threads)
+    return open_encoder(fold(encoder), info, runner, threads, device)
 
 
 def read_seanet_encoder(name_or_path: str | Path) -> tuple[nn.Module, EncoderInfo]:

@@ -87,9 +87,11 @@ class Engine:
             LavliveError: the source, the encoder or the model cannot be had.
         """
         began = time.perf_counter()
-        model, notes = load_model(self._settings.model, self._settings.runner)
+        settings = self._settings
+        model, notes = load_model(settings.model, settings.runner, settings.device)
         self._link.require_room(model.runner.height, model.runner.width)
-        path = load_path(self._settings.encoder, self._settings.learned, model.runner.w_dim)
+        device = "cpu" if settings.on_cpu else "auto"
+        path = load_path(settings.encoder, settings.learned, model.runner.w_dim, device)
         path.go_on_without(lambda text: self._tell(ProjectionRefused(text)))
         log = (self._log, model.space(0)) if self._log else None
         self.latents = LatentWorker(
@@ -170,7 +172,7 @@ class Engine:
         try:
             _yield_to_other_threads()
             self._tell(ModelLoading(path))
-            model, notes = load_model(path, self._settings.runner)
+            model, notes = load_model(path, self._settings.runner, self._settings.device)
             try:
                 self._link.require_room(model.runner.height, model.runner.width)
             except LavliveError:
@@ -284,7 +286,7 @@ def main() -> int:
     settings = first_settings(line, tell)
     if settings is None:
         return EXIT_WORKER_FAILED
-    if settings.runner == "torch":
+    if settings.on_cpu:
         # Asked for, or stepped down to because the graphics card failed: then nothing may touch it.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with Link.attach(sys.argv[1]) as link:

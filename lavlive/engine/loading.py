@@ -29,22 +29,25 @@ from lavlive.resources import is_no_file, shipped
 _NARROWEST_W, _WIDEST_W = 64, 1024
 
 
-def load_path(encoder: str, learned: str | None = None, w_dim: int = W_DIM) -> LatentPath:
+def load_path(
+    encoder: str, learned: str | None = None, w_dim: int = W_DIM, device: str = "auto"
+) -> LatentPath:
     """A latent path with its encoder, calibrated.
 
     Args:
         encoder: ``bundled``, ``encodec``, or a file.
         learned: a file with a learned projection, for `projection.kind` learned.
         w_dim: width of the W that it serves.
+        device: ``cpu`` keeps the encoder off a graphics card.
 
     Raises:
         EncoderError: the encoder or the learned projection cannot be read.
     """
-    opened = load_encoder(encoder)
+    opened = load_encoder(encoder, device=device)
     return LatentPath(opened, calibrate(opened), _learned_projection(learned), w_dim=w_dim)
 
 
-def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]]:
+def load_model(path: str | None, runner: str = "auto", device: str = "auto") -> tuple[Model, list[str]]:
     """A model, ready to show pictures, and notes for the operator.
 
     Raises:
@@ -54,7 +57,7 @@ def load_model(path: str | None, runner: str = "auto") -> tuple[Model, list[str]
     file = Path(path) if path else shipped("data") / "generator.safetensors"
     loaded = open_model(file)
     _check_playable(file, loaded.generator.config)
-    opened, notes = open_runner(loaded, runner)
+    opened, notes = open_runner(loaded, runner, device)
     if opened.height * opened.width > MAX_PIXELS:
         opened.close()
         raise CheckpointError(

@@ -12,7 +12,6 @@ per machine, library versions and model.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -23,7 +22,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +32,7 @@ from lavlive.generator.grid import Fill, Grid
 from lavlive.generator.runners.base import Runner, picture, require_colour
 from lavlive.generator.runners.plan import Plan, make_plan
 from lavlive.generator.runners.torch_runner import TorchRunner
-from lavlive.resources import cache_folder
+from lavlive.resources import KeptChoices, cache_folder
 
 __all__ = [
     "RUNNER_NAMES",
@@ -172,7 +170,7 @@ def open_runner(
             raise RunnerError(f"The runner {runner} cannot be used: {lacking}; or use --runner auto.")
         return _warm(_KINDS[runner].open(order)), notes
     candidates = _candidates(device, notes)
-    choices = _Choices(order.folder / _CHOICE_FILE)
+    choices = KeptChoices(order.folder / _CHOICE_FILE)
     shape = f" {plan.height}x{plan.width}" if plan.height != plan.width else ""
     key = f"{_machine()} {','.join(candidates)} {order.threads} {loaded.hash}{shape}"
     kept = choices.get(key)
@@ -266,32 +264,3 @@ def _machine() -> str:
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
     return " ".join(part for part in parts if part)
-
-
-class _Choices:
-    """The choices made before, in a JSON file that may be thrown away at any time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def get(self, key: str) -> str | None:
-        """The runner chosen under ``key``; None when there is none or the file is damaged."""
-        entry = self._read().get(key)
-        name = entry.get("runner") if isinstance(entry, dict) else None
-        return name if isinstance(name, str) else None
-
-    def put(self, key: str, name: str, seconds: dict[str, float]) -> None:
-        """Keep a choice; a folder that cannot be written costs the next start a second, no more."""
-        entries = self._read()
-        entries[key] = {"runner": name, "seconds": seconds}
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
-        with suppress(OSError):
-            temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
-            os.replace(temporary, self._path)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            entries = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return entries if isinstance(entries, dict) else {}

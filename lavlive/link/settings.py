@@ -22,6 +22,7 @@ class EngineSettings:
         model: path of a generator's file, or None for the bundled one.
         encoder: ``bundled``, ``encodec``, or the path of an encoder's file.
         runner: of the generator: ``auto``, ``torch``, ``openvino``, ``cuda``.
+        device: what ``auto`` may choose among, for generator and encoder: ``auto``, or ``cpu``.
         rate: pictures per second, at most.
         learned: path of a learned projection, or None.
         log: path to which w+ of every hop is written, for comparisons.
@@ -32,10 +33,22 @@ class EngineSettings:
     model: str | None = None
     encoder: str = "bundled"
     runner: str = "auto"
+    device: str = "auto"
     rate: PictureRate = 60.0
     learned: str | None = None
     log: str | None = None
     resumed: bool = False
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether neither generator nor encoder may touch a graphics card."""
+        return self.device == "cpu" or self.runner in ("torch", "openvino")
+
+    def stepped_down(self) -> EngineSettings:
+        """The same show where memory is short: from a card to the fastest on the CPU, from there to torch."""
+        if self.on_cpu:
+            return replace(self, runner="torch", device="cpu")
+        return replace(self, runner="auto", device="cpu")
 
     def safe(self) -> EngineSettings:
         """The same show with nothing but what ships with lavlive, on the CPU."""

@@ -204,7 +204,7 @@ class Supervisor:
         too_large = self._failure is not None and self._failure.kind in _WHERE_MEMORY_IS_SHORT
         stepped_down = too_large and self.settings.runner != "torch"
         if stepped_down:
-            self.settings = replace(self.settings, runner="torch")
+            self.settings = self.settings.stepped_down()
         # What was refused once, such as a model that is no longer on the disk, will be again.
         if (self._refusal is not None and not stepped_down) or len(self._crashes) >= CRASHES_UNTIL_SAFE:
             self.safe = True
