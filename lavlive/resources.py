@@ -30,6 +30,28 @@ def shipped(folder: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / folder
 
 
+_BANK = ("silk", "bloom", "cymatics", "nebula", "flames")
+"""The bundled generators, the best first."""
+
+
+def bundled_generators() -> dict[str, Path]:
+    """The generators that ship with lavlive, by name, in the order of the next and previous model."""
+    files = {file.stem: file for file in sorted((shipped("data") / "generators").glob("*.safetensors"))}
+    known = {name: files[name] for name in _BANK if name in files}
+    return known | files
+
+
+def generator_file(model: str | None) -> Path:
+    """The file of a model: of a bundled one's name, of a path, or of the first bundled one for None.
+
+    A file in the present folder with a bundled one's name is ``./silk``.
+    """
+    bundled = bundled_generators()
+    if model is None:
+        return next(iter(bundled.values()))
+    return bundled.get(model) or Path(model)
+
+
 def cache_folder() -> Path:
     """For what can be made again: downloads, statistics, compiled models. Created when missing.
 

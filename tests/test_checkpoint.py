@@ -12,7 +12,7 @@ from lavlive.errors import CheckpointError
 from lavlive.generator import checkpoint
 from lavlive.generator.checkpoint import load_generator, read_card, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
-from lavlive.resources import shipped
+from lavlive.resources import generator_file
 
 torch.set_num_threads(1)
 CONFIG = GeneratorConfig(
@@ -131,7 +131,7 @@ def test_weights_that_are_not_finite_are_never_saved(saved: Path) -> None:
 
 
 def test_the_bundled_generator_loads() -> None:
-    loaded = load_generator(shipped("data") / "generator.safetensors")
+    loaded = load_generator(generator_file(None))
     assert loaded.generator.config.resolution == 256
     assert loaded.generator.num_ws == 14
     assert loaded.card["licence"]

@@ -17,7 +17,7 @@ from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
-from lavlive.resources import shipped
+from lavlive.resources import generator_file, shipped
 
 DEMO = shipped("data") / "demo.ogg"
 PATIENCE = 90.0
@@ -105,7 +105,7 @@ def test_a_bad_model_is_refused_while_the_show_goes_on(show: RealShow, tmp_path:
 
 def test_a_model_is_swapped_by_a_cross_fade(show: RealShow) -> None:
     show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
-    show.supervisor.load_model(str(shipped("data") / "generator.safetensors"), 0.3)
+    show.supervisor.load_model(str(generator_file(None)), 0.3)
     show.run_until(lambda: any(isinstance(event, ModelShown) for event in show.events), "swap")
     shown = show.link.newest_sequence
     show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures of the new model")

@@ -36,7 +36,11 @@ _QUIET_LOAD = 0.3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``lavlive bench``."""
     parser.add_argument("--json", metavar="FILE", help="also write every figure as JSON")
-    parser.add_argument("--model", metavar="FILE", help="a generator; the bundled one if not given")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="a bundled generator's name or a file; the first bundled one if not given",
+    )
     parser.add_argument("--encoder", default="bundled", metavar="FILE|bundled|encodec")
     parser.add_argument(
         "--runner",

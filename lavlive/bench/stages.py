@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from lavlive.latent.path import LatentPath
 from lavlive.latent.space import Space, layer_groups
 from lavlive.link.memory import Link
 from lavlive.parameters import Values
-from lavlive.resources import shipped
+from lavlive.resources import generator_file
 
 _PICTURES = 16
 
@@ -87,8 +86,8 @@ class StageResults:
 
 
 def open_generator(path: str | None) -> LoadedGenerator:
-    """The generator at ``path``, or the bundled one."""
-    return open_model(Path(path) if path else shipped("data") / "generator.safetensors")
+    """A bundled generator by its name, or that of a file; the first bundled one for None."""
+    return open_model(generator_file(path))
 
 
 def music(encoder: Any, count: int) -> np.ndarray:
@@ -125,7 +124,7 @@ def measure_stages(
     """Time every stage for about ``seconds`` in all.
 
     Args:
-        model: a generator's file; None for the bundled one.
+        model: a bundled generator's name or a file; None for the first bundled one.
         runners: of the generator; empty for all that can be had.
     """
     loaded = open_generator(model)

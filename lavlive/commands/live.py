@@ -17,7 +17,7 @@ from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
 from lavlive.checking import FieldError, read_as
 from lavlive.control.control import Control
-from lavlive.control.looks.starting import preset_library
+from lavlive.control.looks.starting import initial_model, preset_library
 from lavlive.control.looks.state import ShowState, StateKeeper, read_state
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
@@ -29,7 +29,7 @@ from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values, parse_setting
-from lavlive.resources import cache_folder, config_folder, shipped
+from lavlive.resources import bundled_generators, cache_folder, config_folder, shipped
 from lavlive.show.notices import Notices
 from lavlive.show.pace import Pace
 from lavlive.show.show import Show
@@ -85,23 +85,35 @@ def osc_settings(address: str | None, allow: list[str], send: list[str]) -> OscS
     return OscSettings(host, port, tuple(allow), targets)
 
 
-def model_bank(path: str | None) -> list[Path]:
-    """The models of a folder, by name; of a file, itself alone.
+def model_bank(model: str | None) -> dict[str, str]:
+    """The models that next and previous walk through: from a name to what is loaded for it.
+
+    Args:
+        model: a bundled model's name or None, for all that ship with lavlive; a folder, for those in it; or a
+            file, for itself alone.
 
     Raises:
-        CheckpointError: neither, or a folder without models.
+        CheckpointError: none of these, or a folder without models.
     """
-    if path is None:
-        return []
-    given = Path(path).absolute()
+    bundled = bundled_generators()
+    if model is None or model in bundled:
+        return {name: name for name in bundled}
+    given = Path(model).absolute()
     if not given.is_dir():
         if not given.exists():
-            raise CheckpointError(f"There is no model {path}.")
-        return [given]
+            raise CheckpointError(f"There is no model {model}; {', '.join(bundled)} ship with lavlive.")
+        return {given.stem: str(given)}
     found = sorted(file for file in given.iterdir() if file.suffix.lower() in _MODEL_ENDINGS)
     if not found:
-        raise CheckpointError(f"{path} holds no model; lavlive reads {', '.join(_MODEL_ENDINGS)}.")
-    return found
+        raise CheckpointError(f"{model} holds no model; lavlive reads {', '.join(_MODEL_ENDINGS)}.")
+    return {file.stem: str(file) for file in found}
+
+
+def _first_model(options: argparse.Namespace, bank: dict[str, str]) -> str | None:
+    """What the show begins with: what was typed, else what the preset is made for; None for the default."""
+    if options.model is not None:
+        return options.model if options.model in bank else next(iter(bank.values()))
+    return initial_model(options.preset, None)
 
 
 def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
@@ -184,7 +196,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     models = model_bank(options.model)
     settings = EngineSettings(
         source=source_spec(options, last),
-        model=str(models[0]) if models else None,
+        model=_first_model(options, models),
         encoder=options.encoder,
         runner=options.runner,
         rate=options.rate,
@@ -245,7 +257,8 @@ def _resumed(typed: EngineSettings, crashed: ShowState, wait: bool) -> EngineSet
 
 
 def _if_there(path: str | None) -> str | None:
-    return path if path is not None and Path(path).exists() else None
+    there = path is not None and (path in bundled_generators() or Path(path).exists())
+    return path if there else None
 
 
 def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Control:

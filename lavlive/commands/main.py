@@ -65,7 +65,11 @@ def _command(commands: argparse._SubParsersAction, name: str, text: str) -> argp
 
 def _add_look(parser: argparse.ArgumentParser) -> None:
     look = parser.add_argument_group("the look")
-    look.add_argument("--model", metavar="FILE", help="a StyleGAN2 generator; the bundled one if not given")
+    look.add_argument(
+        "--model",
+        metavar="FILE",
+        help="a bundled generator's name, or a StyleGAN2 file; a folder is a bank of them",
+    )
     look.add_argument(
         "--encoder", default="bundled", metavar="FILE|bundled|encodec", help="default: %(default)s"
     )
@@ -186,7 +190,9 @@ def _add_model(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "model", "look into a checkpoint, convert one, fetch the published encoder")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     info = _command(actions, "info", "what a generator's file holds")
-    info.add_argument("file", nargs="?", metavar="FILE", help="the bundled model if not given")
+    info.add_argument(
+        "file", nargs="?", metavar="FILE", help="or a bundled model's name; the first of them if not given"
+    )
     info.add_argument("--class", type=int, dest="class_index", metavar="N", help="statistics of one class")
     info.set_defaults(run=_model_info)
     convert = _command(actions, "convert", "make a safetensors file of a checkpoint")
@@ -200,10 +206,9 @@ def _add_model(commands: argparse._SubParsersAction) -> None:
 
 def _model_info(options: argparse.Namespace) -> int:
     from lavlive.commands.model import info
-    from lavlive.resources import shipped
+    from lavlive.resources import generator_file
 
-    file = Path(options.file) if options.file else shipped("data") / "generator.safetensors"
-    print(info(file, options.class_index))
+    print(info(generator_file(options.file), options.class_index))
     return 0
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.tracks import Track, read_track
 from lavlive.commands.main import parse_size
-from lavlive.control.looks.starting import initial_values
+from lavlive.control.looks.starting import initial_model, initial_values
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.diagnosis.report import Report
@@ -72,7 +72,7 @@ def run_render(options: argparse.Namespace) -> int:
         raise UsageError(f"The video is an mp4 file: write -o {target.with_suffix('.mp4')}.")
     with contextlib.ExitStack() as stack:
         track = stack.enter_context(read_track(options.track))
-        model, notes = load_model(options.model, options.runner)
+        model, notes = load_model(initial_model(options.preset, options.model), options.runner)
         stack.callback(model.close)
         device = "cpu" if options.runner in ("torch", "openvino") else "auto"
         path = load_path(options.encoder, options.learned, model.runner.w_dim, device)

@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=45.0, metavar="N", help="heard of each track (default: 45)"
     )
-    parser.add_argument("--model", metavar="FILE", help="a StyleGAN2 generator; the bundled one if not given")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="a bundled generator's name or a file; the first bundled one if not given",
+    )
     parser.add_argument(
         "--encoder", default="bundled", metavar="FILE|bundled|encodec", help="default: %(default)s"
     )

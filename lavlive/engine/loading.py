@@ -24,7 +24,7 @@ from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
 from lavlive.latent.space import Familiar, Space, layer_groups
 from lavlive.link.memory import MAX_PIXELS, MAX_RESOLUTION
-from lavlive.resources import is_no_file, shipped
+from lavlive.resources import generator_file, is_no_file
 
 _NARROWEST_W, _WIDEST_W = 64, 1024
 
@@ -54,7 +54,7 @@ def load_model(path: str | None, runner: str = "auto", device: str = "auto") -> 
         CheckpointError: the file is missing, damaged or of another kind.
         RunnerError: the runner that was asked for cannot be had.
     """
-    file = Path(path) if path else shipped("data") / "generator.safetensors"
+    file = generator_file(path)
     loaded = open_model(file)
     _check_playable(file, loaded.generator.config)
     opened, notes = open_runner(loaded, runner, device)
@@ -95,9 +95,7 @@ def load_familiar(path: str | None) -> Familiar:
     Raises:
         CheckpointError: the file is missing, damaged or of another kind.
     """
-    familiar = _spaces(open_model(Path(path) if path else shipped("data") / "generator.safetensors"))(
-        0
-    ).familiar
+    familiar = _spaces(open_model(generator_file(path)))(0).familiar
     assert familiar is not None
     return familiar
 

@@ -19,7 +19,7 @@ class EngineSettings:
 
     Attributes:
         source: what to listen to.
-        model: path of a generator's file, or None for the bundled one.
+        model: a bundled generator's name or the path of a file; None for the first bundled one.
         encoder: ``bundled``, ``encodec``, or the path of an encoder's file.
         runner: of the generator: ``auto``, ``torch``, ``openvino``, ``cuda``.
         device: what ``auto`` may choose among, for generator and encoder: ``auto``, or ``cpu``.

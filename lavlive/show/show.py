@@ -12,9 +12,8 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,7 +95,7 @@ class Show:
         output: Output,
         notices: Notices,
         recorder: LiveRecorder | None = None,
-        models: list[Path] | None = None,
+        models: Mapping[str, str] | None = None,
         keeper: StateKeeper | None = None,
     ) -> None:
         self.link = link
@@ -112,7 +111,11 @@ class Show:
         self.done = False
         self.recorder = recorder
         self._tap = SoundTap(link)
-        self._models = models or []
+        self._models = dict(models or {})
+        self._coming_model: str | None = None
+        self._loading = False
+        self._another = False
+        control.looks.bank = self._models
         self._keeper = keeper
         self._sequence = 0
         self._published = -1
@@ -200,8 +203,12 @@ class Show:
             self._publish(now)
 
     def _apply_hands(self, now: float) -> None:
+        self.control.looks.model = self._coming_model or self.supervisor.settings.model
         for action in self.control.step(now):
             self._act(action, now)
+        asked = self.control.looks.take_asked_model()
+        if asked is not None:
+            self.load_model(asked)
 
     def picture_waits(self) -> bool:
         """Whether a picture was made that has not been shown."""
@@ -340,19 +347,30 @@ class Show:
                 self._change_model(1 if action.name == "model.next" else -1, now)
 
     def _change_model(self, direction: int, now: float) -> None:
-        if not self._models:
+        bank = list(self._models.values())
+        if len(bank) < 2:
             self.notices.tell("One model only: start with --model FOLDER for a bank of them", now)
             return
-        current = self.supervisor.settings.model
-        names = [str(path) for path in self._models]
-        index = names.index(current) + direction if current in names else 0
-        chosen = names[index % len(names)]
+        current = self._coming_model or self.supervisor.settings.model or bank[0]
+        index = bank.index(current) + direction if current in bank else 0
+        chosen = bank[index % len(bank)]
         self.control.looks.changed_model(current, chosen)
         self.load_model(chosen)
 
     def load_model(self, path: str | None) -> None:
-        """Load another model beside the running one, then fade to it."""
+        """Load another model beside the running one, then fade to it; after one that is loading already."""
+        self._coming_model = path
+        self._another = self._loading
+        if self._loading:
+            return
+        self._loading = True
         self.supervisor.load_model(path, self.control.values.number("show.swap_fade"))
+
+    def _model_arrived(self) -> None:
+        """The model that was loading is shown, or will never be: on to the one chosen meanwhile."""
+        coming, self._coming_model, self._loading = self._coming_model, None, False
+        if self._another:
+            self.load_model(coming)
 
     def _take_engine_event(self, told: StageEvent, now: float) -> None:
         notices = self.notices
@@ -376,7 +394,11 @@ class Show:
                 notices.tell(text, now)
             case ModelLoading(path=path):
                 notices.tell(f"Loading {path or 'the bundled model'}", now)
+            case ModelRefused(text=text):
+                self._model_arrived()
+                notices.tell(text, now)
             case ModelShown(name=name):
+                self._model_arrived()
                 notices.tell(f"Model {name}", now)
             case GovernorChanged(limiting=True):
                 notices.raise_condition("governor", "The machine is busy: fewer pictures a second", now)
@@ -388,7 +410,6 @@ class Show:
                 SourceNotice(text=text)
                 | ProjectionRefused(text=text)
                 | SourceRefused(text=text)
-                | ModelRefused(text=text)
                 | Failing(text=text)
                 | Refused(text=text)
             ):
@@ -396,6 +417,8 @@ class Show:
 
     def _take_restart(self, told: Restarted, now: float) -> None:
         """Say why the pictures stand still; in safe mode begin again with the default look, too."""
+        self._another = False
+        self._model_arrived()
         self.notices.raise_condition("engine", f"Starting the engine again: {told.reason}", now)
         if told.stepped_down:
             self.notices.raise_condition("memory", "Out of memory: the CPU makes the pictures", now)

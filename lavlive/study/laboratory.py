@@ -21,7 +21,7 @@ from lavlive.engine.picture_worker import Model
 from lavlive.errors import LavliveError
 from lavlive.generator.importing import open_model
 from lavlive.generator.wstats import w_statistics
-from lavlive.resources import shipped
+from lavlive.resources import generator_file
 from lavlive.study import projections, sound
 from lavlive.study.conditions import Condition
 from lavlive.study.drivers import UNTRAINED
@@ -76,7 +76,7 @@ def look_into(model: str | None) -> Generator:
     Raises:
         CheckpointError: it cannot be read.
     """
-    path = Path(model) if model else shipped("data") / "generator.safetensors"
+    path = generator_file(model)
     loaded = open_model(path)
     statistics = w_statistics(loaded.generator, loaded.hash, class_index=0)
     directions, spreads = projections.principal_directions(statistics.covariance, statistics.std)

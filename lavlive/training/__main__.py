@@ -1,4 +1,4 @@
-"""``python -m lavlive.training generator|encoder|demo-track …``: how the bundled models are made."""
+"""``python -m lavlive.training pictures|generator|evaluate|encoder|demo-track …``: how data was made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from lavlive.errors import LavliveError, UsageError
 
 COMMANDS = {
     "generator": "lavlive.training.generator",
+    "pictures": "lavlive.training.pictures.command",
+    "compact": "lavlive.training.generator_state",
     "evaluate": "lavlive.training.generator_metrics",
     "encoder": "lavlive.training.encoder",
     "demo-track": "lavlive.training.demo_track",

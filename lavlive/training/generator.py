@@ -45,6 +45,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--licence", default="not stated", help="of the finished model, for the card")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="TRAINING.PT",
+        help="begin with what another training learned, of other pictures, at the same first resolution",
+    )
+    parser.add_argument(
         "--shares", default="0.4,0.3,0.3", help="shares of the whole per resolution, lowest first"
     )
     parser.add_argument("--channel-base", type=int, default=2048)
@@ -81,6 +88,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         default=Recipe.settle,
         help="train only new blocks once the generator grows",
+    )
+    parser.add_argument(
+        "--noise",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="let the finest blocks use noise, which in the show is a grain that stands still",
+    )
+    parser.add_argument(
+        "--drawn", type=float, default=Recipe.drawn, help="codes that no picture has, per picture"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
@@ -167,6 +183,7 @@ class Run:
             nats=options.nats,
             moments=options.moments,
             variety=options.variety,
+            drawn=options.drawn,
             spread=_spread(*options.spread),
             settle=options.settle,
             seed=options.seed,
@@ -177,6 +194,8 @@ class Run:
         self.trainer = Trainer(config, recipe, features, colour, torch.device(device), half, options.compile)
         if options.resume:
             self.trainer.load(self.checkpoint)
+        elif options.start is not None:
+            self.trainer.begin_from(options.start)
 
     def _pictures(self, resolution: int) -> PictureSet:
         if resolution not in self.data:
@@ -216,8 +235,8 @@ class Run:
         trainer = self.trainer
         random = np.random.default_rng((trainer.recipe.seed, trainer.progress.pictures))
         source: Iterator[Tensor] = batches(self._pictures(resolution).train, trainer.recipe.batch, random)
-        # Noise is the easy way to fool a young discriminator: only the finished resolution may use it.
-        noise = 1.0 if resolution == self.options.resolution else 0.0
+        # Noise is the easy way to fool a discriminator. In the show it is a grain, the same in all pictures.
+        noise = 1.0 if self.options.noise and resolution == self.options.resolution else 0.0
         since_sheet = 0.0
         with tqdm(desc=f"{resolution}²", unit="picture", initial=trainer.progress.pictures) as bar:
             while self._done() < end and not self.stopping:
@@ -282,7 +301,8 @@ class Run:
             f"--adversarial {options.adversarial} "
             f"--warm-up {options.warm_up} --nats {options.nats} --moments {options.moments} "
             f"--variety {options.variety} --spread {options.spread[0]} {options.spread[1]} "
-            f"{'' if options.settle else '--no-settle '}"
+            f"--drawn {options.drawn} {'' if options.settle else '--no-settle '}"
+            f"{'--noise ' if options.noise else ''}"
             f"--features {options.features} --precision {options.precision} --seed {options.seed} "
             f"--pictures {trainer.progress.pictures}",
             "seed": options.seed,

@@ -70,7 +70,7 @@ class RateControl:
     def follow(self, divergence: float) -> None:
         """Raise the weight while codes cost too much, lower it while they cost less."""
         excess = max(min(divergence / self.nats - 1, 1.0), -1.0)
-        self.weight = min(max(self.weight * math.exp(0.01 * excess), 1e-6), 1.0)
+        self.weight = min(max(self.weight * math.exp(0.03 * excess), 1e-6), 1.0)
 
 
 class Cloud:
@@ -113,5 +113,5 @@ class Cloud:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """From a checkpoint."""
-        self.mean, self.covariance = state["mean"], state["covariance"]
+        self.mean, self.covariance = state["mean"].float(), state["covariance"].float()
         self.find_root()

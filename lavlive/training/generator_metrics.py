@@ -1,6 +1,6 @@
 """How good a generator is: Fréchet distance and diversity over fixed features, with two anchors.
 
-    python -m lavlive.training evaluate --data flames256.zip --model lavlive/data/generator.safetensors
+    python -m lavlive.training evaluate --data flames256.zip --model runs/flames/generator.safetensors
 
 The features are not those that training used. The floor is the distance of held-out real pictures to the
 training pictures, the ceiling that of the untrained network. Real pictures are brightened as in training.

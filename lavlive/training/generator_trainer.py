@@ -61,6 +61,7 @@ class Recipe:
         nats: what a code costs, on average; see `RateControl`.
         moments: weight of moment matching beside the discriminator.
         variety: weight of `shared_details` beside likeness.
+        drawn: codes that no picture has, per picture of a batch.
         spread: the codes that no picture has are normal with a deviation between these two, half of them in
             the lowest quarter: sound, smoothed, stays at 0.3 to 0.6, and what is not trained there looks
             alike there.
@@ -81,6 +82,7 @@ class Recipe:
     nats: float = 100.0
     moments: float = 0.5
     variety: float = 3.0
+    drawn: float = 0.5
     spread: tuple[float, float] = (0.3, 1.15)
     mixing_share: float = 0.5
     few_share: float = 0.5
@@ -307,6 +309,7 @@ class Trainer:
 
         ``noise`` scales the noise inputs. Raises TrainingError when a loss is no longer finite.
         """
+        recipe = self.recipe
         real = next(source).to(self.device)
         count = len(real)
         learning = not self.settled
@@ -317,7 +320,7 @@ class Trainer:
         if learning:
             self.cloud.follow(codes)
         if share > 0:
-            codes = torch.cat([codes, self.draw_codes(count)])
+            codes = torch.cat([codes, self.draw_codes(max(round(recipe.drawn * count), 2))])
         with self._autocast():
             made = self._synthesis(codes[:, self._groups], noise, random_noise=noise > 0)
         made = made.float()
@@ -330,10 +333,10 @@ class Trainer:
         leaf = made.detach().requires_grad_()
         looked = view(leaf)
         made_taps = self._taps(looked)
-        self.likeness.detail = min(self.progress.pictures / max(self.recipe.warm_up, 1), 1.0)
+        self.likeness.detail = min(self.progress.pictures / max(recipe.warm_up, 1), 1.0)
         unlike = self.likeness(leaf[:count], real, [tap[:count] for tap in made_taps], real_taps)
         shared = shared_details(leaf)
-        (pull,) = torch.autograd.grad(unlike + self.recipe.variety * shared, leaf, retain_graph=share > 0)
+        (pull,) = torch.autograd.grad(unlike + recipe.variety * shared, leaf, retain_graph=share > 0)
         losses = {"unlike": unlike.item(), "shared": shared.item()}
         if share > 0:
             push, found = self._adversary(leaf, looked, made_taps, projected, count)
@@ -419,18 +422,7 @@ class Trainer:
 
     def load(self, path: Path) -> None:
         """Go on from ``save``'s file. Raises TrainingError when damaged or of another architecture."""
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            found = GeneratorConfig(**state["config"])
-        except Exception as error:
-            raise TrainingError(f"{path} is no training checkpoint or is damaged: {error}") from error
-        wanted = replace(self.generator.config, resolution=found.resolution)
-        if found != wanted:
-            differing = [k for k, v in asdict(wanted).items() if asdict(found)[k] != v]
-            raise TrainingError(
-                f"{path} has another architecture ({', '.join(differing)}); "
-                "give the same options, or another --out"
-            )
+        state, found = self._read(path)
         self.settled = int(state.get("settled", 0))
         if found.resolution != self.generator.config.resolution:
             self.generator = _placed(Generator(found), self.device)
@@ -449,6 +441,42 @@ class Trainer:
         ):
             for group in optimizer.param_groups:
                 group["lr"] = rate
+
+    def begin_from(self, path: Path) -> None:
+        """Begin with the networks of ``save``'s file, of a training that is not gone on with.
+
+        What one family of pictures taught about light, edges and places serves the next. Raises TrainingError
+        when the file is damaged, of another architecture, or not of this trainer's resolution.
+        """
+        state, found = self._read(path)
+        here = self.generator.config.resolution
+        if found.resolution != here:
+            raise TrainingError(f"{path} has grown to {found.resolution}²; this begins at {here}²")
+        try:
+            # The average is what the other training learned, without its last steps' restlessness.
+            self.generator.load_state_dict(state["average"])
+            self.average.load_state_dict(state["average"])
+            for name in ("encoder", "discriminator", "cloud"):
+                getattr(self, name).load_state_dict(state[name])
+            self.rate_control.weight = float(state["rate_weight"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise TrainingError(f"{path} does not fit this lavlive's training: {error}") from error
+
+    def _read(self, path: Path) -> tuple[dict[str, Any], GeneratorConfig]:
+        """A checkpoint and its architecture, which is this trainer's but for the resolution."""
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            found = GeneratorConfig(**state["config"])
+        except Exception as error:
+            raise TrainingError(f"{path} is no training checkpoint or is damaged: {error}") from error
+        wanted = replace(self.generator.config, resolution=found.resolution)
+        if found != wanted:
+            differing = [k for k, v in asdict(wanted).items() if asdict(found)[k] != v]
+            raise TrainingError(
+                f"{path} has another architecture ({', '.join(differing)}); "
+                "give the same options, or another --out"
+            )
+        return state, found
 
 
 _KEPT = (

@@ -27,7 +27,7 @@ from lavlive.latent.features import Features
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import Calibration
 from lavlive.parameters import INDEX, Value, Values
-from lavlive.resources import shipped
+from lavlive.resources import generator_file
 from lavlive.study.pictures import thumbnail
 from lavlive.training.signatures import Ear, Heard, windows
 
@@ -136,7 +136,7 @@ def main(argv: list[str]) -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="python -m lavlive.training.thresholds")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", type=Path, default=shipped("data") / "generator.safetensors")
+    parser.add_argument("--model", type=Path, default=generator_file(None))
     parser.add_argument(
         "--tracks",
         nargs="*",

@@ -26,7 +26,7 @@ import psutil
 import soundfile
 
 from lavlive.audio.spec import SourceSpec
-from lavlive.resources import shipped
+from lavlive.resources import generator_file
 from tests.support.jack import Controller
 from tests.support.pulse import PulseServer
 from tests.support.stage_process import StageProcess
@@ -415,4 +415,4 @@ def turn_knobs(rig: Rig) -> None:
 
 def second_model(folder: Path) -> Path:
     """A generator's file beside the bundled one."""
-    return Path(shutil.copy(shipped("data") / "generator.safetensors", folder / "second.safetensors"))
+    return Path(shutil.copy(generator_file(None), folder / "second.safetensors"))

@@ -21,7 +21,7 @@ from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
-from lavlive.resources import cache_folder, shipped
+from lavlive.resources import cache_folder, generator_file
 
 SETTLED = 4.0
 """Seconds after a fade by which the old model is closed and its memory given back."""
@@ -75,7 +75,7 @@ class SwapRun:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("--model", type=Path, default=shipped("data") / "generator.safetensors")
+    parser.add_argument("--model", type=Path, default=generator_file(None))
     parser.add_argument("--rate", type=float, default=30.0, help="pictures per second (default: 30)")
     options = parser.parse_args()
     run = SwapRun(options.rate)

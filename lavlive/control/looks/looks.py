@@ -29,6 +29,8 @@ class Looks:
         modulations: what the beat moves, by parameter.
         snapshots: values kept under the numbers 1 to 8.
         now: seconds of the clock; whoever owns this keeps it up to date.
+        bank: the models that presets may name, from a name to what is loaded for it.
+        model: what is loaded now, None for the first of the bank; the show keeps it up to date.
     """
 
     def __init__(self, values: Values, library: PresetLibrary, chance: random.Random | None = None) -> None:
@@ -44,6 +46,9 @@ class Looks:
         self.now = 0.0
         self._history = History()
         self._chance = chance or random.Random()
+        self.bank: Mapping[str, str] = {}
+        self.model: str | None = None
+        self._asked: str | None = None
 
     @property
     def morphing(self) -> bool:
@@ -82,15 +87,35 @@ class Looks:
 
     def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
         """Morph to a preset over `seconds`, or over ``show.morph``."""
-        self._history.add(self._step(preset.name or "default look", preset.values, standing=True))
+        step = self._step(preset.name or "default look", preset.values, standing=True)
+        wanted = self._ask_model(preset)
+        self._history.add(step if wanted is None else replace(step, model=(self.model, wanted)))
         self._go_to(preset, now, self.values.number("show.morph") if seconds is None else seconds)
 
     def refresh(self, changed: list[str], now: float) -> bool:
         """Follow a preset's file: if the present preset changed on disk, look like it; True then."""
         if self.preset not in changed:
             return False
-        self._go_to(self.library.find(self.preset), now, 0.0)
+        preset = self.library.find(self.preset)
+        self._ask_model(preset)
+        self._go_to(preset, now, 0.0)
         return True
+
+    def take_asked_model(self) -> str | None:
+        """The model that a preset asked for since the last call, for the show to load."""
+        asked, self._asked = self._asked, None
+        return asked
+
+    def _ask_model(self, preset: Preset) -> str | None:
+        """Ask for a preset's model if the bank has it and another one is loaded."""
+        wanted = self.bank.get(preset.model)
+        if wanted is None or wanted == self._loaded():
+            return None
+        self._asked = wanted
+        return wanted
+
+    def _loaded(self) -> str | None:
+        return self.model or next(iter(self.bank.values()), None)
 
     def choose_fader_end(self, end: int, preset: Preset) -> None:
         """Put a preset at the fader's lower (0) or upper (1) end."""
@@ -183,7 +208,8 @@ class Looks:
 
     def as_preset(self, name: str, description: str = "", key: int | None = None) -> Preset:
         """The present look as a preset, to be saved."""
-        return Preset(name, description, key, self.values.saved(), dict(self.modulations))
+        model = next((known for known, loads in self.bank.items() if loads == self._loaded()), "")
+        return Preset(name, description, key, self.values.saved(), dict(self.modulations), model=model)
 
     def save(self, name: str, description: str = "", key: int | None = None) -> Preset:
         """Save the present look under a name in the user's folder, and count it as recalled.
@@ -262,6 +288,8 @@ class Looks:
         share = self.values.number(FADER)
         self._set_all(between(lower.values, upper.values, share))
         near = lower if share < 0.5 else upper
+        if near.name != self.preset:
+            self._ask_model(near)
         self.preset = near.name
         faded = {name: old.faded(1.0 - share) for name, old in lower.beat.items()}
         self.modulations = faded | {name: new.faded(share) for name, new in upper.beat.items()}

@@ -4,6 +4,7 @@
     name = "Slow tide"
     description = "one line for the performer"
     key = 1                        # number key, optional
+    model = "silk"                 # of the bank that is open, optional
 
     [values]
     mapper.y = 0.8                 # what is not named is at its default
@@ -31,7 +32,7 @@ from lavlive.parameters import TABLE, Kind, Parameter, Value, find
 
 SCHEMA = 1
 LONGEST_NAME = 64
-_KEYS = ("schema", "name", "description", "key", "values", "beat")
+_KEYS = ("schema", "name", "description", "key", "model", "values", "beat")
 _BEAT_KEYS = ("shape", "beats", "depth", "low", "high")
 _SIGNS = '/ \\ : * ? " < > |'
 _FORBIDDEN = frozenset(_SIGNS.replace(" ", ""))
@@ -51,6 +52,7 @@ class Preset:
         beat: modulations by the beat, by parameter name.
         path: the file it came from.
         held: a line for each value in that file that was out of range.
+        model: the model that it is made for, by its name in the bank, or "" for any.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Preset:
     beat: Mapping[str, BeatModulation] = field(default_factory=dict)
     path: Path | None = field(default=None, compare=False)
     held: tuple[str, ...] = field(default=(), compare=False)
+    model: str = ""
 
 
 def check_name(name: object) -> str:
@@ -113,8 +116,11 @@ def read_preset(path: Path) -> Preset:
     digit = file.content.get("key")
     if digit is not None and (isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9):
         raise file.fault("key", "key is a number from 0 to 9.")
+    model = file.content.get("model", "")
+    if not isinstance(model, str) or len(model) > LONGEST_NAME or not model.isprintable():
+        raise file.fault("model", "model is the name of a model in quotes, as N and P show it.")
     values, beat = _read_values(file), _read_beat(file)
-    return Preset(name, description, digit, values, beat, path, tuple(file.held))
+    return Preset(name, description, digit, values, beat, path, tuple(file.held), model)
 
 
 def write_preset(preset: Preset, path: Path) -> None:
@@ -126,6 +132,8 @@ def write_preset(preset: Preset, path: Path) -> None:
     content: dict[str, object] = {"schema": SCHEMA, "name": preset.name, "description": preset.description}
     if preset.key is not None:
         content["key"] = preset.key
+    if preset.model:
+        content["model"] = preset.model
     content["values"] = nested(preset.values)
     if preset.beat:
         content["beat"] = {name: modulation.to_table() for name, modulation in preset.beat.items()}

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.parameters import Values, parse_setting
-from lavlive.resources import config_folder, shipped
+from lavlive.resources import bundled_generators, config_folder, shipped
 
 
 def preset_library() -> PresetLibrary:
     """The presets that ship with lavlive and the user's own."""
     return PresetLibrary(shipped("presets"), config_folder() / "presets")
+
+
+def initial_model(preset: str | None, model: str | None) -> str | None:
+    """The model at the start: what was typed, else the preset's if it ships with lavlive, else None.
+
+    Raises:
+        PresetError: there is no such preset.
+    """
+    if model or not preset:
+        return model
+    wanted = preset_library().find(preset).model
+    return wanted if wanted in bundled_generators() else None
 
 
 def initial_values(preset: str | None, settings: list[str]) -> Values:

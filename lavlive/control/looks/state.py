@@ -28,7 +28,7 @@ class ShowState:
         values: parameters by name, checked.
         preset: the preset recalled last, or "".
         source: the sound source, as its own JSON has it.
-        model: the model's path, or None for the bundled one.
+        model: a bundled model's name or a file's path, or None for the first bundled one.
         snapshots: the values kept under the numbers 1 to 8.
         clean: whether the show was ended by the performer.
         encoder: ``bundled``, ``encodec`` or a path.
