@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -183,6 +184,44 @@ def test_a_slow_disk_costs_pictures_and_never_the_callers_time(tmp_path: Path) -
             recorder.picture(noise, tick / 60)
     assert recorder.dropped > 0
     assert len(decoded_pictures(recorder.path)) > 0
+
+
+def test_a_slow_moment_of_the_encoder_costs_pictures_and_not_a_sample_of_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate, goes_on = 8000, threading.Event()
+    with LiveRecorder(tmp_path / "slow.mp4", 64, 48, 20, rate, 1) as recorder:
+        write = recorder._writer.picture
+
+        def slow(rgb: np.ndarray, repeat: int = 1) -> None:
+            assert goes_on.wait(30)
+            write(rgb, repeat)
+
+        monkeypatch.setattr(recorder._writer, "picture", slow)
+        for tick in range(60):  # three seconds, while which nothing is written at all
+            recorder.picture(grey(tick), tick / 20)
+            recorder.sound(tone(0.05, rate, 1), tick / 20)
+        goes_on.set()
+    assert recorder.dropped > 40
+    assert recorder.dropped_sound == 0
+    samples, out_rate = decoded_sound(recorder.path)
+    loud = np.abs(samples[0])
+    assert loud.size / out_rate == pytest.approx(3.0, abs=0.3)
+    loudest = loud[: 29 * out_rate // 10].reshape(29, -1).max(axis=1)
+    assert loudest.min() > 0.4
+
+
+def test_what_waits_of_the_sound_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr("lavlive.stage.recording.recorder.LONGEST_SOUND", 0.5)
+    with LiveRecorder(tmp_path / "hangs.mp4", 64, 48, 20, 8000, 1) as recorder:
+        write = recorder._writer.picture
+        monkeypatch.setattr(recorder._writer, "picture", lambda *what: goes_on.wait(30) and write(*what))
+        recorder.picture(grey(1), 0.0)
+        for tick in range(40):
+            recorder.sound(tone(0.05, 8000, 1), tick / 20)
+        goes_on.set()
+    assert 25 <= recorder.dropped_sound <= 31
 
 
 @pytest.mark.parametrize("name", ["killed.mp4", "killed.mov", "killed.mkv"])

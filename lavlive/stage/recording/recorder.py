@@ -17,6 +17,9 @@ from lavlive.stage.recording.video import VideoWriter
 WARN_BYTES = 2_000_000_000
 STOP_BYTES = 50_000_000
 QUEUED = 8
+"""Pictures that may wait. Sound is small, and waits without pictures' limit."""
+LONGEST_SOUND = 120.0
+"""Seconds of sound that may wait, 46 MB of it: a disk that hangs for so long will not come back."""
 _DISK_LOOK_SECONDS = 1.0
 _SOUND_TOLERANCE = 0.05
 _SILENCE_AFTER = 0.5
@@ -59,7 +62,8 @@ class LiveRecorder:
 
     Attributes:
         path: the file that is really written: an existing one is never touched.
-        dropped: pictures and blocks of sound that came while the queue was full.
+        dropped: pictures that came while the encoder was behind; the last one is shown longer instead.
+        dropped_sound: blocks of sound that were left out, which only a disk that hangs for minutes makes so.
         error: why it stopped by itself, or None.
     """
 
@@ -80,7 +84,7 @@ class LiveRecorder:
             RecordingError: the file cannot be written.
         """
         self.path = unused_path(Path(path))
-        self.dropped = 0
+        self.dropped = self.dropped_sound = 0
         self.error: str | None = None
         self._fps = fps
         self._rate, self._channels = sample_rate, channels
@@ -91,7 +95,10 @@ class LiveRecorder:
         self._begun: float | None = None
         self._last_wanted = -1
         self._last_pixels: np.ndarray | None = None
-        self._queue: queue.Queue[_PictureAt | _SoundAt | _Stop] = queue.Queue(QUEUED)
+        self._queue: queue.SimpleQueue[_PictureAt | _SoundAt | _Stop] = queue.SimpleQueue()
+        # Each written by one thread: what was put in, and what was taken out.
+        self._pictures_in = self._pictures_out = 0
+        self._sound_in = self._sound_out = 0
         self._writer = VideoWriter(self.path, width, height, fps, sample_rate, channels, surviving=True)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -103,7 +110,7 @@ class LiveRecorder:
 
     @property
     def waiting(self) -> int:
-        """Pictures and blocks of sound that are not written yet, at most `QUEUED`."""
+        """Pictures and blocks of sound that are not written yet."""
         return self._queue.qsize()
 
     def wants(self, now: float) -> bool:
@@ -117,30 +124,31 @@ class LiveRecorder:
         if self._begun is None:
             self._begun = now
         self._last_wanted = int((now - self._begun) * self._fps)
-        self._offer(_PictureAt(pixels, now))
+        if not self.running:
+            return
+        if self._pictures_in - self._pictures_out >= QUEUED:
+            self.dropped += 1
+            return
+        self._pictures_in += 1
+        self._queue.put(_PictureAt(pixels, now))
 
     def sound(self, samples: np.ndarray, time: float) -> None:
         """Offer sound, float32 [n, channels], whose first sample was heard at `time`."""
-        if self._begun is not None and self._rate:
-            self._offer(_SoundAt(samples, time))
-
-    def _offer(self, item: _PictureAt | _SoundAt) -> None:
-        if not self.running:
+        if self._begun is None or not self._rate or not self.running:
             return
-        try:
-            self._queue.put_nowait(item)
-        except queue.Full:
-            self.dropped += 1
+        if self._sound_in - self._sound_out > LONGEST_SOUND * self._rate:
+            self.dropped_sound += 1
+            return
+        self._sound_in += len(samples)
+        self._queue.put(_SoundAt(samples, time))
 
     def stop(self, seconds: float = 20.0) -> None:
         """Finish the file, waiting for it at most that long; a second call does nothing."""
         if self._thread.is_alive():
-            try:
-                self._queue.put(_Stop(), timeout=seconds)
-            except queue.Full:
-                self.error = "The disk is too slow; the last seconds are missing."
-                return
+            self._queue.put(_Stop())
             self._thread.join(seconds)
+            if self._thread.is_alive():
+                self.error = "The disk is too slow; the last seconds are missing."
 
     # The recorder's thread
 
@@ -155,15 +163,17 @@ class LiveRecorder:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             self._end(f"Recording stopped: {reason}. {self.path} holds what came before.")
         finally:
-            while self._queue.qsize():  # whoever waits to put something in need not
+            while self._queue.qsize():  # of a recording that ended by itself: memory, no more
                 self._queue.get()
 
     def _step(self, item: _PictureAt | _SoundAt | _Stop) -> bool:
         match item:
             case _PictureAt(pixels, time):
+                self._pictures_out += 1
                 self._write_picture(pixels, time)
                 return self._disk_allows(time)
             case _SoundAt(samples, time):
+                self._sound_out += len(samples)
                 self._write_sound(samples, time)
                 return True
             case _:
