@@ -10,13 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lavlive.audio.spec import SourceSpec
+from lavlive.control.beat.modulation import BeatModulation, Shape
+from lavlive.control.looks.presets import read_preset
 from lavlive.control.looks.state import ShowState, StateKeeper, backup_of, read_state, read_state_file
+from lavlive.control.midi.binding_files import read_bindings
 from lavlive.parameters import Values
+
+BEFORE = Path(__file__).parent / "fixtures" / "written_before"
+"""A state, a preset and bindings as lavlive wrote them before these files were checked field by field."""
 
 FULL = ShowState(
     values={"mapper.y": 2.5, "projection.kind": "identity", "projection.seed": 12, "projection.hold": True},
     preset="House",
-    source={"kind": "track", "name": "a.wav", "aloud": True, "loop": False},
+    source=SourceSpec("track", "a.wav", aloud=True, loop=False),
     model="/models/one.safetensors",
     snapshots={3: {"mapper.y": 1.25}},
 )
@@ -78,13 +85,82 @@ def test_what_no_longer_fits_is_left_out_and_a_show_never_comes_back_black(tmp_p
     content["values"] |= {"mapper.y": 99, "gone.parameter": 1, "show.blackout": True, "show.freeze": True}
     content["values"]["mapper.c"] = float("nan")
     content["snapshots"] |= {"9": {}, "x": {}, "12": {}}
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content, indent=1))
     state = read_state(path)
     assert state is not None
     assert set(state.values) == {"mapper.y", "projection.kind", "projection.seed", "projection.hold"}
     assert state.values["mapper.y"] == 4.0
     assert state.snapshots == FULL.snapshots
     Values(state.values)
+    lines = path.read_text().splitlines()
+    told = {}
+    for problem in state.problems:
+        where, _, reason = problem.partition(": ")
+        told[lines[int(where.rpartition(" ")[2]) - 1].strip().split(":")[0].strip('"')] = reason
+    assert set(told) == {"mapper.y", "gone.parameter", "mapper.c", "9", "x", "12"}
+    assert "held at 4" in told["mapper.y"]
+    assert "gone.parameter" in told["gone.parameter"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kept"),
+    [
+        ("source", {"kind": "radio"}, "source.kind"),
+        ("source", {"kind": "track"}, "source"),
+        ("model", 3, "model"),
+        ("encoder", "", "encoder"),
+        ("clean", "yes", "clean"),
+        ("preset", ["House"], "preset"),
+        ("values", 3, "values"),
+        ("colour", "red", "colour"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_told_with_file_line_and_name_and_the_rest_is_used(
+    tmp_path: Path, field: str, value: object, kept: str
+) -> None:
+    path = tmp_path / "state.json"
+    content = json.loads(FULL.to_json()) | {field: value}
+    path.write_text(json.dumps(content, indent=1))
+    state = read_state(path)
+    assert state is not None
+    assert state.snapshots == FULL.snapshots
+    [problem] = state.problems
+    number = int(problem.removeprefix(f"{path}, line ").partition(":")[0])
+    assert f'"{kept.rpartition(".")[2]}"' in path.read_text().splitlines()[number - 1]
+    assert field in problem.partition(": ")[2]
+
+
+def test_a_damaged_file_is_named_with_its_line_when_the_one_before_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(FULL.to_json()[:60])
+    backup_of(path).write_text(FULL.to_json())
+    state = read_state(path)
+    assert state == FULL
+    assert state is not None
+    [problem] = state.problems
+    last_line = path.read_text().count("\n") + 1
+    assert problem.startswith(f"{path}, line {last_line}: ")
+
+
+def test_what_the_version_before_wrote_is_read() -> None:
+    state = read_state(BEFORE / "state.json")
+    assert state is not None
+    assert state.problems == ()
+    assert state.source == SourceSpec("input", "USB Mixer", channels=(3, 4))
+    assert (state.model, state.encoder, state.preset) == ("/models/mine.safetensors", "encodec", "Slow tide")
+    assert state.values["smoothing.coarse"] == 3.25
+    assert state.snapshots[3] == {"mapper.y": 1.25}
+    assert len(state.snapshots[8]) > 15
+    preset = read_preset(BEFORE / "preset.toml")
+    assert preset.values["projection.seed"] == 77
+    assert preset.beat["mapper.y"] == BeatModulation("mapper.y", Shape.SINE, 4.0, 0.2, 0.5, 3.0)
+    bindings = read_bindings(BEFORE / "bindings.toml")
+    assert [str(binding.target) for binding in bindings.bindings] == [
+        "mapper.y",
+        "mapper.c",
+        "preset.load Slow tide",
+        "projection.seed",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", '{"schema": 2}', "[" * 5000, '{"schema": 1, "values": 3}'])

@@ -160,7 +160,7 @@ def test_a_new_engine_that_finds_the_device_ends_the_announcement_of_the_old_one
     stage.ready()
     badge = stage.tell(SourceOpened(SourceSpec("input", "usb-mixer")))
     assert "unplugged" not in badge
-    assert stage.show.state().source["name"] == "usb-mixer"
+    assert stage.show.state().source == SourceSpec("input", "usb-mixer")
 
 
 def test_a_failing_panel_is_closed_and_the_show_goes_on(stage: Stage) -> None:

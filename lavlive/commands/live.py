@@ -15,7 +15,6 @@ from types import FrameType
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
-from lavlive.checking import FieldError, read_as
 from lavlive.control.control import Control
 from lavlive.control.looks.starting import initial_model, preset_library
 from lavlive.control.looks.state import ShowState, StateKeeper, read_state
@@ -53,9 +52,8 @@ def source_spec(options: argparse.Namespace, last: ShowState | None = None) -> S
         SourceError: a track that cannot be read.
     """
     aloud, loop = not options.silent, not options.once
-    if last is not None and not _names_source(options):
-        with contextlib.suppress(FieldError):
-            return read_as(SourceSpec, last.source)
+    if last is not None and last.source is not None and not _names_source(options):
+        return last.source
     if options.track is not None:
         read_track(options.track).close()
         return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop)
@@ -231,6 +229,8 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
             show.toggle_panel()
         stack.push(lambda failure, *_: _keep_last_state(keeper, show, clean=failure is None))
+        for problem in last.problems if last is not None else ():
+            notices.tell(problem, time.perf_counter())
         if crashed is not None:
             notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())
         yield show

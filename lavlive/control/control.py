@@ -16,6 +16,7 @@ from types import TracebackType
 
 import numpy as np
 
+from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.beat.tempo import BeatState, LinkTempo, Tempo
 from lavlive.control.events import ClockEvent, ControlEvent, Source
@@ -273,7 +274,7 @@ class Control:
 
     # State
 
-    def state(self, source: dict[str, object], model: str | None, clean: bool = False) -> ShowState:
+    def state(self, source: SourceSpec, model: str | None, clean: bool = False) -> ShowState:
         """What a show needs to go on where it was."""
         return ShowState(
             values=dict(self.values),

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lavlive.checking import plain
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.looks.presets import Preset
@@ -217,7 +216,7 @@ class Show:
     def state(self, clean: bool = False) -> ShowState:
         """What a show needs to go on where it is."""
         settings = self.supervisor.settings
-        state = self.control.state(plain(settings.source), settings.model, clean)
+        state = self.control.state(settings.source, settings.model, clean)
         return replace(state, encoder=settings.encoder, learned=settings.learned)
 
     def status(self) -> str:

@@ -24,7 +24,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
+from msgspec import Meta
+
+from lavlive.checking import FieldError, read_as, read_fields
 from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
 from lavlive.control.looks.toml_files import TomlFile, flatten, read_toml, write_toml
 from lavlive.errors import ParameterError, PresetError
@@ -32,8 +36,6 @@ from lavlive.parameters import TABLE, Kind, Parameter, Value, find
 
 SCHEMA = 1
 LONGEST_NAME = 64
-_KEYS = ("schema", "name", "description", "key", "model", "values", "beat")
-_BEAT_KEYS = ("shape", "beats", "depth", "low", "high")
 _SIGNS = '/ \\ : * ? " < > |'
 _FORBIDDEN = frozenset(_SIGNS.replace(" ", ""))
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
@@ -63,6 +65,43 @@ class Preset:
     path: Path | None = field(default=None, compare=False)
     held: tuple[str, ...] = field(default=(), compare=False)
     model: str = ""
+
+
+_MODEL = "model is the name of a model in quotes, as N and P show it."
+_BEATS = Meta(description=f"beats is one of {', '.join(f'{period:g}' for period in PERIODS)}.")
+_DEPTH = Meta(ge=-1, le=1, description="depth is a share of the range from -1 to 1.")
+
+
+@dataclass(frozen=True)
+class _PresetFile:
+    """What a preset's file may hold; what stands in `values` and `beat` has the table's own limits."""
+
+    schema: Annotated[int, Meta(ge=1, description="a preset begins with schema = 1.")]
+    name: Annotated[str, Meta(description="A preset needs a name.")]
+    description: Annotated[
+        str, Meta(pattern=r"\A[^\n]*\Z", description="the description is one line of text.")
+    ] = ""
+    key: Annotated[int, Meta(ge=0, le=9, description="key is a number from 0 to 9.")] | None = None
+    model: Annotated[str, Meta(max_length=LONGEST_NAME, description=_MODEL)] = ""
+    values: Annotated[dict[str, Any], Meta(description="values is a table: [values].")] = field(
+        default_factory=dict
+    )
+    beat: Annotated[dict[str, Any], Meta(description='beat holds tables: [beat."mapper.y"].')] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(frozen=True)
+class _BeatTable:
+    """What a table below ``beat`` may hold; `low` and `high` have the parameter's own limits."""
+
+    shape: Annotated[
+        Shape, Meta(description=f"shape is one of {', '.join(shape.value for shape in Shape)}.")
+    ] = Shape.SINE
+    beats: Annotated[float, _BEATS] = 4.0
+    depth: Annotated[float, _DEPTH] = 0.25
+    low: Any = None
+    high: Any = None
 
 
 def check_name(name: object) -> str:
@@ -98,29 +137,22 @@ def read_preset(path: Path) -> Preset:
         PresetError: with file, line and reason.
     """
     file = read_toml(path, PresetError)
-    schema = file.content.get("schema")
-    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise file.fault("schema", "a preset begins with schema = 1.")
-    if schema > SCHEMA:
-        raise file.fault("schema", f"schema {schema} is newer than this lavlive, which reads {SCHEMA}.")
-    for key in file.content:
-        if key not in _KEYS:
-            raise file.fault(key, f"{key!r} is unknown; a preset has {', '.join(_KEYS)}.")
+    written, faults = read_fields(_PresetFile, file.content)
+    if written.get("schema", 0) > SCHEMA:
+        newer = f"schema {written['schema']} is newer than this lavlive, which reads {SCHEMA}."
+        raise file.fault("schema", newer)
+    for fault in sorted(faults, key=lambda fault: fault.key != "schema"):
+        raise file.fault(fault.key, fault.reason)
+    found = _PresetFile(**written)
     try:
-        name = check_name(file.content.get("name"))
+        name = check_name(found.name)
     except PresetError as reason:
         raise file.fault("name", str(reason)) from None
-    description = file.content.get("description", "")
-    if not isinstance(description, str) or "\n" in description:
-        raise file.fault("description", "the description is one line of text.")
-    digit = file.content.get("key")
-    if digit is not None and (isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9):
-        raise file.fault("key", "key is a number from 0 to 9.")
-    model = file.content.get("model", "")
-    if not isinstance(model, str) or len(model) > LONGEST_NAME or not model.isprintable():
-        raise file.fault("model", "model is the name of a model in quotes, as N and P show it.")
-    values, beat = _read_values(file), _read_beat(file)
-    return Preset(name, description, digit, values, beat, path, tuple(file.held), model)
+    if not found.model.isprintable():
+        raise file.fault("model", _MODEL)
+    values, beat = _read_values(file, found.values), _read_beat(file, found.beat)
+    held = tuple(file.held)
+    return Preset(name, found.description, found.key, values, beat, path, held, found.model)
 
 
 def write_preset(preset: Preset, path: Path) -> None:
@@ -159,10 +191,7 @@ def nested(values: Mapping[str, Value]) -> dict[str, object]:
     return tables
 
 
-def _read_values(file: TomlFile) -> dict[str, Value]:
-    table = file.content.get("values", {})
-    if not isinstance(table, dict):
-        raise file.fault("values", "values is a table: [values].")
+def _read_values(file: TomlFile, table: Mapping[str, object]) -> dict[str, Value]:
     values = defaults()
     for key, written in flatten(table).items():
         try:
@@ -186,12 +215,9 @@ def _exact(parameter: Parameter, value: object) -> tuple[Parameter, object]:
     return parameter, value
 
 
-def _read_beat(file: TomlFile) -> dict[str, BeatModulation]:
-    table = file.content.get("beat", {})
-    if not isinstance(table, dict):
-        raise file.fault("beat", 'beat holds tables: [beat."mapper.y"].')
+def _read_beat(file: TomlFile, tables: Mapping[str, object]) -> dict[str, BeatModulation]:
     found: dict[str, BeatModulation] = {}
-    for name, settings in table.items():
+    for name, settings in tables.items():
         try:
             parameter = _saved(name)
         except ParameterError as reason:
@@ -206,22 +232,14 @@ def _read_beat(file: TomlFile) -> dict[str, BeatModulation]:
 
 def _read_modulation(file: TomlFile, parameter: Parameter, settings: Mapping[str, object]) -> BeatModulation:
     where = f'beat."{parameter.name}"'
-    for key in settings:
-        if key not in _BEAT_KEYS:
-            raise file.fault(f"{where}.{key}", f"{key!r} is unknown; there are {', '.join(_BEAT_KEYS)}.")
     try:
-        shape = Shape(settings.get("shape", "sine"))
-    except ValueError:
-        words = ", ".join(shape.value for shape in Shape)
-        raise file.fault(f"{where}.shape", f"shape is one of {words}.") from None
-    beats = settings.get("beats", 4)
-    if isinstance(beats, bool) or beats not in PERIODS:
-        periods = ", ".join(f"{period:g}" for period in PERIODS)
-        raise file.fault(f"{where}.beats", f"beats is one of {periods}.")
-    assert isinstance(beats, int | float)
-    depth = settings.get("depth", 0.25)
-    if isinstance(depth, bool) or not isinstance(depth, int | float) or not math.fabs(depth) <= 1:
-        raise file.fault(f"{where}.depth", "depth is a share of the range from -1 to 1.")
+        table = read_as(_BeatTable, settings)
+    except FieldError as reason:
+        raise file.fault(f"{where}.{reason.key}", str(reason)) from None
+    if table.beats not in PERIODS:
+        raise file.fault(f"{where}.beats", _BEATS.description or "")
+    if math.isnan(table.depth):
+        raise file.fault(f"{where}.depth", _DEPTH.description or "")
     ends: dict[str, float] = {}
     for end, default in (("low", parameter.low), ("high", parameter.high)):
         try:
@@ -231,4 +249,4 @@ def _read_modulation(file: TomlFile, parameter: Parameter, settings: Mapping[str
             raise file.fault(f"{where}.{end}", str(reason)) from None
     if ends["low"] >= ends["high"]:
         raise file.fault(f"{where}.high", "low must be below high.")
-    return BeatModulation(parameter.name, shape, float(beats), float(depth), ends["low"], ends["high"])
+    return BeatModulation(parameter.name, table.shape, table.beats, table.depth, ends["low"], ends["high"])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Any
 
+from msgspec import Meta
+
+from lavlive.audio.spec import SourceSpec
+from lavlive.checking import plain, read_fields
 from lavlive.control.looks.toml_files import replace_file
-from lavlive.errors import ParameterError
+from lavlive.errors import ParameterError, PresetError
 from lavlive.parameters import Value, find
 
 SCHEMA = 1
@@ -27,22 +32,24 @@ class ShowState:
     Attributes:
         values: parameters by name, checked.
         preset: the preset recalled last, or "".
-        source: the sound source, as its own JSON has it.
+        source: what was listened to, None where that is not known.
         model: a bundled model's name or a file's path, or None for the first bundled one.
         snapshots: the values kept under the numbers 1 to 8.
         clean: whether the show was ended by the performer.
         encoder: ``bundled``, ``encodec`` or a path.
         learned: path of a learned projection, or None.
+        problems: what its file held that could not be used, one line each with file, line and field.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
     preset: str = ""
-    source: Mapping[str, object] = field(default_factory=dict)
+    source: SourceSpec | None = None
     model: str | None = None
     snapshots: Mapping[int, Mapping[str, Value]] = field(default_factory=dict)
     clean: bool = False
     encoder: str = "bundled"
     learned: str | None = None
+    problems: tuple[str, ...] = field(default=(), compare=False)
 
     def to_json(self) -> str:
         """As the text of the state file."""
@@ -51,7 +58,7 @@ class ShowState:
                 "schema": SCHEMA,
                 "clean": self.clean,
                 "preset": self.preset,
-                "source": dict(self.source),
+                "source": None if self.source is None else plain(self.source),
                 "model": self.model,
                 "encoder": self.encoder,
                 "learned": self.learned,
@@ -60,6 +67,25 @@ class ShowState:
             },
             indent=1,
         )
+
+
+@dataclass(frozen=True)
+class _StateFile:
+    """What a state file may hold; values and snapshots have the parameters' own limits."""
+
+    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
+    clean: bool = False
+    preset: str = ""
+    source: SourceSpec | None = None
+    model: str | None = None
+    encoder: Annotated[str, Meta(min_length=1)] = "bundled"
+    learned: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class _Damaged(PresetError):
+    """A file that holds no whole state."""
 
 
 class StateKeeper:
@@ -111,7 +137,7 @@ class StateKeeper:
         if text == self._written:
             return
         try:
-            if self._path.exists() and read_state_file(self._path) is not None:
+            if _is_whole(self._path):
                 replace_file(backup_of(self._path), self._path.read_bytes())
             replace_file(self._path, text.encode("utf-8"))
         except (OSError, MemoryError) as reason:
@@ -121,61 +147,107 @@ class StateKeeper:
             self.problem, self._written = None, text
 
 
+def _is_whole(path: Path) -> bool:
+    try:
+        return read_state_file(path) is not None
+    except PresetError:
+        return False
+
+
 def backup_of(path: Path) -> Path:
     """Where the state before the last is kept."""
     return path.with_name(f"{path.name}.bak")
 
 
 def read_state(path: Path) -> ShowState | None:
-    """The last state, else the one before it, else None; damage is never an error."""
+    """The last state, else the one before it, else None; damage is never an error, `problems` tell of it."""
+    damage: list[str] = []
     for candidate in (path, backup_of(path)):
-        state = read_state_file(candidate)
+        try:
+            state = read_state_file(candidate)
+        except _Damaged as reason:
+            damage.append(f"{reason} The show goes on without it.")
+            continue
         if state is not None:
-            return state
+            return replace(state, problems=(*damage, *state.problems))
     return None
 
 
 def read_state_file(path: Path) -> ShowState | None:
-    """The state in one file, None where there is no whole one; what no longer fits is left out."""
+    """The state in one file, None where there is no file; what no longer fits is left out and told.
+
+    Raises:
+        PresetError: there is no whole state in it; the message gives file, line and reason.
+    """
     try:
         if path.stat().st_size > _LARGEST:
-            return None
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+            raise _Damaged(f"{path}, line 1: longer than {_LARGEST >> 20} MiB, which no state should be.")
+        data = path.read_bytes()
+    except OSError:
         return None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        return None
-    model, source, snapshots = content.get("model"), content.get("source"), content.get("snapshots")
-    encoder, learned = content.get("encoder"), content.get("learned")
+    try:
+        text = data.decode("utf-8")
+        content = json.loads(text)
+    except json.JSONDecodeError as reason:
+        raise _Damaged(f"{path}, line {reason.lineno}: no state of a show ({reason.msg}).") from None
+    except (ValueError, RecursionError) as reason:
+        raise _Damaged(f"{path}, line 1: no state of a show ({reason}).") from None
+    written, faults = read_fields(_StateFile, content)
+    if "schema" not in written:
+        raise _Damaged(f"{path}, line {line_of(text, 'schema')}: schema is {SCHEMA} in a state of a show.")
+    problems = [(fault.key.split("."), fault.reason) for fault in faults]
+    file = _StateFile(**written)
+    values = _values(file.values, ("values",), problems, restored=True)
+    snapshots = {}
+    for number, kept in file.snapshots.items():
+        if number in "12345678" and len(number) == 1:
+            snapshots[int(number)] = _values(kept, ("snapshots", number), problems)
+        else:
+            problems.append((["snapshots", number], f"snapshots are numbered 1 to 8, not {number[:20]!r}."))
     return ShowState(
-        values=_values(content.get("values"), restored=True),
-        preset=str(content.get("preset") or ""),
-        source=source if isinstance(source, dict) else {},
-        model=model if isinstance(model, str) else None,
-        encoder=encoder if isinstance(encoder, str) and encoder else "bundled",
-        learned=learned if isinstance(learned, str) else None,
-        snapshots={
-            int(number): _values(kept)
-            for number, kept in (snapshots.items() if isinstance(snapshots, dict) else ())
-            if number in "12345678" and len(number) == 1
-        },
-        clean=content.get("clean") is True,
+        values=values,
+        preset=file.preset,
+        source=file.source,
+        model=file.model,
+        encoder=file.encoder,
+        learned=file.learned,
+        snapshots=snapshots,
+        clean=file.clean,
+        problems=tuple(f"{path}, line {line_of(text, *keys)}: {reason}" for keys, reason in problems),
     )
 
 
-def _values(written: object, restored: bool = False) -> dict[str, Value]:
+def line_of(text: str, *keys: str) -> int:
+    """The line of JSON, from 1, on which the last of nested keys stands; else of its nearest parent."""
+    at = 0
+    for key in keys:
+        found = re.compile(re.escape(json.dumps(key)) + r"\s*:").search(text, at)
+        if found is None:
+            break
+        at = found.start()
+    return text.count("\n", 0, at) + 1
+
+
+def _values(
+    written: Mapping[str, object],
+    place: tuple[str, ...],
+    problems: list[tuple[list[str], str]],
+    restored: bool = False,
+) -> dict[str, Value]:
     """The parameters that still exist, with the values that they still take or the nearest ones.
 
-    A show that comes back is never black or frozen.
+    What is left out or moved is told in `problems`. A show that comes back is never black or frozen.
     """
     values: dict[str, Value] = {}
-    for name, value in written.items() if isinstance(written, dict) else ():
+    for name, value in written.items():
         if restored and name in _NEVER_RESTORED:
             continue
-        if isinstance(value, float) and not math.isfinite(value):
-            continue
         try:
-            values[name], _ = find(name).hold(value)
-        except ParameterError:
+            nearest, held = find(name).hold(value)
+        except (ParameterError, OverflowError) as reason:
+            problems.append(([*place, name], str(reason)))
             continue
+        values[name] = nearest
+        if held:
+            problems.append(([*place, name], f"{name} cannot be {value}; it is held at {nearest}."))
     return values
