@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lavlive.audio.spec import SourceSpec
+from lavlive.control.beat.modulation import BeatModulation, Shape
 from lavlive.control.control import Control
 from lavlive.control.looks.state import StateKeeper
 from lavlive.control.midi.binding_files import BindingFolders
@@ -28,7 +29,7 @@ from lavlive.link.messages import (
 )
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
-from lavlive.parameters import Values
+from lavlive.parameters import INDEX, Value, Values
 from lavlive.show.notices import Notices
 from lavlive.show.show import BLIND_SECONDS, Show
 from lavlive.stage.output.base import OutputSettings
@@ -161,6 +162,41 @@ def test_a_new_engine_that_finds_the_device_ends_the_announcement_of_the_old_one
     badge = stage.tell(SourceOpened(SourceSpec("input", "usb-mixer")))
     assert "unplugged" not in badge
     assert stage.show.state().source == SourceSpec("input", "usb-mixer")
+
+
+def test_what_the_beat_moves_reaches_the_output_and_the_engine_alike(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def present(picture: object, values: Mapping[str, Value], *rest: object) -> None:
+        seen.append(float(values["show.dissolve"]))
+
+    monkeypatch.setattr(stage.show.output, "present", present)
+    for beat in range(4):
+        stage.control.tempo.tap(stage.now + 0.5 * beat)
+    stage.control.values.set("show.dissolve", 0.5)
+    stage.control.looks.modulate(BeatModulation("show.dissolve", Shape.SINE, 1.0, 0.4, 0.0, 1.0))
+    for _ in range(12):
+        stage.step(0.04)
+        sent = stage.show.link.read_parameters()
+        assert sent is not None
+        assert sent[0][INDEX["show.dissolve"]] == seen[-1] == stage.show.controls["show.dissolve"]
+        assert sent[1] == stage.show.controls.revision
+    assert max(seen) - min(seen) > 0.5, "the beat moves it"
+    assert stage.control.values["show.dissolve"] == 0.5, "the knob stays where the hand left it"
+
+
+def test_a_snapshot_of_the_controls_never_changes(stage: Stage) -> None:
+    stage.step()
+    before = stage.show.controls
+    stage.control.values.set("mapper.y", 3.25)
+    stage.step()
+    assert before["mapper.y"] == Values()["mapper.y"]
+    assert stage.show.controls["mapper.y"] == 3.25
+    assert stage.show.controls.revision > before.revision
+    with pytest.raises(ValueError, match="read-only"):
+        before.numbers[0] = 1.0
 
 
 def test_a_failing_panel_is_closed_and_the_show_goes_on(stage: Stage) -> None:

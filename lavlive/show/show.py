@@ -1,8 +1,10 @@
 """The stage's main loop: joins controls, engine and output, once per display frame.
 
-    controls ─► values ─► link ─► engine
-                                    │
-    recorder ◄─ canvas ◄─ output ◄──┴─ newest picture
+    hands, beat, assist ─► Controls ─┬─► link ─► engine
+                                     │             │ newest picture
+                           panel ◄───┴─► output ◄──┘
+                                           │
+                                         canvas ─► recorder
 
 It never imports torch, and no step of it waits for the engine.
 """
@@ -20,6 +22,7 @@ import numpy as np
 
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
+from lavlive.control.controls import Controls
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState, StateKeeper
 from lavlive.diagnosis.assist import Assist
@@ -84,7 +87,11 @@ class Latency:
 
 
 class Show:
-    """One running show. All parts are given open; whoever made them closes them."""
+    """One running show. All parts are given open; whoever made them closes them.
+
+    Attributes:
+        controls: what hands, beat and assist want in this frame; the same for engine, output and panel.
+    """
 
     def __init__(
         self,
@@ -108,6 +115,7 @@ class Show:
         self.newest_picture: Picture | None = None
         self.panel: PanelWindow | None = None
         self.done = False
+        self.controls = Controls(control.values.numbers, -1)
         self.recorder = recorder
         self._tap = SoundTap(link)
         self._models = dict(models or {})
@@ -117,7 +125,6 @@ class Show:
         control.looks.bank = self._models
         self._keeper = keeper
         self._sequence = 0
-        self._published = -1
         self._panel: Panel | None = None
         self._panel_drawn = 0.0
         self._safe = False
@@ -135,7 +142,7 @@ class Show:
         with self._guarded("controls", now):
             self._take_hands(now)
         with self._guarded("parameters", now):
-            self._publish(now)
+            self._collect(now)
         for told in self.supervisor.step(now):
             with self._guarded("engine's events", now):
                 self._take_engine_event(told, now)
@@ -179,7 +186,7 @@ class Show:
             self._sequence = picture.sequence
             self.pictures_shown += 1
         try:
-            self.output.present(picture, self.control.values, now, self.status(), self.notices.badge(now))
+            self.output.present(picture, self.controls, now, self.status(), self.notices.badge(now))
         except Exception:  # a driver that fails for a moment must not close the window
             if self._blind_since is None:
                 traceback.print_exc()
@@ -199,7 +206,7 @@ class Show:
         now = time.perf_counter()
         with self._guarded("controls", now):
             self._apply_hands(now)
-            self._publish(now)
+            self._collect(now)
 
     def _apply_hands(self, now: float) -> None:
         self.control.looks.model = self._coming_model or self.supervisor.settings.model
@@ -302,13 +309,14 @@ class Show:
         else:
             self.notices.raise_condition("state", self._keeper.problem, now)
 
-    def _publish(self, now: float) -> None:
-        values = self.control.values.numbers
-        numbers = self.assist.step(self.control.numbers(now), values, self.link.read_signs(), now)
+    def _collect(self, now: float) -> None:
+        """Take the snapshot that everything in this frame reads, and publish it to the engine."""
+        bases = self.control.values.numbers
+        numbers = self.assist.step(self.control.numbers(now), bases, self.link.read_signs(), now)
         revision = self.control.revision + self.assist.revision
-        if revision != self._published:
-            self._published = revision
-            self.link.write_parameters(numbers, self._published)
+        if revision != self.controls.revision:
+            self.controls = Controls(numbers, revision)
+            self.link.write_parameters(self.controls.numbers, revision)
 
     def _take_output_event(self, event: object, now: float) -> None:
         match event:
@@ -363,7 +371,7 @@ class Show:
         if self._loading:
             return
         self._loading = True
-        self.supervisor.load_model(path, self.control.values.number("show.swap_fade"))
+        self.supervisor.load_model(path, self.controls.number("show.swap_fade"))
 
     def _model_arrived(self) -> None:
         """The model that was loading is shown, or will never be: on to the one chosen meanwhile."""

@@ -15,6 +15,7 @@ import numpy as np
 from imgui_bundle import imgui
 
 from lavlive.control.control import Control
+from lavlive.control.controls import Controls
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.link.memory import Link, Picture
@@ -119,6 +120,7 @@ class PanelRig:
         self.control = Control(
             Values(), bindings, presets=PresetLibrary(shipped("presets"), folder / "presets")
         )
+        self.controls = Controls(self.control.values.numbers, 0)
         self.newest_picture: Picture | None = None
         self.eye = Eye()
         self.panel = Panel(self)

@@ -26,7 +26,7 @@ class MetersSection(Section):
     def draw(self) -> None:
         self._draw_sound()
         self._draw_motion()
-        draw_signs(self.desk.show.link.read_signs(), self.desk.control.values.numbers)
+        draw_signs(self.desk.show.link.read_signs(), self.desk.show.controls.numbers)
 
     def _draw_sound(self) -> None:
         meter, number = self.desk.show.link.meter, self.desk.show.link.number

@@ -14,6 +14,7 @@ import numpy as np
 
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
+from lavlive.control.controls import Controls
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Link, Picture
 from lavlive.show.notices import Notices
@@ -24,6 +25,7 @@ class RunningShow(Protocol):
 
     link: Link
     control: Control
+    controls: Controls
     notices: Notices
 
     def status(self) -> str:
