@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from lavlive.errors import CheckpointError
 from lavlive.generator import checkpoint
-from lavlive.generator.checkpoint import load_generator, read_card, save_generator
+from lavlive.generator.checkpoint import load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.resources import generator_file
 
@@ -55,11 +55,6 @@ def test_half_precision_is_close_and_half_as_large(saved: Path, tmp_path: Path) 
     z = torch.randn(2, 8)
     assert torch.allclose(load_generator(half).generator(z), loaded.generator(z), atol=0.05)
     assert half.stat().st_size < 0.65 * saved.stat().st_size
-
-
-def test_the_card_is_read_without_weights(saved: Path) -> None:
-    config, card = read_card(saved)
-    assert (config, card["name"]) == (CONFIG, "small")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

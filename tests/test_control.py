@@ -21,7 +21,9 @@ from lavlive.control.keyboard import KEYS, action_for
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.midi.binding_files import BindingFolders, file_name
 from lavlive.control.midi.bindings import Binding, BindingSet
+from lavlive.control.midi.ports import MidiPorts
 from lavlive.control.midi.system import RtmidiSystem
+from lavlive.control.osc.server import OscSettings
 from lavlive.errors import ControlError, ParameterError
 from lavlive.parameters import INDEX, Kind, Values, find
 from lavlive.resources import shipped
@@ -288,7 +290,14 @@ def test_wrong_wishes_are_told_to_the_performer_or_refused(tmp_path: Path) -> No
 
 def test_every_action_can_be_done(tmp_path: Path) -> None:
     control = desk(tmp_path, midi=False)
-    arguments = {"preset's name": "House", "number 0 to 9": "3", "number 1 to 8": "2", "": ""}
+    arguments = {
+        "preset's name": "House",
+        "number 0 to 9": "3",
+        "number 1 to 8": "2",
+        "device's name, or default": "default",
+        "part of its name": "song",
+        "": "",
+    }
     for name, spec in ACTIONS.items():
         action = Action(name, arguments[spec.argument])
         assert control.do(action, 0.0) in ([action], [], [Action("preset.loaded", control.looks.preset)])
@@ -315,3 +324,24 @@ def test_another_thread_may_not_step(tmp_path: Path) -> None:
 def test_the_controls_import_no_torch() -> None:
     code = "import sys, lavlive.control.control; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_ports_and_messages_are_refused_for_is_told_and_a_flood_only_now_and_then(
+    tmp_path: Path,
+) -> None:
+    with Control(Values(), BindingFolders(tmp_path, tmp_path), osc=OscSettings(port=0), midi=None) as control:
+        assert control.osc is not None
+        for number in range(100):
+            control.osc.take(b"/lavlive/nothing%02d\0\0,\0\0\0" % number, ("127.0.0.1", 9), 0.0)
+            control.step(5.0)
+        assert [line for line in control.notices() if "nothing" in line] == [
+            "OSC: no address /lavlive/nothing00; 1 messages refused so far"
+        ]
+        control.step(16.0)
+        assert "nothing99; 100 messages" in control.notices()[-1]
+        control.midi = MidiPorts(RtmidiSystem(rtmidi.API_RTMIDI_DUMMY))
+        control.midi.problems.append("knobs cannot be opened: busy")
+        control.step(17.0)
+        control.step(18.0)
+        assert control.notices() == ["MIDI: knobs cannot be opened: busy"]
+        control.midi = None

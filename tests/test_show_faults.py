@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from lavlive.audio.spec import SourceSpec
+from lavlive.control.actions import Action
 from lavlive.control.beat.modulation import BeatModulation, Shape
 from lavlive.control.control import Control
 from lavlive.control.looks.state import StateKeeper
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.link.memory import Link
 from lavlive.link.messages import (
+    ChangeSource,
     Command,
     EngineEvent,
     Failing,
@@ -41,6 +43,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.told: list[EngineEvent] = []
+        self.commands: list[Command] = []
         self.status: int | None = None
 
     def events(self) -> list[EngineEvent]:
@@ -48,7 +51,7 @@ class Engine:
         return told
 
     def send(self, command: Command) -> None:
-        pass
+        self.commands.append(command)
 
     def exit_status(self) -> int | None:
         return self.status
@@ -153,6 +156,23 @@ def test_a_lost_device_is_announced_until_it_is_back(stage: Stage) -> None:
     assert "unplugged" in stage.tell(SourceNotice("a notice"))
     assert "unplugged" in stage.tell(SourceRefused(SourceSpec("demo"), "no"))
     assert "unplugged" not in stage.tell(SourceRunning("Mixer is back"))
+
+
+def test_the_key_s_changes_the_source_and_a_refusal_is_read(stage: Stage) -> None:
+    before = stage.show.supervisor.settings.source
+    stage.control.press("s")
+    stage.step()
+    asked = stage.engines[-1].commands[-1]
+    assert asked == ChangeSource(SourceSpec("loopback"))
+    assert stage.show.state().source == SourceSpec("loopback")
+    assert "no loopback" in stage.tell(SourceRefused(SourceSpec("loopback"), "There is no loopback here."))
+    assert stage.show.state().source == before
+
+
+def test_a_track_that_nobody_knows_is_told_and_changes_nothing(stage: Stage) -> None:
+    stage.control.ask(Action("source.track", "anthem"))
+    assert "anthem" in stage.step()
+    assert stage.engines[-1].commands == []
 
 
 def test_a_new_engine_that_finds_the_device_ends_the_announcement_of_the_old_one(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lavlive.control.actions import Action
 from lavlive.control.beat.clock import ClockEstimator
 from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape, modulated
-from lavlive.control.beat.tempo import BeatState, LinkTempo, TapTempo, Tempo, seconds_until
+from lavlive.control.beat.tempo import AbletonLink, BeatState, TapTempo, Tempo, seconds_until
 from lavlive.control.events import ClockEvent, ClockMessage
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
@@ -122,7 +122,7 @@ def test_a_clock_wins_over_taps_and_leaves_its_tempo_behind_when_it_falls_silent
 
 def test_ableton_link_is_one_more_beat_where_its_package_is_installed() -> None:
     pytest.importorskip("link")
-    link = LinkTempo()
+    link = AbletonLink()
     try:
         first, second = link.state(100.0), link.state(101.0)
         assert second.beat - first.beat == pytest.approx(first.bpm / 60, rel=0.05)

@@ -15,6 +15,7 @@ from types import FrameType
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
+from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
 from lavlive.control.looks.starting import initial_model, preset_library
 from lavlive.control.looks.state import ShowState, StateKeeper, read_state
@@ -273,6 +274,7 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
         options.midi,
         osc_settings(options.osc, options.osc_allow, options.osc_send),
         presets,
+        AbletonLink() if options.ableton else None,
         osc_bindings=OscBindings(config_folder() / "osc.toml"),
     )
     if preset is not None:

@@ -126,6 +126,11 @@ def _add_live(commands: argparse._SubParsersAction) -> None:
     control = parser.add_argument_group("control")
     control.add_argument("--midi", metavar="NAME", help="only this MIDI input; all if not given")
     control.add_argument(
+        "--ableton",
+        action="store_true",
+        help="share the beat by Ableton Link (pip install 'lavlive[ableton]')",
+    )
+    control.add_argument(
         "--osc", metavar="HOST:PORT", help="listen for OSC (default: 127.0.0.1:9000; off: no OSC)"
     )
     control.add_argument(

@@ -61,6 +61,13 @@ ACTIONS: Mapping[str, ActionSpec] = {
     "redo": ActionSpec("do again what was taken back last"),
     "model.next": ActionSpec("fade to the next model", quantised=True, for_show=True),
     "model.previous": ActionSpec("fade to the model before", quantised=True, for_show=True),
+    "source.next": ActionSpec("listen to the next: input, loopback, track", for_show=True),
+    "source.input": ActionSpec("listen to an input", "device's name, or default", for_show=True),
+    "source.loopback": ActionSpec(
+        "listen to what an output plays", "device's name, or default", for_show=True
+    ),
+    "source.track": ActionSpec("listen to a track of this show", "part of its name", for_show=True),
+    "source.demo": ActionSpec("listen to the demo track", for_show=True),
     "fullscreen": ActionSpec("full screen on or off", from_outside=False, for_show=True),
     "panel": ActionSpec("show or hide the panel", from_outside=False, for_show=True),
     "learn": ActionSpec("learn a control for the chosen parameter", from_outside=False, for_show=True),

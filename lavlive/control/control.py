@@ -18,7 +18,7 @@ import numpy as np
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import ACTIONS, Action, check_action
-from lavlive.control.beat.tempo import BeatState, LinkTempo, Tempo
+from lavlive.control.beat.tempo import AbletonLink, BeatState, Tempo
 from lavlive.control.events import ClockEvent, ControlEvent, Source
 from lavlive.control.keyboard import action_for
 from lavlive.control.looks.library import PresetLibrary
@@ -45,6 +45,8 @@ _BOOT_SECONDS = 2.0
 """A controller that was just plugged in may not listen yet; after this it is told everything again."""
 _PLUGGED_IN_SECONDS = 1.0
 """Controllers that hang on one hub come one after another; then it is said which bindings nobody uses."""
+
+_OSC_QUIET_SECONDS = 10.0
 
 
 class Control:
@@ -74,7 +76,7 @@ class Control:
         midi_only: str | None = None,
         osc: OscSettings | None = None,
         presets: PresetLibrary | None = None,
-        link: LinkTempo | None = None,
+        ableton: AbletonLink | None = None,
         osc_bindings: OscBindings | None = None,
         chance: random.Random | None = None,
     ) -> None:
@@ -82,7 +84,7 @@ class Control:
         self.looks = Looks(values, presets or PresetLibrary(None, None), chance)
         self.router = Router(values, self.looks.by_hand)
         self.bindings = bindings
-        self.tempo = Tempo(link)
+        self.tempo = Tempo(ableton)
         self.latency = 0.0
         self.midi = MidiPorts(midi, midi_only) if midi is not None else None
         self._feedback = Feedback(self._send_midi)
@@ -93,6 +95,7 @@ class Control:
         self._asked: list[Action] = []
         self._notices: deque[str] = deque(maxlen=32)
         self._noted: set[str] = set()
+        self._osc_problem, self._osc_quiet_until = "", float("-inf")
         self._beat_revision = 0
         self._last_numbers = values.numbers.copy()
         self._owner = threading.get_ident()
@@ -161,6 +164,7 @@ class Control:
         for action in self._waiting.due(state, self.latency, now):
             for_show += self._perform(action, now)
         self._look_at_files(now)
+        self._look_at_ports(now)
         self.looks.step(now)
         self._tell(now)
         return for_show
@@ -450,6 +454,15 @@ class Control:
             self._all_plugged_in = float("inf")
             for reason in self.bindings.unused(self.midi.devices):
                 self._note_once(f"Bindings not used: {reason}")
+
+    def _look_at_ports(self, now: float) -> None:
+        """Tell what ports and messages were refused for; a flood of bad messages is told now and then."""
+        for problem in self.midi.problems if self.midi is not None else ():
+            self._note_once(f"MIDI: {problem}")
+        if self.osc is None or now < self._osc_quiet_until or self.osc.last_problem == self._osc_problem:
+            return
+        self._osc_problem, self._osc_quiet_until = self.osc.last_problem, now + _OSC_QUIET_SECONDS
+        self._notices.append(f"OSC: {self._osc_problem}; {self.osc.counters.bad} messages refused so far")
 
     def _note_once(self, line: str) -> None:
         if line not in self._noted:

@@ -15,6 +15,7 @@ KEYS: Mapping[tuple[str, str], Action] = {
     ("", "h"): Action("projection.hold"),
     ("", "n"): Action("model.next"),
     ("", "p"): Action("model.previous"),
+    ("", "s"): Action("source.next"),
     ("", "t"): Action("tap"),
     ("", "u"): Action("undo"),
     ("shift", "u"): Action("redo"),

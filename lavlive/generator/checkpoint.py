@@ -109,11 +109,6 @@ def _check_shapes(
         raise CheckpointError(f"{path} holds {extra[0]!a}, which no generator of its configuration has")
 
 
-def read_card(path: str | Path) -> tuple[GeneratorConfig, dict[str, Any]]:
-    """Configuration and card of a file, without loading its weights. Raises CheckpointError."""
-    return _read_header(Path(path))
-
-
 def _read_header(path: Path) -> tuple[GeneratorConfig, dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(f"there is no generator file {path}")

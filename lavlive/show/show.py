@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.controls import Controls
@@ -50,6 +51,7 @@ from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import return_memory
 from lavlive.show.notices import Notices
+from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import (
     CloseRequested,
     KeyPressed,
@@ -90,6 +92,7 @@ class Show:
     """One running show. All parts are given open; whoever made them closes them.
 
     Attributes:
+        sources: what can be listened to; `change_source` does it.
         controls: what hands, beat and assist want in this frame; the same for engine, output and panel.
     """
 
@@ -116,6 +119,7 @@ class Show:
         self.panel: PanelWindow | None = None
         self.done = False
         self.controls = Controls(control.values.numbers, -1)
+        self.sources = KnownSources(supervisor.settings.source)
         self.recorder = recorder
         self._tap = SoundTap(link)
         self._models = dict(models or {})
@@ -350,6 +354,8 @@ class Show:
                 self.notices.tell(action.argument, now)
             case "model.load":
                 self.load_model(action.argument or None)
+            case "source.next" | "source.input" | "source.loopback" | "source.track" | "source.demo":
+                self.change_source(self.sources.meant_by(action))
             case "model.next" | "model.previous":
                 self._change_model(1 if action.name == "model.next" else -1, now)
 
@@ -363,6 +369,11 @@ class Show:
         chosen = bank[index % len(bank)]
         self.control.looks.changed_model(current, chosen)
         self.load_model(chosen)
+
+    def change_source(self, source: SourceSpec) -> None:
+        """Listen to another source; if it cannot be had that is told, and the one before goes on."""
+        self.sources.note(source)
+        self.supervisor.change_source(source)
 
     def load_model(self, path: str | None) -> None:
         """Load another model beside the running one, then fade to it; after one that is loading already."""

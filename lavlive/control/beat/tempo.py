@@ -85,7 +85,7 @@ class TapTempo:
         return (now - self._zero) * (self._bpm or 120.0) / 60.0
 
 
-class LinkTempo:
+class AbletonLink:
     """Ableton Link through the optional package LinkPython-extern (``pip install lavlive[ableton]``).
 
     Raises:
@@ -97,35 +97,35 @@ class LinkTempo:
             import link
         except ImportError:
             raise ControlError("Ableton Link needs a package: pip install 'lavlive[ableton]'.") from None
-        self._link: Any = link.Link(120.0)
-        self._link.enabled = True
+        self._session: Any = link.Link(120.0)
+        self._session.enabled = True
 
     @property
     def peers(self) -> int:
         """How many other programs share the beat."""
-        return int(self._link.numPeers())
+        return int(self._session.numPeers())
 
     def state(self, now: float) -> BeatState:
         """The shared beat at `now`, seconds of `time.perf_counter`."""
-        microseconds = self._link.clock().micros() + round((now - time.perf_counter()) * 1e6)
-        session = self._link.captureSessionState()
-        return BeatState(session.tempo(), session.beatAtTime(microseconds, BEATS_PER_BAR), "link")
+        microseconds = self._session.clock().micros() + round((now - time.perf_counter()) * 1e6)
+        shared = self._session.captureSessionState()
+        return BeatState(shared.tempo(), shared.beatAtTime(microseconds, BEATS_PER_BAR), "link")
 
     def close(self) -> None:
         """Leave the session."""
-        self._link.enabled = False
+        self._session.enabled = False
 
 
 class Tempo:
-    """Chooses among the sources of a beat: a MIDI clock that ticks, then Link with others, then taps.
+    """Chooses among the sources of a beat: a MIDI clock that ticks, then Ableton Link with others, then taps.
 
     A clock that falls silent leaves its tempo behind: the beat goes on by itself.
     """
 
-    def __init__(self, link: LinkTempo | None = None) -> None:
+    def __init__(self, ableton: AbletonLink | None = None) -> None:
         self._clocks: dict[str, ClockEstimator] = {}
         self._tap = TapTempo()
-        self._link = link
+        self._ableton = ableton
         self._kept: tuple[float, float, float] | None = None
 
     def take(self, event: ClockEvent) -> None:
@@ -144,8 +144,8 @@ class Tempo:
             if clock.alive(now) and clock.running and bpm is not None:
                 self._kept = (bpm, clock.beat(now), now)
                 return BeatState(bpm, self._kept[1], "clock")
-        if self._link is not None and self._link.peers > 0:
-            return self._link.state(now)
+        if self._ableton is not None and self._ableton.peers > 0:
+            return self._ableton.state(now)
         if self._tap.bpm is not None and self._kept is None:
             return BeatState(self._tap.bpm, self._tap.beat(now), "tap")
         if self._kept is not None:
@@ -155,8 +155,8 @@ class Tempo:
 
     def close(self) -> None:
         """Leave a Link session."""
-        if self._link is not None:
-            self._link.close()
+        if self._ableton is not None:
+            self._ableton.close()
 
 
 def seconds_until(state: BeatState, grid: float, lead: float) -> float:

@@ -160,8 +160,3 @@ def _toml_files(folder: Path) -> list[Path]:
         return sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))[:_MOST_FILES]
     except OSError:  # a folder that may not be looked into holds nothing for us
         return []
-
-
-def _place(preset: Preset) -> tuple[int, str]:
-    """Where a preset stands: keys go 1 to 9 and then 0, as on the keyboard."""
-    return 10 if preset.key is None else (preset.key - 1) % 10, preset.name.lower()

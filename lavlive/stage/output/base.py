@@ -58,14 +58,6 @@ class CloseRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class Resized:
-    """The drawable surface has a new size in pixels."""
-
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
 class MonitorLost:
     """The full-screen monitor went away; the window hides until it returns."""
 
@@ -86,7 +78,7 @@ class MonitorMissed:
     name: str
 
 
-Event = KeyPressed | CloseRequested | Resized | MonitorLost | MonitorReturned | MonitorMissed
+Event = KeyPressed | CloseRequested | MonitorLost | MonitorReturned | MonitorMissed
 
 
 class Output(Protocol):

@@ -24,7 +24,6 @@ from lavlive.stage.output.base import (
     MonitorMissed,
     MonitorReturned,
     OutputSettings,
-    Resized,
 )
 from lavlive.stage.output.font import text_image
 from lavlive.stage.output.fullscreen import FullScreen
@@ -124,7 +123,6 @@ class WindowOutput:
         self._canvas = Canvas(self.context, settings.canvas or self._follow_window())
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
-        glfw.set_framebuffer_size_callback(self.handle, self._on_resize)
         if settings.fullscreen:
             self._enter_fullscreen(wanted)
 
@@ -258,9 +256,6 @@ class WindowOutput:
     def _on_key(self, _window: object, key: int, scancode: int, action: int, modifiers: int) -> None:
         if action == glfw.PRESS and (name := key_name(key, scancode)):
             self._events.append(KeyPressed(name, modifier_names(modifiers)))
-
-    def _on_resize(self, _window: object, width: int, height: int) -> None:
-        self._events.append(Resized(width, height))
 
     # Full screen
 
