@@ -341,3 +341,16 @@ def test_the_mark_of_a_living_window_manager_is_left_alone() -> None:
             assert not forget_dead_window_manager()
         assert forget_dead_window_manager()
         assert not forget_dead_window_manager()
+
+
+def test_a_display_paces_only_where_a_driver_draws_and_somebody_sees_it(display: str) -> None:
+    monitor = replace(list_monitors()[0], rate=144)
+    with WindowOutput(OutputSettings(), lambda: [monitor]) as window:
+        assert window.display_rate is None  # the processor draws here
+        window.software = False
+        assert window.display_rate == 144.0
+        glfw.hide_window(window.handle)
+        assert window.display_rate is None
+    with WindowOutput(OutputSettings(vsync=False), lambda: [monitor]) as window:
+        window.software = False
+        assert window.display_rate is None

@@ -31,7 +31,7 @@ from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values, parse_setting
 from lavlive.resources import bundled_generators, cache_folder, config_folder, shipped
 from lavlive.show.notices import Notices
-from lavlive.show.pace import Pace
+from lavlive.show.pace import ShowPace
 from lavlive.show.show import Show
 from lavlive.show.terminal import Terminal
 from lavlive.stage.output.base import Output, OutputSettings, open_output
@@ -308,7 +308,7 @@ def _never() -> bool:
 
 def _run(show: Show, seconds: float | None) -> None:
     """Step until the show is done; `seconds` count from the first picture."""
-    pace = Pace(DISPLAY_RATE)
+    pace = ShowPace(DISPLAY_RATE)
     # A display has its own times; without one a picture is shown as soon as it is made.
     early = show.picture_waits if show.output.name == "headless" else _never
     began: float | None = None
@@ -319,4 +319,4 @@ def _run(show: Show, seconds: float | None) -> None:
             began = now
         if seconds is not None and began is not None and now - began >= seconds:
             return
-        pace.wait(early, show.listen)
+        pace.wait(show.output.display_rate, early, show.listen)

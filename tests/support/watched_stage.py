@@ -25,7 +25,7 @@ from lavlive.commands.main import _parser
 from lavlive.control.events import Source, SourceKind
 from lavlive.control.midi.bindings import Binding
 from lavlive.errors import LavliveError
-from lavlive.show.pace import Pace
+from lavlive.show.pace import ShowPace
 from lavlive.show.show import Show
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.sound_tap import CHANNELS, RATE
@@ -207,7 +207,7 @@ def main(arguments: list[str]) -> int:
     wishes: queue.SimpleQueue[AnyWish] = queue.SimpleQueue()
     threading.Thread(target=_read_wishes, args=(wishes,), daemon=True).start()
     with open_show(options) as show, _ending_on_signals(show):
-        watch, pace = Watch(show, time.perf_counter()), Pace(DISPLAY_RATE)
+        watch, pace = Watch(show, time.perf_counter()), ShowPace(DISPLAY_RATE)
         while not show.done:
             now = time.perf_counter()
             stillness.step()
@@ -220,7 +220,7 @@ def main(arguments: list[str]) -> int:
             report = watch.step(now)
             if report is not None:
                 print(json.dumps(report, default=str), flush=True)
-            pace.wait(meanwhile=show.listen)
+            pace.wait(show.output.display_rate, meanwhile=show.listen)
     return 0
 
 

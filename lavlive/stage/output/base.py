@@ -99,6 +99,10 @@ class Output(Protocol):
         """Whether it fills a monitor."""
 
     @property
+    def display_rate(self) -> float | None:
+        """Hertz of the display that `present` waits for; None while it waits for none."""
+
+    @property
     def shown(self) -> bool:
         """Whether an audience can see it: a window that is not hidden or iconified."""
 

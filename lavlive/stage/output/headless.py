@@ -103,6 +103,7 @@ class HeadlessOutput:
     name = "headless"
     should_close = False
     fullscreen = False
+    display_rate: float | None = None
     shown = False
 
     def __init__(self, settings: OutputSettings) -> None:

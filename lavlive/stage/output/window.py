@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -39,6 +40,9 @@ from lavlive.stage.output.monitors import (
 from lavlive.stage.output.x11 import forget_dead_window_manager
 
 TITLE = "lavlive"
+_USUAL_RATE = 60.0
+"""Of a monitor that does not tell."""
+_LOOK_SECONDS = 1.0
 MAX_CANVAS = (3840, 2160)
 SOFTWARE_CANVAS = (640, 360)
 """The canvas's limit where the processor draws: it is needed for sound and pictures."""
@@ -112,6 +116,7 @@ class WindowOutput:
         self._badge = ""
         self._ink: moderngl.Texture | None = None
         self._close_reported = False
+        self._rate, self._looked_at_rate = 0.0, -math.inf
         self.overlay: Callable[[], None] | None = None
         wanted = find_monitor(settings.monitor, monitors())
         self.handle = self._create_window()
@@ -168,6 +173,20 @@ class WindowOutput:
     def fullscreen(self) -> bool:
         """Whether it fills a monitor, or will again once that is back."""
         return self._watch is not None
+
+    @property
+    def display_rate(self) -> float | None:
+        """Hertz of the display that `present` waits for; None without `vsync`, a driver, or while hidden."""
+        if not self._settings.vsync or self.software or not self.shown:
+            return None
+        if self._watch is not None:
+            return float(self._watch.monitor.rate) or _USUAL_RATE
+        now = self._clock()
+        if now - self._looked_at_rate > _LOOK_SECONDS:  # it may have been moved to another monitor
+            self._looked_at_rate = now
+            monitors = self._monitors()
+            self._rate = float(max(monitors, key=self._overlap).rate) if monitors else 0.0
+        return self._rate or _USUAL_RATE
 
     @property
     def shown(self) -> bool:
