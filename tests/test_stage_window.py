@@ -344,7 +344,7 @@ def test_the_mark_of_a_living_window_manager_is_left_alone() -> None:
 
 
 def test_a_display_paces_only_where_a_driver_draws_and_somebody_sees_it(display: str) -> None:
-    monitor = replace(list_monitors()[0], rate=144)
+    monitor = Monitor(0, "screen", 0, 0, 1280, 720, 144, None)
     with WindowOutput(OutputSettings(), lambda: [monitor]) as window:
         assert window.display_rate is None  # the processor draws here
         window.software = False

@@ -185,7 +185,7 @@ class WindowOutput:
         if now - self._looked_at_rate > _LOOK_SECONDS:  # it may have been moved to another monitor
             self._looked_at_rate = now
             monitors = self._monitors()
-            self._rate = float(max(monitors, key=self._overlap).rate) if monitors else 0.0
+            self._rate = float(self._nearest(monitors).rate) if monitors else 0.0
         return self._rate or _USUAL_RATE
 
     @property
@@ -287,7 +287,11 @@ class WindowOutput:
         if self._settings.monitor is not None:
             self._enter_fullscreen(find_monitor(self._settings.monitor, monitors))
         elif monitors:
-            self._enter_fullscreen(max(monitors, key=lambda each: each.geometry.shared(self.geometry)))
+            self._enter_fullscreen(self._nearest(monitors))
+
+    def _nearest(self, monitors: Sequence[Monitor]) -> Monitor:
+        """The monitor that most of the window lies on."""
+        return max(monitors, key=lambda each: each.geometry.shared(self.geometry))
 
     @property
     def geometry(self) -> Geometry:
