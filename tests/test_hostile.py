@@ -106,9 +106,29 @@ def test_what_is_refused_is_named(files: dict[str, bytes], folder: Path) -> None
         ("a weight that is not a number", "synthesis.b8.conv0.weight"),
         ("weights of another shape", "(16, 15, 3, 3)"),
         ("ours, of 2^30 pixels", "resolution 1073741824"),
+        ("ours, a filter of 10^400", "damaged header"),
+        ("weights of 3e38", "convs.0.conv.weight holds 3e+38"),
+        ("weights that are whole", "convs.0.conv.weight holds whole numbers (i4)"),
+        ("a tensor twice", "'g_ema' twice"),
+        ("a zip's entry twice", "'archive/data.pkl' twice"),
+        ("ours, weights of 3e38", "mapping.w_mean holds 3e+38"),
+        ("ours, weights that are whole", "mapping.w_mean holds I32"),
+        ("ours, a tensor twice", "'mapping.w_mean' twice"),
     ):
         path.write_bytes(files[name])
         assert words in refusal(open_model if is_own(path) else read_file, path)
+
+
+def test_size_and_kind_are_looked_at_before_anything_long_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sparse file of a terabyte, and one of a gigabyte that begins with nothing known."""
+    monkeypatch.setattr(bring, "_digest", lambda path: pytest.fail("its checksum was made first"))
+    path = tmp_path / "sparse.pkl"
+    for size, words in ((1 << 40, "1,100 GB"), (1 << 30, "no kind of file")):
+        with open(path, "wb") as file:
+            file.truncate(size)
+        assert words in refusal(open_model, path)
 
 
 @pytest.mark.parametrize("kind", ["nvidia", "tensorflow", "rosinality", "legacy"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from lavlive.commands.model import convert, info
 from lavlive.errors import CheckpointError, UsageError
@@ -20,8 +21,11 @@ from lavlive.generator.importing import convert_model, open_model
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.readers.conversion import filter_taps
 from lavlive.generator.readers.recognise import read_file
+from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.planned import PlannedSynthesis
 from lavlive.generator.shapes import expected_shapes
 from tests.support.foreign_files import (
+    FIXTURES,
     Fixture,
     evil_source,
     fixture,
@@ -86,6 +90,35 @@ def test_rosinalitys_files_make_their_pictures(legacy: bool, tmp_path: Path) -> 
     data = fixture("rosinality")
     table = rosinality_table(data) | {"args": argparse.Namespace(lr=0.002, path="data")}
     assert_same_pictures(_converted(torch_file(tmp_path / "model.pt", table, legacy)), data)
+
+
+@pytest.mark.parametrize("filter_name", ["four", "three", "two"])
+def test_rosinalitys_blur_kernels_blur_the_convolutions_and_not_the_pictures(
+    filter_name: str, tmp_path: Path
+) -> None:
+    """`blur_kernel=[1, 4, 2, 1]`, `[1, 2, 1]` and `[1, 1]`, with the pictures that their code makes."""
+    kernels = load_file(FIXTURES / "rosinality-kernels.safetensors")
+    data = fixture("rosinality")
+    for name in data.theirs:
+        if name.endswith(".blur.kernel"):
+            data.theirs[name] = kernels[f"{filter_name}.convs"]
+        if name.endswith(".upsample.kernel"):
+            data.theirs[name] = kernels[f"{filter_name}.pictures"]
+    loaded = open_model(torch_file(tmp_path / "model.pt", rosinality_table(data)))
+    expected = kernels[filter_name]
+    picture = loaded.generator.synthesis(data.made["w_plus"])
+    assert (picture - expected).abs().max() < CLOSE * (expected.max() - expected.min())
+    plan = make_plan(loaded.generator.synthesis)
+    levels = ((expected[0].permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).numpy()
+    planned = PlannedSynthesis(plan)(data.made["w_plus"][0], torch.ones(())).numpy()
+    assert np.abs(planned - levels).max() <= 1.01
+
+
+def test_filters_that_differ_from_layer_to_layer_are_refused(tmp_path: Path) -> None:
+    data = fixture("rosinality")
+    data.theirs["convs.2.conv.blur.kernel"] = torch.outer(*[torch.tensor([1.0, 2.0, 2.0, 1.0])] * 2)
+    with pytest.raises(CheckpointError, match="differ from layer to layer"):
+        open_model(torch_file(tmp_path / "model.pt", rosinality_table(data)))
 
 
 def test_a_mean_of_w_that_is_not_in_the_file_is_measured(tmp_path: Path) -> None:

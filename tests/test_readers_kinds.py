@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from lavlive.errors import CheckpointError
 from lavlive.generator import importing as bring
@@ -66,6 +67,52 @@ def test_alias_free_generators_are_refused_by_name(tmp_path: Path) -> None:
     said = said_of({"G": generator, "D": None, "G_ema": generator}, tmp_path)
     assert "StyleGAN3 (alias-free)" in said
     assert "--cfg=stylegan2" in said
+
+
+def test_relatives_of_stylegan2_are_named(tmp_path: Path) -> None:
+    """EG3D, StyleGAN-XL and lucidrains' code, by their own names and not by a part of theirs."""
+    stranger: Any = types.ModuleType("their_renderer")
+    stranger.ImportanceRenderer = type("ImportanceRenderer", (), {"__module__": stranger.__name__})
+    sys.modules[stranger.__name__] = stranger
+    try:
+        volume = Persistent(
+            "TriPlaneGenerator", "", {"_modules": {"renderer": stranger.ImportanceRenderer()}}
+        )
+        assert "EG3D" in said_of({"G_ema": volume}, tmp_path)
+    finally:
+        del sys.modules[stranger.__name__]
+    backbone = Persistent("Generator", "", {"_modules": {}})
+    volume = Persistent("TriPlaneGenerator", "", {"_modules": {"backbone": backbone}})
+    assert "EG3D" in said_of({"G_ema": volume}, tmp_path)
+    large = Persistent("SuperresGenerator", "", {"_modules": {"mapping": backbone}})
+    assert "StyleGAN-XL" in said_of({"G_ema": large}, tmp_path)
+    embedding = Persistent("MappingNetwork", "", {"_modules": {"embed": nn.Embedding(2, 2)}})
+    large = Persistent("Generator", "class SuperresGenerator: pass", {"_modules": {"mapping": embedding}})
+    assert "StyleGAN-XL" in said_of({"G_ema": large}, tmp_path)
+    theirs = {"S.net.0.weight": torch.zeros(2, 2), "G.blocks.0.to_style1.weight": torch.zeros(2, 2)}
+    assert "lucidrains" in said_of_torch({"GAN": theirs, "version": "1.8"}, tmp_path)
+    assert "lucidrains" in said_of_torch(theirs, tmp_path)
+
+
+def test_an_encoder_is_told_to_be_one(tmp_path: Path) -> None:
+    for name in ("encoder.model.0.conv.conv.weight_g", "encoder.layers.0.conv.weight_g"):
+        assert "--encoder" in said_of_torch({name: torch.zeros(2, 1, 1)}, tmp_path)
+        save_file({name: torch.zeros(2)}, tmp_path / "model.safetensors")
+        assert "--encoder" in said_of((tmp_path / "model.safetensors").read_bytes(), tmp_path)
+
+
+def test_a_model_that_is_not_square_is_named_by_its_shape(tmp_path: Path) -> None:
+    data = fixture("rosinality")
+    data.theirs["input.input"] = torch.zeros(1, 16, 4, 8)
+    assert "a wide model, 32 × 64 (height × width)" in said_of_torch(rosinality_table(data), tmp_path)
+    data = fixture("ada-skip-classes")
+    data.theirs["synthesis.b4.const"] = torch.zeros(16, 7, 4)
+    assert "a tall model, 56 × 32 (height × width)" in said_of(nvidia_pickle(data), tmp_path)
+
+
+def test_what_a_file_cannot_tell_is_said(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "model.pt", rosinality_table(fixture("rosinality")))
+    assert any("lr_mlp" in note for note in read_file(path).notes)
 
 
 def test_a_discriminator_is_named(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def generator(
         architecture=architecture,
         conv_clamp=clamp,
         fir=(1, 2, 4, 1),
+        picture_fir=(1, 3, 2, 1) if architecture == "skip" else None,
         picture_channels=channels,
     )
     made = Generator(config)

@@ -21,6 +21,10 @@ from lavlive.link.messages import (
     EngineEvent,
     Failing,
     FailureKind,
+    LoadModel,
+    ModelReady,
+    ModelRefused,
+    ModelShown,
     Ready,
     SourceLost,
     SourceNotice,
@@ -32,6 +36,7 @@ from lavlive.link.messages import (
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import INDEX, Value, Values
+from lavlive.show.bank import ModelBank
 from lavlive.show.notices import Notices
 from lavlive.show.show import BLIND_SECONDS, Show
 from lavlive.stage.output.base import OutputSettings
@@ -115,6 +120,23 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield stage
         stage.keeper.close()
         stage.control.close()
+
+
+def test_a_model_of_a_bank_that_is_refused_is_passed_over(stage: Stage, tmp_path: Path) -> None:
+    models = [tmp_path / name for name in ("a.pkl", "b.pkl", "c.pkl")]
+    stage.show._models = {path.stem: str(path) for path in models}
+    stage.show._bank = ModelBank([str(path) for path in models])
+    stage.tell(ModelReady(str(models[0]), "a"))
+    stage.control.press("n")
+    stage.step()
+    assert stage.engines[-1].commands[-1] == LoadModel(str(models[1]), 2.0)
+    assert "cut short" in stage.tell(ModelRefused(str(models[1]), f"{models[1]}: cut short"))
+    assert stage.engines[-1].commands[-1] == LoadModel(str(models[2]), 2.0)
+    stage.tell(ModelReady(str(models[2]), "c"))
+    stage.tell(ModelShown("c"))
+    stage.control.press("p")
+    stage.step()
+    assert stage.engines[-1].commands[-1] == LoadModel(str(models[0]), 2.0)
 
 
 def test_a_restart_is_announced_until_pictures_can_come_again(stage: Stage) -> None:

@@ -30,6 +30,7 @@ from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values, parse_setting
 from lavlive.resources import bundled_generators, cache_folder, config_folder, shipped
+from lavlive.show.bank import models_in
 from lavlive.show.notices import Notices
 from lavlive.show.pace import ShowPace
 from lavlive.show.show import Show
@@ -42,7 +43,6 @@ from lavlive.stage.recording.sound_tap import CHANNELS, RATE
 
 DISPLAY_RATE = 60.0
 _RECORDED = (512, 512)
-_MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
 _LOG_LIMIT = 1_000_000
 
 
@@ -98,14 +98,11 @@ def model_bank(model: str | None) -> dict[str, str]:
     if model is None or model in bundled:
         return {name: name for name in bundled}
     given = Path(model).absolute()
-    if not given.is_dir():
-        if not given.exists():
-            raise CheckpointError(f"There is no model {model}; {', '.join(bundled)} ship with lavlive.")
-        return {given.stem: str(given)}
-    found = sorted(file for file in given.iterdir() if file.suffix.lower() in _MODEL_ENDINGS)
-    if not found:
-        raise CheckpointError(f"{model} holds no model; lavlive reads {', '.join(_MODEL_ENDINGS)}.")
-    return {file.stem: str(file) for file in found}
+    if given.is_dir():
+        return models_in(given)
+    if not given.exists():
+        raise CheckpointError(f"There is no model {model}; {', '.join(bundled)} ship with lavlive.")
+    return {given.stem: str(given)}
 
 
 def _first_model(options: argparse.Namespace, bank: dict[str, str]) -> str | None:
@@ -196,6 +193,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     settings = EngineSettings(
         source=source_spec(options, last),
         model=_first_model(options, models),
+        bank=tuple(models.values()) if options.model is not None and Path(options.model).is_dir() else (),
         encoder=options.encoder,
         runner=options.runner,
         rate=options.rate,

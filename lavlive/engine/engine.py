@@ -28,7 +28,7 @@ from typing import IO
 
 from lavlive.engine.failures import account, kind_of
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
-from lavlive.engine.loading import load_model, load_path, open_log
+from lavlive.engine.loading import load_first, load_model, load_path, open_log
 from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import PictureWorker
 from lavlive.engine.source_switch import SourceSwitch
@@ -88,7 +88,7 @@ class Engine:
         """
         began = time.perf_counter()
         settings = self._settings
-        model, notes = load_model(settings.model, settings.runner, settings.device)
+        playing, model, notes = load_first(settings, self._pass_over)
         self._link.require_room(model.runner.height, model.runner.width)
         device = "cpu" if settings.on_cpu else "auto"
         path = load_path(settings.encoder, settings.learned, model.runner.w_dim, device)
@@ -115,6 +115,7 @@ class Engine:
             Ready(
                 source=self._source.source.name,
                 model=model.name,
+                path=playing,
                 runner=model.runner.name,
                 resolution=model.runner.height,
                 encoder=path.encoder.name,
@@ -164,10 +165,13 @@ class Engine:
             case Misunderstood():
                 self._tell(command)
 
+    def _pass_over(self, path: str, reason: str) -> None:
+        self._tell(ModelRefused(path, f"Passed over: {reason}"))
+
     def _load(self, command: LoadModel) -> None:
         path, fade = command.path, command.fade
         if not self._loading.acquire(blocking=False):
-            self._tell(ModelRefused(path, "Another model is still loading."))
+            self._tell(ModelRefused(None, "Another model is still loading."))
             return
         try:
             _yield_to_other_threads()

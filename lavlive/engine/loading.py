@@ -24,6 +24,7 @@ from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
 from lavlive.latent.space import Familiar, Space, layer_groups
 from lavlive.link.memory import MAX_PIXELS, MAX_RESOLUTION
+from lavlive.link.settings import EngineSettings
 from lavlive.resources import generator_file, is_no_file
 
 _NARROWEST_W, _WIDEST_W = 64, 1024
@@ -64,7 +65,7 @@ def load_model(path: str | None, runner: str = "auto", device: str = "auto") -> 
             f"{file} would make pictures of {opened.height} x {opened.width} in this shape; lavlive shows at "
             f"most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape or a smaller model."
         )
-    name = loaded.card.get("name") or file.stem
+    name = _name(loaded, file) if path == str(file) else str(loaded.card.get("name") or file.stem)
     trained = bool(loaded.card.get("trained", True))
     spaces = _spaces(loaded)
     # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
@@ -87,6 +88,31 @@ def _check_playable(file: Path, config: GeneratorConfig) -> None:
             f"{file} makes pictures of {config.resolution} x {config.resolution}; lavlive shows at most "
             f"{MAX_RESOLUTION} x {MAX_RESOLUTION}."
         )
+
+
+def load_first(
+    settings: EngineSettings, passed_over: Callable[[str, str], None]
+) -> tuple[str | None, Model, list[str]]:
+    """The model of the settings, or the first of their bank that can be played: its path, itself, and notes.
+
+    Args:
+        passed_over: told the path of each that is refused, and why.
+
+    Raises:
+        CheckpointError: none can be played; for a bank the message says what is wrong with the first.
+        RunnerError: as `load_model`.
+    """
+    candidates = dict.fromkeys((settings.model, *settings.bank))
+    first: CheckpointError | None = None
+    for candidate in candidates:
+        try:
+            return candidate, *load_model(candidate, settings.runner, settings.device)
+        except CheckpointError as error:
+            if len(candidates) == 1:
+                raise
+            first = first or error
+            passed_over(str(candidate), str(error))
+    raise CheckpointError(f"None of the {len(candidates)} models can be played; of the first: {first}")
 
 
 def load_familiar(path: str | None) -> Familiar:
@@ -127,6 +153,12 @@ def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
         return Space(statistics.mean, statistics.std, groups, familiar)
 
     return lambda class_index: of_class(min(class_index, last))
+
+
+def _name(loaded: LoadedGenerator, file: Path) -> str:
+    """What a file's card calls it, told apart by the file's name from others that are called the same."""
+    called = "".join(letter for letter in str(loaded.card.get("name") or file.stem) if letter.isprintable())
+    return called if called == file.stem else f"{called[:80]} ({file.stem})"
 
 
 def _learned_projection(path: str | None) -> np.ndarray | None:

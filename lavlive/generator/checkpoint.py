@@ -19,9 +19,11 @@ from safetensors.torch import save
 
 from lavlive.errors import CheckpointError
 from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.readers.conversion import check_values
 from lavlive.generator.shapes import expected_shapes
 
 FORMAT = "lavlive-generator-1"
+_FRACTIONS = ("F16", "BF16", "F32", "F64")
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,22 @@ def load_generator(path: str | Path) -> LoadedGenerator:
     expected = dict(expected_shapes(asdict(config)))
     try:
         with safe_open(path, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            _check_shapes(path, expected, shapes)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            _check_shapes(path, expected, {name: tuple(part.get_shape()) for name, part in slices.items()})
+            for name in expected:
+                if slices[name].get_dtype() not in _FRACTIONS:
+                    raise CheckpointError(
+                        f"{path}: {name} holds {slices[name].get_dtype()} numbers, which no weights are"
+                    )
             found = {name: file.get_tensor(name).float() for name in expected}
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     for name, tensor in found.items():
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{path}: {name} holds values that are not finite; the file is damaged")
+        try:
+            check_values(name, tensor.numpy())
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
     generator = Generator(config)
     generator.load_state_dict(found)
     return LoadedGenerator(generator.freeze(), card, digest)
@@ -128,8 +137,8 @@ def _read_header(path: Path) -> tuple[GeneratorConfig, dict[str, Any]]:
         if set(values) - known:
             raise CheckpointError(f"{path} was made by a newer lavlive: {sorted(set(values) - known)}")
         config = GeneratorConfig(**values)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} has a damaged header: {error}") from error
+    except (KeyError, TypeError, ValueError, RecursionError, ArithmeticError, AttributeError) as error:
+        raise CheckpointError(f"{path} has a damaged header: {str(error)[:200]}") from error
     if not isinstance(card, dict):
         raise CheckpointError(f"{path} has a damaged header: its card is not a table")
     return config, card

@@ -28,13 +28,16 @@ import lavlive
 from lavlive.errors import CheckpointError
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
-from lavlive.generator.readers.recognise import is_own
+from lavlive.generator.readers.recognise import container, is_own
+from lavlive.generator.readers.window import Window
 from lavlive.generator.wstats import measure_w
 from lavlive.resources import cache_folder
 
 # Part of the cache's file names: a newer reader may read the same file better.
-_READER_VERSION = 1
+_READER_VERSION = 2
 _POLL = 0.05
+# A training snapshot of 1024² with its optimisers has about 1 GB.
+_LARGEST_FILE = 4 << 30
 _log = logging.getLogger(__name__)
 
 
@@ -109,13 +112,26 @@ def convert_model(
 
 def _check_file(path: Path) -> None:
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
+        mode, size = found.st_mode, found.st_size
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
     if stat.S_ISDIR(mode):
         raise CheckpointError(f"{path} is a folder; name the file in it (.pkl, .pt or .safetensors)")
     if not stat.S_ISREG(mode):
         raise CheckpointError(f"{path} is a device or a pipe, not a file")
+    if size > _LARGEST_FILE:
+        raise CheckpointError(
+            f"{path} has {size / 1e9:,.0f} GB, more than any StyleGAN2's file ({_LARGEST_FILE / 1e9:.0f} GB)"
+        )
+    # Before anything long is done with it, such as its checksum: what says it is something else is that.
+    try:
+        with open(path, "rb") as file:
+            container(Window.whole(file))
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _digest(path: Path) -> str:

@@ -48,7 +48,9 @@ class GeneratorConfig:
 
     ``channel_base`` / resolution, at most ``channel_max``, is the width at a resolution. ``conv_clamp``
     bounds activations (networks trained in half precision have it, at 256). ``mapping_width`` and
-    ``class_width`` default to ``w_dim``.
+    ``class_width`` default to ``w_dim``. ``picture_fir`` is the filter that doubles the pictures of the
+    ``skip`` architecture, where it is not ``fir``: rosinality's code gives only the convolutions the filter
+    that its user chose.
 
     Raises CheckpointError for values no StyleGAN2 can have.
     """
@@ -67,9 +69,12 @@ class GeneratorConfig:
     picture_channels: int = 3
     fir: tuple[float, ...] = field(default=(1.0, 3.0, 3.0, 1.0))
     conv_clamp: float | None = None
+    picture_fir: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fir", tuple(float(tap) for tap in self.fir))
+        if self.picture_fir is not None:
+            object.__setattr__(self, "picture_fir", tuple(float(tap) for tap in self.picture_fir))
         self._check_numbers()
         if self.resolution < 4 or self.resolution & (self.resolution - 1):
             raise CheckpointError(f"resolution {self.resolution} is not a power of two of at least 4")
@@ -77,8 +82,10 @@ class GeneratorConfig:
             raise CheckpointError(
                 f"architecture {self.architecture!r} is unknown; lavlive knows skip, orig and resnet"
             )
-        if len(self.fir) != 4 or sum(self.fir) == 0:
+        if any(len(taps) != 4 or sum(taps) == 0 for taps in (self.fir, self.picture_taps)):
             raise CheckpointError("the resampling filter needs four taps with a sum other than zero")
+        if self.picture_fir is not None and self.architecture != "skip":
+            raise CheckpointError(f"the architecture {self.architecture} doubles no pictures: no picture_fir")
 
     def _check_numbers(self) -> None:
         # The numbers may come from a damaged or hostile file: no network is built of what cannot be meant.
@@ -89,8 +96,14 @@ class GeneratorConfig:
             if type(size) is not int or not lowest <= size <= highest:
                 raise CheckpointError(f"a generator cannot have {name} {size!r}: {lowest} to {highest}")
         clamp = 1.0 if self.conv_clamp is None else self.conv_clamp
-        if not all(math.isfinite(number) for number in (*self.fir, self.mapping_rate, clamp)) or clamp <= 0:
+        numbers = (*self.fir, *self.picture_taps, self.mapping_rate, clamp)
+        if not all(math.isfinite(number) for number in numbers) or clamp <= 0:
             raise CheckpointError(f"a generator cannot have these numbers: {self}")
+
+    @property
+    def picture_taps(self) -> tuple[float, ...]:
+        """The filter that doubles pictures."""
+        return self.fir if self.picture_fir is None else self.picture_fir
 
     @property
     def block_resolutions(self) -> list[int]:
@@ -304,7 +317,7 @@ class SynthesisBlock(nn.Module):
         self.conv1 = ModulatedConv(config, outputs, outputs, resolution, up=False)
         if last or config.architecture == "skip":
             self.to_picture = ToPicture(config, outputs)
-        self.resample = Resample(config.fir)
+        self.resample = Resample(config.picture_taps)
 
     @property
     def convolutions(self) -> int:

@@ -91,6 +91,7 @@ class Ready:
         untrained: names of placeholders among model and encoder.
         seconds: what the start took.
         notes: one line each for the operator.
+        path: the model's file, or None for the bundled one; of a bank, the first that could be played.
     """
 
     source: str = ""
@@ -101,6 +102,7 @@ class Ready:
     untrained: tuple[str, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class EngineSettings:
         device: what ``auto`` may choose among, for generator and encoder: ``auto``, or ``cpu``.
         rate: pictures per second, at most.
         learned: path of a learned projection, or None.
+        bank: models to take instead, in this order, when `model` cannot be played.
         log: path to which w+ of every hop is written, for comparisons.
         resumed: whether this engine follows another in the same show, and so waits for a device that is away.
     """
@@ -36,6 +37,7 @@ class EngineSettings:
     device: str = "auto"
     rate: PictureRate = 60.0
     learned: str | None = None
+    bank: tuple[str, ...] = ()
     log: str | None = None
     resumed: bool = False
 
@@ -52,4 +54,4 @@ class EngineSettings:
 
     def safe(self) -> EngineSettings:
         """The same show with nothing but what ships with lavlive, on the CPU."""
-        return replace(self, model=None, encoder="bundled", runner="torch", learned=None)
+        return replace(self, model=None, encoder="bundled", runner="torch", learned=None, bank=())

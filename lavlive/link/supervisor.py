@@ -136,7 +136,9 @@ class Supervisor:
 
     def _take(self, event: EngineEvent, now: float) -> None:
         match event:
-            case Ready():
+            case Ready(path=path):
+                if self.settings.bank:
+                    self.settings = replace(self.settings, model=path)
                 self.state = "running"
                 self._ready_once = True
                 # The heart beats from now on; an old engine's last beat must not count against it.

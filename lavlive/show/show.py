@@ -50,6 +50,7 @@ from lavlive.link.messages import (
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import return_memory
+from lavlive.show.bank import ModelBank
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import (
@@ -123,6 +124,7 @@ class Show:
         self.recorder = recorder
         self._tap = SoundTap(link)
         self._models = dict(models or {})
+        self._bank = ModelBank(list(self._models.values()))
         self._coming_model: str | None = None
         self._loading = False
         self._another = False
@@ -360,13 +362,14 @@ class Show:
                 self._change_model(1 if action.name == "model.next" else -1, now)
 
     def _change_model(self, direction: int, now: float) -> None:
-        bank = list(self._models.values())
-        if len(bank) < 2:
+        if len(self._models) < 2:
             self.notices.tell("One model only: start with --model FOLDER for a bank of them", now)
             return
-        current = self._coming_model or self.supervisor.settings.model or bank[0]
-        index = bank.index(current) + direction if current in bank else 0
-        chosen = bank[index % len(bank)]
+        current = self._coming_model or self.supervisor.settings.model or next(iter(self._models.values()))
+        chosen = self._bank.step(current, direction)
+        if chosen is None:
+            self.notices.tell("The folder holds no other model that can be played", now)
+            return
         self.control.looks.changed_model(current, chosen)
         self.load_model(chosen)
 
@@ -374,6 +377,14 @@ class Show:
         """Listen to another source; if it cannot be had that is told, and the one before goes on."""
         self.sources.note(source)
         self.supervisor.change_source(source)
+
+    def _pass_over(self, path: str | None) -> None:
+        """A model was refused: where a hand asked for it, the bank's next one in that direction is tried."""
+        is_asked = path is not None and path == self._coming_model
+        instead = self._bank.refuse(path, self.supervisor.settings.model)
+        self._model_arrived()
+        if is_asked and instead is not None:
+            self.load_model(instead)
 
     def load_model(self, path: str | None) -> None:
         """Load another model beside the running one, then fade to it; after one that is loading already."""
@@ -412,9 +423,9 @@ class Show:
                 notices.tell(text, now)
             case ModelLoading(path=path):
                 notices.tell(f"Loading {path or 'the bundled model'}", now)
-            case ModelRefused(text=text):
-                self._model_arrived()
+            case ModelRefused(path=path, text=text):
                 notices.tell(text, now)
+                self._pass_over(path)
             case ModelShown(name=name):
                 self._model_arrived()
                 notices.tell(f"Model {name}", now)

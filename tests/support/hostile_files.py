@@ -9,13 +9,17 @@ import pickle
 import struct
 import sys
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 
+from lavlive.generator.network import Generator, GeneratorConfig
 from tests.support.foreign_files import (
     EasyDict,
     Persistent,
@@ -158,6 +162,23 @@ def with_weight(value: float) -> bytes:
 def safetensors_header(header: bytes, length: int | None = None) -> bytes:
     """A safetensors file of a header only."""
     return struct.pack("<Q", len(header) if length is None else length) + header
+
+
+def own_file(doubled: str = "", **changes: torch.Tensor) -> bytes:
+    """A generator of lavlive with some tensors changed, or one of them named twice."""
+    made = Generator(GeneratorConfig(8, z_dim=4, w_dim=4, mapping_layers=1, channel_base=32))
+    metadata = {
+        "format": "lavlive-generator-1",
+        "config": json.dumps(asdict(made.config)),
+        "card": "{}",
+    }
+    content = save({**made.state_dict(), **changes}, metadata)
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].decode().rstrip()
+    if doubled:
+        entry = json.dumps(json.loads(header)[doubled])
+        header = f'{header[:-1]},"{doubled}":{entry}}}'
+    return safetensors_header(header.encode()) + content[8 + length :]
 
 
 def own_header(**config: Any) -> bytes:
@@ -319,6 +340,13 @@ def hostile_files(folder: Path) -> dict[str, bytes]:
         "weights of another shape": _rosinality_with(folder, torch.zeros(1, 16, 15, 3, 3)),
         "weights without numbers": _rosinality_with(folder, torch.zeros(1, 16, 0, 3, 3)),
         "zeros": b"\0" * 100_000,
+        "weights of 3e38": _rosinality_with(folder, torch.full((1, 16, 16, 3, 3), 3e38)),
+        "weights that are whole": _rosinality_with(folder, torch.ones(1, 16, 16, 3, 3, dtype=torch.int32)),
+        "a tensor twice": b"\x80\x04}(" + short("g_ema") + b"N" + short("g_ema") + b"}u.",
+        "a zip's entry twice": _doubled_zip(),
+        "ours, weights of 3e38": own_file(**{"mapping.w_mean": torch.full((4,), 3e38)}),
+        "ours, weights that are whole": own_file(**{"mapping.w_mean": torch.ones(4, dtype=torch.int32)}),
+        "ours, a tensor twice": own_file(doubled="mapping.w_mean"),
         # safetensors
         "safetensors, header of 2^63 bytes": safetensors_header(b"{" + b" " * 100, 1 << 63),
         "safetensors, header of 2 GB": safetensors_header(b"{" + b" " * 100, 2 * GIGABYTE),
@@ -331,8 +359,21 @@ def hostile_files(folder: Path) -> dict[str, bytes]:
         "ours, 16384 channels": own_header(resolution=4096, channel_max=16384),
         "ours, sizes of text": own_header(resolution="256"),
         "ours, sizes of nothing": own_header(resolution=None),
+        "ours, a filter of 10^400": own_header(resolution=256, fir=[10**400] * 4),
+        "ours, a rate of 10^400": own_header(resolution=256, mapping_rate=10**400),
+        "ours, a clamp of 10^400": own_header(resolution=256, conv_clamp=10**400),
         "ours, no number": own_header(resolution=256, mapping_rate=float("nan")),
     }
+
+
+def _doubled_zip() -> bytes:
+    """A zip with two lists of tensors."""
+    content = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(content, "w") as archive:
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            archive.writestr("archive/data.pkl", b"\x80\x04N.")
+    return content.getvalue()
 
 
 def _rosinality_with(folder: Path, weight: torch.Tensor) -> bytes:

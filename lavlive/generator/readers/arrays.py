@@ -39,6 +39,11 @@ class NumberType(Stateful):
         self.order: Literal["<", ">"] = ">" if code.startswith(">") else "<"
 
     @property
+    def whole(self) -> bool:
+        """Whether its numbers have no fractions, as no weights do."""
+        return self.code[0] in "iub" and self.code != _BFLOAT16
+
+    @property
     def size(self) -> int:
         """Bytes of one number."""
         return _ITEM_SIZES[self.code]
@@ -87,6 +92,11 @@ class StoredTensor:
                 f"damaged: a tensor of shape {self.shape} lies on {self.storage.count} numbers"
             )
 
+    @property
+    def kind(self) -> NumberType:
+        """Of its numbers."""
+        return self.storage.kind
+
     def read(self) -> Array:
         """The numbers, float32, C-contiguous."""
         if not math.prod(self.shape):
@@ -106,7 +116,7 @@ class StoredArray(Stateful):
 
     def __init__(self) -> None:
         self.shape: tuple[int, ...] = (0,)
-        self._kind = NumberType("f4")
+        self.kind = NumberType("f4")
         self._fortran = False
         self._content: Window | bytes = b""
 
@@ -132,12 +142,12 @@ class StoredArray(Stateful):
         length = len(content) if isinstance(content, bytes) else content.length
         if checked_count(shape) * kind.size != length:
             raise CheckpointError(f"damaged: an array of shape {shape} has {length} bytes")
-        self.shape, self._kind, self._fortran, self._content = shape, kind, bool(fortran), content
+        self.shape, self.kind, self._fortran, self._content = shape, kind, bool(fortran), content
 
     def read(self) -> Array:
         """The numbers, float32, C-contiguous."""
         content = self._content if isinstance(self._content, bytes) else self._content.content(_LARGEST)
-        flat = self._kind.decode(content)
+        flat = self.kind.decode(content)
         if self._fortran:
             return np.array(flat.reshape(self.shape[::-1]).T, order="C")
         return flat.reshape(self.shape)

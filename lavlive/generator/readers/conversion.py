@@ -15,6 +15,8 @@ from lavlive.generator.shapes import expected_shapes
 
 _LARGEST_WEIGHTS = 512 << 20
 _LARGEST_RESOLUTION = 2048
+LARGEST_WEIGHT = 1e8
+"""No trained weight comes near; of larger ones the pictures' numbers overflow."""
 
 
 @dataclass
@@ -65,10 +67,33 @@ class Weights:
                 f"larger than {_LARGEST_WEIGHTS >> 20} MB of weights, which is no StyleGAN2"
             )
         stored = self._stored[name]
+        if not isinstance(stored, float) and stored.kind.whole:
+            raise CheckpointError(f"{name} holds whole numbers ({stored.kind.code}), which no weights are")
         array = np.array(stored, np.float32) if isinstance(stored, float) else stored.read()
-        if not np.isfinite(array).all():
-            raise CheckpointError(f"{name} holds values that are not finite: training failed, or damage")
+        check_values(name, array)
         return array
+
+
+def check_values(name: str, array: Array) -> None:
+    """Raise CheckpointError unless all of ``array`` are numbers that a network can compute with."""
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"{name} holds values that are not finite: training failed, or damage")
+    largest = float(np.abs(array).max(initial=0.0))
+    if largest > LARGEST_WEIGHT:
+        raise CheckpointError(f"{name} holds {largest:.3g}, far larger than any trained weight: damaged")
+
+
+def check_constant(shape: tuple[int, ...], blocks: int) -> None:
+    """Raise CheckpointError that names a wide or tall model by the shape [..., H, W] of its constant."""
+    height, width = shape[-2:]
+    if (height, width) == (4, 4):
+        return
+    scale = 2 ** min(blocks - 1, 12)
+    kind = "wide" if width > height else "tall" if height > width else "square"
+    raise CheckpointError(
+        f"a {kind} model, {height * scale} × {width * scale} (height × width), drawn from a constant of "
+        f"{height} × {width}; lavlive plays those from 4 × 4"
+    )
 
 
 def assemble(config: Mapping[str, Any], take: Callable[[str], Array | None]) -> dict[str, Array]:
@@ -126,10 +151,12 @@ def filter_taps(kernel: Array) -> list[float]:
     taps = taps / total
     if kernel.ndim == 2 and np.abs(np.outer(taps, taps) - kernel / kernel.sum()).max() > 1e-4:
         raise CheckpointError("a StyleGAN2 with a filter that is not separable, which lavlive cannot play")
-    if len(taps) == 2:  # the same filter, written with four taps
-        taps = np.array([0, *taps, 0])
+    if len(taps) in (2, 3):  # the same filter, written with four taps
+        taps = np.array([0, *taps, 0][:4])
     if len(taps) != 4:
-        raise CheckpointError(f"a StyleGAN2 with a filter of {len(taps)} taps; lavlive plays those with 4")
+        raise CheckpointError(
+            f"a StyleGAN2 with a filter of {len(taps)} taps; lavlive plays those with 2 to 4"
+        )
     # 1, 3, 3, 1 comes back as itself, not as 0.99999994, 3, …
     eighths = taps * 8
     near = np.abs(eighths - np.round(eighths)).max() < 1e-5

@@ -79,6 +79,8 @@ def _table(arguments: Arguments) -> dict[object, object]:
         for key, value in pairs:
             if not isinstance(key, str | int):
                 raise CheckpointError("damaged: a table's key is neither text nor a number")
+            if key in table:
+                raise CheckpointError(f"damaged: it holds {ascii(key)[:80]} twice")
             table[key] = value
         return table
     raise CheckpointError("damaged: a table that is none")

@@ -212,7 +212,9 @@ class Machine:
         if not isinstance(target, dict) or len(values) % 2:
             raise CheckpointError("damaged: an entry is put into what is no table")
         for key, value in zip(values[::2], values[1::2], strict=True):
-            target[_plain_key(key)] = value
+            if _plain_key(key) in target:
+                raise CheckpointError(f"damaged: it holds {ascii(key)[:80]} twice")
+            target[key] = value
 
     def _set_item(self) -> None:
         value = self._pop()

@@ -19,6 +19,7 @@ from lavlive.generator.readers.conversion import (
     assemble,
     block_resolutions,
     channel_rule,
+    check_constant,
     colour_notes,
     filter_taps,
     in_colour,
@@ -38,6 +39,11 @@ _THEIR_NAMES = {
 _LICENCE = (
     "Models that NVIDIA published are under the Nvidia Source Code License-NC or CC BY-NC: not for "
     "commercial use. Of others the file does not say; ask whoever trained it."
+)
+EG3D = "an EG3D generator: it renders a volume with a camera, and lavlive plays pictures of StyleGAN2"
+STYLEGAN_XL = (
+    "a StyleGAN-XL generator, which grows from StyleGAN3's alias-free layers; lavlive does not have those. "
+    "Use a model trained with stylegan2-ada-pytorch, or stylegan3 with --cfg=stylegan2"
 )
 Modules = dict[str, ModuleState]
 
@@ -93,6 +99,10 @@ def _flatten(generator: ModuleState) -> tuple[Modules, Weights]:
 
 
 def _check_kind(generator: ModuleState, modules: Modules) -> None:
+    if "TriPlane" in generator.class_name or any(name.startswith("backbone.") for name in modules):
+        raise CheckpointError(EG3D)
+    if "Superres" in generator.class_name or "mapping.embed_proj" in modules:
+        raise CheckpointError(STYLEGAN_XL)
     if "synthesis.input" in modules or any(re.match(r"synthesis\.L\d+_\d+_\d+$", name) for name in modules):
         raise CheckpointError(
             "a StyleGAN3 (alias-free) generator. It makes pictures from Fourier features in layers that "
@@ -136,6 +146,7 @@ def _synthesis_config(modules: Modules, weights: Weights) -> dict[str, Any]:
     for resolution in resolutions:
         widths[resolution] = weights.shape(f"synthesis.b{resolution}.conv1.weight", 4)[0]
         _check_activation(modules[f"synthesis.b{resolution}.conv1"])
+    check_constant(weights.shape("synthesis.b4.const", 3), len(resolutions))
     base, widest = channel_rule(widths)
     if architecture not in ("skip", "orig", "resnet"):
         raise CheckpointError(

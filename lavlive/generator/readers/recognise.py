@@ -45,6 +45,15 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
         r"|time_embed(ding)?\.|double_blocks\.|transformer_blocks\.)",
         "a diffusion model's checkpoint, which makes pictures in another way; lavlive plays StyleGAN2",
     ),
+    (
+        r"(encoder\.model\.\d+\.(conv|block|lstm|shortcut)|encoder\.layers\.\d+\.(conv|block|lstm|shortcut))\.",
+        "a neural audio codec (EnCodec), which hears and draws nothing: give it with --encoder",
+    ),
+    (
+        r"((GAN\.)?(GE?|S|SE)\.)?(GE?\.blocks\.\d+\.to_style|GE?\.initial_(block|conv)|blocks\.\d+\.to_style1\.)",
+        "a model of lucidrains' stylegan2-pytorch, whose generator is built in another way; lavlive plays "
+        "NVIDIA's and rosinality's StyleGAN2",
+    ),
     (r"lora_|.*\.lora_", "a LoRA, an addition to a diffusion model; lavlive plays StyleGAN2"),
     (r"(model\.layers|transformer\.h|bert|encoder\.layers?)\.", "a language model; lavlive plays StyleGAN2"),
     (r"synthesis\.(input\.|L\d+_)", "a StyleGAN3 (alias-free) generator, whose layers lavlive does not have"),
@@ -53,12 +62,16 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
         "bare weights of NVIDIA's generator without its settings; give the pickle they were taken from",
     ),
     (
-        r"(final_conv|final_linear|b4\.out|convs\.0\.0)\.",
+        r"(discriminator\.)?(final_conv|final_linear|b4\.out|convs\.0\.0)\.",
         "a discriminator, which judges pictures and makes none",
     ),
     (r"(layer1\.0|fc\.weight|features\.\d+)", "a network that classifies pictures"),
 )
-_TELLING_BYTES = (b"model.diffusion_model.", b"pytorch-lightning_version", b"first_stage_model.")
+_TELLING_BYTES: tuple[tuple[tuple[bytes, ...], str], ...] = (
+    ((b"model.diffusion_model.", b"pytorch-lightning_version", b"first_stage_model."), _FAMILIES[0][1]),
+    ((b"TriPlaneGenerator", b"ImportanceRenderer"), nvidia.EG3D),
+    ((b"SuperresGenerator", b"networks_stylegan3_resetting", b"embed_proj"), nvidia.STYLEGAN_XL),
+)
 
 
 def read_file(path: Path) -> Conversion:
@@ -80,8 +93,9 @@ def read_file(path: Path) -> Conversion:
                 searched = next(
                     entry for name, entry in list_zip(searched).items() if name.endswith("data.pkl")
                 )
-            if searched.find(_TELLING_BYTES, _SEARCH_LIMIT):
-                raise CheckpointError(_FAMILIES[0][1]) from None
+            for needles, what in _TELLING_BYTES:
+                if searched.find(needles, _SEARCH_LIMIT):
+                    raise CheckpointError(what) from None
             raise
         return _convert(content)
 
@@ -144,10 +158,22 @@ def _safetensors_header(window: Window) -> dict[str, object]:
             "a damaged safetensors file: its header is longer than the file or than can be meant"
         )
     try:
-        header = json.loads(window.read(length))
+        header = json.loads(window.read(length), object_pairs_hook=without_doubles)
+    except CheckpointError:
+        raise
     except (ValueError, RecursionError) as error:
         raise CheckpointError("a damaged safetensors file: its header is not JSON") from error
     return header if isinstance(header, dict) else {}
+
+
+def without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The table of ``pairs``. Raises CheckpointError for a name that comes twice."""
+    table: dict[str, object] = {}
+    for name, value in pairs:
+        if name in table:
+            raise CheckpointError(f"damaged: it holds {ascii(name)[:80]} twice")
+        table[name] = value
+    return table
 
 
 def _convert(content: object) -> Conversion:

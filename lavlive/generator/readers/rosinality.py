@@ -16,6 +16,7 @@ from lavlive.generator.readers.conversion import (
     assemble,
     block_resolutions,
     channel_rule,
+    check_constant,
     colour_notes,
     filter_taps,
     in_colour,
@@ -24,6 +25,10 @@ from lavlive.generator.readers.conversion import (
 FORMAT = "rosinality stylegan2-pytorch"
 # Fixed in that code, and not written to its files.
 _MAPPING_RATE = 0.01
+_UNKNOWN_RATE = (
+    f"the mapping's learning rate (lr_mlp) is not in the file; {_MAPPING_RATE}, that code's own, is taken. "
+    "Of a model trained with another, W's statistics are wrong, and so is where sound moves the picture"
+)
 _LICENCE = (
     "The file does not say. Models converted from NVIDIA's keep their licence, which forbids commercial "
     "use; of others ask whoever trained it."
@@ -47,18 +52,20 @@ def convert(state: Mapping[object, object], mean: object) -> Conversion:
 
     Raises CheckpointError when the state is not that of this code's generator.
     """
-    stored: dict[str, Stored] = {
-        str(name).removeprefix("module."): value
-        for name, value in state.items()
-        if isinstance(value, StoredTensor)
-    }
+    stored: dict[str, Stored] = {}
+    for key, value in state.items():
+        name = str(key).removeprefix("module.")
+        if name in stored:
+            raise CheckpointError(f"damaged: it holds {name} twice, with and without “module.”")
+        if isinstance(value, StoredTensor):
+            stored[name] = value
     if not looks_like(stored):
         raise CheckpointError("its g_ema is not the generator of rosinality's stylegan2-pytorch")
     if isinstance(mean, StoredTensor):
         stored["latent_avg"] = mean
     weights = Weights(stored)
     config = _config(weights)
-    notes = colour_notes(weights.shape("to_rgb1.conv.weight", 5)[1])
+    notes = [*colour_notes(weights.shape("to_rgb1.conv.weight", 5)[1]), _UNKNOWN_RATE]
     if "noises.noise_0" not in weights:
         notes.append("no constant noise in the file: drawn anew, the same each time")
     random = np.random.default_rng(0)
@@ -94,8 +101,11 @@ def _config(weights: Weights) -> dict[str, Any]:
     widths = {4: weights.shape("input.input", 4)[1]}
     for index, resolution in enumerate(resolutions[1:]):
         widths[resolution] = weights.shape(f"convs.{2 * index}.conv.weight", 5)[1]
+    check_constant(weights.shape("input.input", 4), len(resolutions))
     base, widest = channel_rule(widths)
-    kernel = "convs.0.conv.blur.kernel"
+    # That code's option blur_kernel goes to the convolutions; its pictures are always doubled by 1, 3, 3, 1.
+    fir = _kernel(weights, r"convs\.\d+\.conv\.blur\.kernel")
+    picture_fir = _kernel(weights, r"to_rgbs\.\d+\.upsample\.kernel")
     return {
         "z_dim": z_dim,
         "w_dim": weights.shape(f"style.{count}.weight", 2)[0],
@@ -109,9 +119,23 @@ def _config(weights: Weights) -> dict[str, Any]:
         "channel_max": widest,
         "picture_channels": 3,
         "architecture": "skip",
-        "fir": filter_taps(weights.take(kernel)) if kernel in weights else [1.0, 3.0, 3.0, 1.0],
+        "fir": fir,
         "conv_clamp": None,
+        "picture_fir": None if picture_fir == fir else picture_fir,
     }
+
+
+def _kernel(weights: Weights, pattern: str) -> list[float]:
+    """The taps of the filters whose buffers' names match; the code's own default where a file has none.
+
+    Raises CheckpointError where they differ from layer to layer.
+    """
+    found = [filter_taps(weights.take(name)) for name in weights if re.fullmatch(pattern, name)]
+    if any(taps != found[0] for taps in found):
+        raise CheckpointError(
+            "a StyleGAN2 whose resampling filters differ from layer to layer, which lavlive cannot play"
+        )
+    return found[0] if found else [1.0, 3.0, 3.0, 1.0]
 
 
 def _their_name(name: str) -> str:

@@ -116,6 +116,8 @@ def list_zip(window: Window) -> Mapping[str, Window]:
     for entry in listed:
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
             continue  # torch writes its entries plain; what is packed cannot be meant
+        if entry.filename in entries:
+            raise CheckpointError(f"damaged: it holds {ascii(entry.filename)[:80]} twice")
         header = window.part(entry.header_offset, _LOCAL_HEADER).content(_LOCAL_HEADER)
         start = (
             _LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")

@@ -115,6 +115,7 @@ class _Builder:
         self._inputs: list[Array] = []
         self._noise = self._input(np.ones(1, np.float32))
         self._spread = np.outer(plan.taps, plan.taps).astype(np.float32)
+        self._outer_spread = np.outer(plan.outer_taps, plan.outer_taps).astype(np.float32)
 
     def graph(self) -> Graph:
         x: _Map | None = None
@@ -255,7 +256,7 @@ class _Builder:
         return _Map(y, len(plan.bias), x.height, x.width, cells)
 
     def _doubled(self, x: _Map) -> _Map:
-        kernel: Array = np.tile(self._spread, (x.channels, 1, 1, 1, 1))
+        kernel: Array = np.tile(self._outer_spread, (x.channels, 1, 1, 1, 1))
         y = op.group_convolution_backprop_data(
             x.of(1), _constant(kernel), [2, 2], pads_begin=[1, 1], pads_end=[1, 1]
         )
@@ -268,11 +269,12 @@ class _Builder:
         side by side do.
         """
         cells, height, length = part.cells, part.height, part.width * part.channels
-        kernel = _constant(picture_across(self._plan.taps, cells, part.channels))
+        taps = self._plan.outer_taps
+        kernel = _constant(picture_across(taps, cells, part.channels))
         wide = op.convolution(before.of(cells // 2), kernel, [1, 1], [0, 1], [0, 1], [1, 1])
         stripe = _from_rows(_rows(wide, height // 2, length), height // 2, length // self._lanes, self._lanes)
-        upper = _filtered(stripe, self._lanes, self._plan.taps[[3, 1], None], [1, 0], [0, 0])
-        lower = _filtered(stripe, self._lanes, self._plan.taps[[2, 0], None], [0, 0], [1, 0])
+        upper = _filtered(stripe, self._lanes, taps[[3, 1], None], [1, 0], [0, 0])
+        lower = _filtered(stripe, self._lanes, taps[[2, 0], None], [0, 0], [1, 0])
         # Beside each other, an upper and a lower row are two rows.
         doubled = op.concat([_rows(upper, height // 2, length), _rows(lower, height // 2, length)], 1)
         rows = op.add(_rows(part.node, height, length), op.reshape(doubled, _shape(height, length), False))

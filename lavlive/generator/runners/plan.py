@@ -104,11 +104,13 @@ class Plan:
     """All blocks, the resampling taps (float32 [4], gain of a doubling) and the length and width of w+.
 
     ``height`` and ``width`` are the picture's, ``resolution`` is that of a square one by the same weights.
-    ``centre`` [w_dim] is what w lies about; pictures there are exact where others may be nearly so.
+    ``taps`` follow the doubling convolutions, ``outer_taps`` double pictures and shortcuts. ``centre``
+    [w_dim] is what w lies about; pictures there are exact where others may be nearly so.
     """
 
     blocks: tuple[BlockPlan, ...]
     taps: Array
+    outer_taps: Array
     resolution: int
     height: int
     width: int
@@ -162,12 +164,11 @@ def make_plan(
                 picture=None if block.to_picture is None else _picture(block.to_picture, row),
             )
         )
-    taps = np.asarray(config.fir, np.float32)
     centre = np.zeros(config.w_dim, np.float32) if w_mean is None else _array(w_mean)
-    taps = taps / taps.sum() * 2
     return Plan(
         tuple(_without_faint_noise(blocks, centre)),
-        taps,
+        _taps(config.fir),
+        _taps(config.picture_taps),
         config.resolution,
         blocks[-1].height,
         blocks[-1].width,
@@ -175,6 +176,11 @@ def make_plan(
         config.w_dim,
         centre,
     )
+
+
+def _taps(fir: tuple[float, ...]) -> Array:
+    taps = np.asarray(fir, np.float32)
+    return taps / taps.sum() * 2
 
 
 def _without_faint_noise(blocks: list[BlockPlan], centre: Array) -> Iterator[BlockPlan]:

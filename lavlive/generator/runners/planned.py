@@ -177,7 +177,8 @@ class PlannedSynthesis(nn.Module):
             return torch.float16 if half_from is not None and resolution >= half_from else torch.float32
 
         self.blocks = nn.ModuleList(_Block(b, taps, dtype(b.resolution), fold) for b in plan.blocks)
-        outer = torch.outer(taps, taps)
+        outer_taps = torch.from_numpy(plan.outer_taps)
+        outer = torch.outer(outer_taps, outer_taps)
         self.register_buffer("taps", outer)
         self.requires_grad_(False)
 

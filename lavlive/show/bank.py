@@ -1,0 +1,75 @@
+"""The models of a folder, in their order, without those that turned out not to be playable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lavlive.errors import CheckpointError
+
+MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
+
+
+def models_in(folder: Path) -> dict[str, str]:
+    """The models of a folder in the order of their names: from a name, each another, to a path.
+
+    Hidden files are none: macOS leaves a `._name` beside every file that it copies to a foreign disk.
+
+    Raises:
+        CheckpointError: there are none.
+    """
+    try:
+        found = sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in MODEL_ENDINGS and not file.name.startswith(".")
+        )
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be listed: {error.strerror or error}") from error
+    if not found:
+        raise CheckpointError(f"{folder} holds no model; lavlive reads {', '.join(MODEL_ENDINGS)}.")
+    stems = [file.stem for file in found]
+    return {file.stem if stems.count(file.stem) == 1 else file.name: str(file) for file in found}
+
+
+class ModelBank:
+    """Which model comes after which. What was refused is passed over until its file changes."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = list(paths)
+        self._refused: dict[str, tuple[int, int] | None] = {}
+        self._direction = 1
+
+    def step(self, current: str | None, direction: int) -> str | None:
+        """The member after `current` (`direction` 1) or before it (−1); None where no other is playable."""
+        self._direction = direction
+        if current not in self.paths:
+            order = self.paths[::direction]
+        else:
+            start = self.paths.index(current)
+            order = [
+                self.paths[(start + direction * step) % len(self.paths)] for step in range(1, len(self.paths))
+            ]
+        return next((path for path in order if not self._is_refused(path)), None)
+
+    def refuse(self, path: object, current: str | None) -> str | None:
+        """Pass over `path`, which could not be loaded; the member to try instead, if there is one."""
+        if path not in self.paths:
+            return None
+        self._refused[str(path)] = _version(str(path))
+        # From where it stood on, in the direction in which it was asked for, but not round to what is shown.
+        instead = self.step(str(path), self._direction)
+        return None if instead == current else instead
+
+    def _is_refused(self, path: str) -> bool:
+        return path in self._refused and self._refused[path] == _version(path)
+
+
+def _version(path: str) -> tuple[int, int] | None:
+    """Tells whether a file was written anew; None where it is gone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
