@@ -146,7 +146,7 @@ def test_what_the_version_before_wrote_is_read() -> None:
     state = read_state(BEFORE / "state.json")
     assert state is not None
     assert state.problems == ()
-    assert state.source == SourceSpec("input", "USB Mixer", channels=(3, 4))
+    assert state.source == SourceSpec("input", "USB Mixer", channels="3,4")
     assert (state.model, state.encoder, state.preset) == ("/models/mine.safetensors", "encodec", "Slow tide")
     assert state.values["smoothing.coarse"] == 3.25
     assert state.snapshots[3] == {"mapper.y": 1.25}

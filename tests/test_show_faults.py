@@ -149,7 +149,7 @@ def test_a_restart_is_announced_until_pictures_can_come_again(stage: Stage) -> N
 def test_out_of_graphics_memory_the_cpu_goes_on_and_the_operator_knows(stage: Stage) -> None:
     stage.tell(Failing(FailureKind.OUT_OF_MEMORY, "OutOfMemoryError: tried to allocate 2 GiB."))
     assert "the CPU makes the pictures" in stage.crash()
-    assert stage.settings[-1].runner == "torch"
+    assert (stage.settings[-1].runner, stage.settings[-1].device) == ("auto", "cpu")
     assert stage.settings[-1].model == "mine.pkl"
     assert "the CPU makes the pictures" in stage.ready()
 

@@ -9,7 +9,7 @@ from lavlive.control.actions import Action
 from lavlive.errors import SourceError
 from lavlive.show.sources import KnownSources
 
-MIXER = SourceSpec("input", "Mixer", channels=(3, 4))
+MIXER = SourceSpec("input", "Mixer", channels="3,4")
 SONG = SourceSpec("track", "/music/Long Song.wav", aloud=True, loop=False)
 
 

@@ -55,7 +55,7 @@ class KnownSources:
             case "source.track":
                 return self._track(action.argument)
             case "source.demo":
-                return replace(self._of_kind["track"], kind="demo", name=None, channels=None)
+                return replace(self._of_kind["track"], kind="demo", name=None)
             case _:
                 place = _ROUND.index(self._place)
                 return self._of_kind[_ROUND[(place + 1) % len(_ROUND)]]

@@ -192,7 +192,7 @@ def read_state_file(path: Path) -> ShowState | None:
         raise _Damaged(f"{path}, line {reason.lineno}: no state of a show ({reason.msg}).") from None
     except (ValueError, RecursionError) as reason:
         raise _Damaged(f"{path}, line 1: no state of a show ({reason}).") from None
-    written, faults = read_fields(_StateFile, content)
+    written, faults = read_fields(_StateFile, _renewed(content))
     if "schema" not in written:
         raise _Damaged(f"{path}, line {line_of(text, 'schema')}: schema is {SCHEMA} in a state of a show.")
     problems = [(fault.key.split("."), fault.reason) for fault in faults]
@@ -215,6 +215,14 @@ def read_state_file(path: Path) -> ShowState | None:
         clean=file.clean,
         problems=tuple(f"{path}, line {line_of(text, *keys)}: {reason}" for keys, reason in problems),
     )
+
+
+def _renewed(content: object) -> object:
+    """What versions before wrote differently: the channels of a source were a list of numbers."""
+    match content:
+        case {"source": {"channels": [_, *_] as numbers, **source}, **rest}:
+            return rest | {"source": source | {"channels": ",".join(map(str, numbers))}}
+    return content
 
 
 def line_of(text: str, *keys: str) -> int:
