@@ -173,8 +173,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--work", type=Path, default=Path("runs/evaluate"), help="for decoded pictures")
     parser.add_argument("--features", choices=sorted(SOURCES), default="rapidocr")
     parser.add_argument("--samples", type=int, default=500, help="at most so many pictures of each kind")
-    parser.add_argument("--sheets", type=Path, help="also write generator-random.jpg and -walk.jpg here")
-    parser.add_argument("--track", type=Path, help="with --sheets: also music.jpg, of a minute of this track")
+    parser.add_argument(
+        "--sheets", type=Path, help="also write two sheets here, NAME-random.jpg and NAME-walk.jpg"
+    )
+    parser.add_argument(
+        "--track", type=Path, help="with --sheets: also NAME-music.jpg, of a minute of this track in 16:9"
+    )
     parser.add_argument("--keep", action="store_true", help="write the figures into the model's card")
     options = parser.parse_args(argv)
     loaded = load_generator(options.model)
@@ -185,16 +189,18 @@ def main(argv: list[str]) -> int:
     )
     print(json.dumps(figures, indent=2))
     if options.sheets:
-        write_sheets(generator, options.sheets)
+        name = options.model.stem
+        write_sheets(generator, options.sheets, name)
         if options.track:
-            write_sheet(music_pictures(options.track, options.model), options.sheets / "music.jpg", side=160)
+            pictures = music_pictures(options.track, options.model)
+            write_sheet(pictures, options.sheets / f"{name}-music.jpg", side=108)
     if options.keep:
         card: dict[str, Any] = {**loaded.card, "figures": figures}
         save_generator(options.model, generator, card)
     return 0
 
 
-def write_sheets(generator: Generator, folder: Path) -> None:
+def write_sheets(generator: Generator, folder: Path, name: str) -> None:
     """The two 8 × 8 sheets of a generator: random z, and a walk through W as sound drives it."""
-    write_sheet(render(generator, random_w(generator, 64, 0)), folder / "generator-random.jpg", side=192)
-    write_sheet(render(generator, walk_w(generator, 64, 0)), folder / "generator-walk.jpg", side=192)
+    write_sheet(render(generator, random_w(generator, 64, 0)), folder / f"{name}-random.jpg", side=128)
+    write_sheet(render(generator, walk_w(generator, 64, 0)), folder / f"{name}-walk.jpg", side=128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from lavlive.audio.tracks import read_track
 from lavlive.commands.render import latents_of
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model, load_path
+from lavlive.generator.grid import Grid
+from lavlive.generator.importing import open_model
 from lavlive.generator.network import Generator
+from lavlive.generator.runner import open_runner
 from lavlive.generator.wstats import WStatistics, measure_w
 from lavlive.parameters import Values
 
@@ -61,9 +65,12 @@ def walk_w(generator: Generator, count: int, seed: int, stops: int = 8, spread: 
 
 
 def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float = 60.0) -> Pictures:
-    """What a show makes of a track at the default parameters: uint8 [count, H, W, 3], evenly apart."""
+    """What a show makes of a track at the defaults, in 16:9: uint8 [count, H, W, 3], evenly apart."""
     values = Values()
-    model, _ = load_model(str(generator))
+    square, _ = load_model(str(generator), "torch")
+    square.close()
+    wide, _ = open_runner(open_model(generator), "torch", grid=Grid(4, 7))
+    model = replace(square, runner=wide)
     pictures: list[Pictures] = []
     with read_track(str(track)) as sound:
         for time, latent in latents_of(sound, load_path("bundled"), values):
@@ -76,12 +83,13 @@ def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float
 
 
 def write_sheet(pictures: Pictures, path: Path, columns: int = 8, side: int | None = None) -> None:
-    """Pictures [N, H, W, 3] side by side, each resized to ``side`` pixels, as PNG or JPEG by ``path``."""
+    """Pictures [N, H, W, 3] side by side, each ``side`` pixels high if given, as PNG or JPEG by ``path``."""
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
     blank = np.zeros_like(pictures[0])
     filled = [[*row, *[blank] * (columns - len(row))] for row in rows]
     sheet = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in filled]))
     if side is not None:
-        sheet = sheet.resize((side * columns, side * len(rows)), Image.Resampling.LANCZOS)
+        width = round(side * pictures.shape[2] / pictures.shape[1])
+        sheet = sheet.resize((width * columns, side * len(rows)), Image.Resampling.LANCZOS)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, quality=88)

@@ -45,7 +45,8 @@ _FEW = 6
 _STRENGTHS = (1.0, 1.0, 0.7)
 """Of a code in the show, coarse, middle, fine: sound moves the fine layers within a tenth of a second, and at
 full strength they flicker: four of 19 tracks flashed more than three times a second."""
-_MOST_SEEN = 128
+_MOST_SEEN = 64
+"""Of a side: features, most of the cost, look at a part of a larger picture, or at a smaller copy."""
 _KEEP = 0.98
 M = TypeVar("M", bound=nn.Module)
 
