@@ -52,6 +52,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="begin with what another training learned, of other pictures, at the same first resolution",
     )
     parser.add_argument(
+        "--blocks-from",
+        type=Path,
+        metavar="TRAINING.PT",
+        help="let new blocks begin as those of another training, which has grown further",
+    )
+    parser.add_argument(
         "--shares", default="0.4,0.3,0.3", help="shares of the whole per resolution, lowest first"
     )
     parser.add_argument("--channel-base", type=int, default=2048)
@@ -196,6 +202,8 @@ class Run:
             self.trainer.load(self.checkpoint)
         elif options.start is not None:
             self.trainer.begin_from(options.start)
+        if options.blocks_from is not None:
+            self.trainer.take_blocks_of(options.blocks_from)
 
     def _pictures(self, resolution: int) -> PictureSet:
         if resolution not in self.data:

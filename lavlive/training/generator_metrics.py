@@ -192,8 +192,8 @@ def main(argv: list[str]) -> int:
         name = options.model.stem
         write_sheets(generator, options.sheets, name)
         if options.track:
-            pictures = music_pictures(options.track, options.model)
-            write_sheet(pictures, options.sheets / f"{name}-music.jpg", side=108)
+            of_music = music_pictures(options.track, options.model)
+            write_sheet(of_music, options.sheets / f"{name}-music.jpg", side=108)
     if options.keep:
         card: dict[str, Any] = {**loaded.card, "figures": figures}
         save_generator(options.model, generator, card)

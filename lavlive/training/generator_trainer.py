@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -142,6 +142,22 @@ def grow(generator: Generator, resolution: int) -> Generator:
     return grown
 
 
+@torch.no_grad()
+def take_block(generator: Generator, donor: Generator) -> None:
+    """Begin the finest block as that of another training, which knows what lies between pixels already.
+
+    The lift of `grow` is in a finest block's picture layer, and taken back in one that has grown on.
+    """
+    resolution = generator.config.resolution
+    blocks = {block.resolution: block for block in cast(Any, donor.synthesis.blocks)}
+    if resolution not in blocks:
+        return
+    mine: Any = generator.synthesis.blocks[-1]
+    mine.load_state_dict(blocks[resolution].state_dict())
+    if donor.config.resolution > resolution:
+        mine.to_picture.bias.sub_(1)
+
+
 def affine_groups(generator: Generator) -> list[int]:
     """The layer group of each of `affines`: a picture layer takes the w of the layer after its block."""
     groups, found, index = layer_groups(generator.config), [], 0
@@ -224,6 +240,8 @@ class Trainer:
         self.settled = 0
         """Blocks up to this resolution are trained no more; if there are any, neither is the encoder."""
         self.history: list[dict[str, Any]] = []
+        self.donor: Generator | None = None
+        """A generator of another training, whose blocks new blocks begin as."""
         self.generator = _placed(begin(config, mean_colour), device)
         self.encoder = _placed(PictureEncoder(config.w_dim), device)
         discriminator = ProjectedDiscriminator(features.to_device(torch.device("cpu")), recipe.seed)
@@ -264,6 +282,9 @@ class Trainer:
         self.progress.grown.append(self.progress.pictures)
         average = _placed(grow(self.average, resolution), self.device)
         self.generator = _placed(grow(self.generator, resolution), self.device)
+        if self.donor is not None:
+            take_block(self.generator, self.donor)
+            take_block(average, self.donor)
         self._prepare()
         self.average = average.eval().requires_grad_(False)
 
@@ -462,6 +483,16 @@ class Trainer:
             self.rate_control.weight = float(state["rate_weight"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{path} does not fit this lavlive's training: {error}") from error
+
+    def take_blocks_of(self, path: Path) -> None:
+        """Let new blocks begin as those of ``save``'s file. Raises TrainingError as `load` does."""
+        state, found = self._read(path)
+        donor = Generator(found)
+        try:
+            donor.load_state_dict(state["average"])
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"{path} does not fit this lavlive's training: {error}") from error
+        self.donor = donor.to(self.device)
 
     def _read(self, path: Path) -> tuple[dict[str, Any], GeneratorConfig]:
         """A checkpoint and its architecture, which is this trainer's but for the resolution."""

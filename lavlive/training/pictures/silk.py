@@ -35,7 +35,7 @@ def draw(random: Generator, side: int) -> Light:
     steep = np.sqrt(right * right + down * down)
     angle = random.uniform(0, 2 * np.pi)
     lit = np.clip((np.float32(np.cos(angle)) * right + np.float32(np.sin(angle)) * down) / (steep + 2), 0, 1)
-    envelope = np.clip(0.58 + 0.42 * Waves(random, 1.6)(x, y), 0, 1) ** 1.5
+    envelope = np.clip(0.7 + 0.42 * Waves(random, 1.6)(x, y), 0, 1) ** 1.5
     light = envelope * (0.12 + 0.6 * folds**3 + 0.3 * lit * folds + 0.28 * fine**6 * folds)
     hues = chord(random)
     drift = np.clip(0.5 + 0.4 * Waves(random, 1.1)(u, v), 0, 1)[..., None]
@@ -47,7 +47,7 @@ def draw(random: Generator, side: int) -> Light:
 def _palette(dark: float, bright: float) -> Palette:
     stops = [
         hsv(dark, 0.9, 0.0),
-        hsv(dark, 0.95, 0.12),
+        hsv(dark, 0.95, 0.15),
         hsv(dark, 0.9, 0.5),
         hsv(0.5 * (dark + bright), 0.7, 0.95),
         hsv(bright, 0.35, 1.15),
