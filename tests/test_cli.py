@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
 
-from lavlive.commands.main import main
+from lavlive.commands.main import main, parse_rate, parse_size
+from lavlive.stage.recording.video import VideoWriter
 from tools.parameter_reference import PAGE, page
 
 
@@ -111,3 +114,35 @@ def test_the_stage_never_imports_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["1920x1080", "1920X1080", " 1920×1080 "])
+def test_a_size_is_read_as_people_write_it(text: str) -> None:
+    assert parse_size(text) == (1920, 1080)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("25", Fraction(25)),
+        ("12.5", Fraction(25, 2)),
+        ("29.97", Fraction(30000, 1001)),
+        ("30000/1001", Fraction(30000, 1001)),
+        ("23.976", Fraction(24000, 1001)),
+    ],
+)
+def test_a_rate_of_pictures_is_kept_exactly(text: str, rate: Fraction, tmp_path: Path) -> None:
+    assert parse_rate(text) == rate
+    with VideoWriter(tmp_path / "a.mp4", 64, 64, parse_rate(text)) as video:
+        assert video.fps == rate
+        for _ in range(3):
+            video.picture(np.zeros((64, 64, 3), np.uint8))
+    with av.open(str(tmp_path / "a.mp4")) as written:
+        assert written.streams.video[0].average_rate == rate
+
+
+@pytest.mark.parametrize("text", ["0", "121", "fast", "30/0", "nan", "inf", "-25", "1/3", "29.97001", ""])
+def test_no_rate_of_pictures_is_refused_with_what_there_is(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--fps takes" in refusal(["render", "a.wav", "-o", "b.mp4", f"--fps={text}"], capsys)

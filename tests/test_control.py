@@ -198,7 +198,7 @@ def test_midi_clock_drives_the_beat_and_a_preset_waits_for_it(control: Control) 
 
 def test_keys_do_what_the_reference_says(tmp_path: Path) -> None:
     control = desk(tmp_path, midi=False)
-    for key, name in (("b", "show.blackout"), ("space", "show.freeze"), ("h", "projection.hold")):
+    for key, name in (("b", "show.blackout"), ("space", "show.freeze"), ("w", "projection.hold")):
         assert control.press(key)
         control.step(0.0)
         assert control.values[name] is True
@@ -345,3 +345,19 @@ def test_what_ports_and_messages_are_refused_for_is_told_and_a_flood_only_now_an
         control.step(18.0)
         assert control.notices() == ["MIDI: knobs cannot be opened: busy"]
         control.midi = None
+
+
+def test_locked_keys_do_nothing_and_say_so_until_they_are_unlocked(tmp_path: Path) -> None:
+    control = desk(tmp_path, midi=False)
+    control.press("l", {"ctrl"})
+    control.step(0.0)
+    assert control.locked
+    assert not control.press("b")
+    control.step(0.1)
+    assert control.values["show.blackout"] is False
+    assert any("Ctrl+L" in line for line in control.notices())
+    control.press("l", {"ctrl"})
+    control.step(0.2)
+    assert control.press("b")
+    control.step(0.3)
+    assert control.values["show.blackout"] is True

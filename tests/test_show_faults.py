@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from lavlive.show.notices import Notices
 from lavlive.show.show import BLIND_SECONDS, Show
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
+from lavlive.stage.recording.recordings import Recordings
 
 
 class Engine:
@@ -291,6 +293,57 @@ def test_a_part_of_the_stage_that_fails_is_announced_and_the_pictures_go_on(
     assert stage.step(10.0) == ""
 
 
+def test_a_picture_waits_until_its_sound_is_heard_so_that_no_latency_is_below_zero(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A track played aloud is known to the engine before the loudspeakers sound it."""
+    monkeypatch.setattr("lavlive.show.show.time.perf_counter", lambda: stage.now)
+    stage.show.latency.seconds = 0.0
+    shown = stage.show.pictures_shown
+    lead = 0.06
+    for _ in range(60):
+        stage.show.link.write_picture(np.ones((8, 8, 3), np.uint8), stage.now + lead, stage.now, 0)
+        stage.step(1 / 60)
+        assert stage.show.latency.seconds >= 0.0
+    assert stage.show.pictures_shown - shown == pytest.approx(60 - 60 * lead, abs=1.5)
+    assert stage.show.latency.seconds <= 1 / 60
+
+
+def test_a_picture_with_an_impossible_time_is_shown_at_once(stage: Stage) -> None:
+    shown = stage.show.pictures_shown
+    stage.show.link.write_picture(np.ones((8, 8, 3), np.uint8), stage.now + 3600.0, stage.now, 0)
+    stage.step()
+    assert stage.show.pictures_shown == shown + 1
+
+
+def test_the_key_records_and_the_key_ends_it(stage: Stage, tmp_path: Path) -> None:
+    stage.show.recordings = Recordings(tmp_path / "show.mp4")
+    stage.control.press("r", {"ctrl"})
+    for number in range(400):
+        stage.show.link.write_picture(np.full((8, 8, 3), number % 255, np.uint8), 0.0, 0.0, 0)
+        stage.step()
+        if stage.show.recordings.recorder is not None:
+            break
+        time.sleep(0.01)
+    assert stage.show.recordings.wanted
+    stage.step()
+    stage.control.press("r", {"ctrl"})
+    stage.step()
+    assert not stage.show.recordings.wanted
+    stage.show.recordings.close()
+    assert (tmp_path / "show.mp4").stat().st_size > 0
+
+
+def test_h_says_the_keys_in_the_terminal_where_no_panel_is_open(stage: Stage) -> None:
+    said: list[str] = []
+    stage.show.notices = Notices(said.append)
+    stage.control.press("f1")
+    stage.step()
+    assert "Ctrl+R" in said[0]
+    assert "begin or end a recording" in said[0]
+    assert stage.show.notices.history == Notices().history
+
+
 def test_a_recording_that_fails_is_announced_and_the_pictures_go_on(stage: Stage) -> None:
     class Recorder:
         error = None
@@ -298,7 +351,7 @@ def test_a_recording_that_fails_is_announced_and_the_pictures_go_on(stage: Stage
         def wants(self, now: float) -> bool:
             raise MemoryError
 
-    stage.show.recorder = Recorder()  # type: ignore[assignment]
+    stage.show.recordings.recorder = Recorder()  # type: ignore[assignment]
     assert "recorder failed" in stage.step()
     stage.show.link.write_picture(np.ones((8, 8, 3), np.uint8), 0.0, 0.0, 0)
     shown = stage.show.pictures_shown

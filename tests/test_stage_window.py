@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,13 @@ def press(window: WindowOutput, keysym: str, state: int = 0) -> None:
     server = ctypes.cast(glfw.get_x11_display(), ctypes.c_void_p)
     x11.XStringToKeysym.restype = ctypes.c_ulong
     code = x11.XKeysymToKeycode(server, ctypes.c_ulong(x11.XStringToKeysym(keysym.encode())))
+    press_code(window, code, state)
+
+
+def press_code(window: WindowOutput, code: int, state: int = 0) -> None:
+    """The same by the key's place on the keyboard."""
+    x11 = ctypes.CDLL(ctypes.util.find_library("X11") or "libX11.so.6")
+    server = ctypes.cast(glfw.get_x11_display(), ctypes.c_void_p)
     for kind in (2, 3):
         event = _KeyEvent(type=kind, window=glfw.get_x11_window(window.handle), state=state, keycode=code)
         event.same_screen, event.time = 1, 1000 * code + 10 * kind
@@ -216,6 +224,31 @@ def test_keys_arrive_by_name_with_their_modifiers(window: WindowOutput) -> None:
         KeyPressed("f5"),
     ]
     assert window.poll() == []
+
+
+@pytest.mark.parametrize("layout", ["ru", "gr", "il", "ara"])
+def test_keys_of_another_alphabet_do_what_their_place_does(layout: str) -> None:
+    """Pressed by keycode, as a hand does: B, R, Ctrl+Q and H of a keyboard with that layout."""
+    if shutil.which("setxkbmap") is None:
+        pytest.skip("setxkbmap is not installed")
+    with xvfb(320, 240):
+        subprocess.run(["setxkbmap", layout], check=True)
+        with WindowOutput(SETTINGS) as window:
+            for code, state in ((56, 0), (27, 0), (24, CONTROL), (43, 0)):
+                press_code(window, code, state)
+            keys = [event for event in window.poll() if isinstance(event, KeyPressed)]
+    assert keys == [KeyPressed("b"), KeyPressed("r"), KeyPressed("q", frozenset({"ctrl"})), KeyPressed("h")]
+
+
+@pytest.mark.parametrize(("layout", "code", "name"), [("fr", 24, "a"), ("de", 29, "z")])
+def test_latin_keyboards_go_by_what_is_written_on_them(layout: str, code: int, name: str) -> None:
+    if shutil.which("setxkbmap") is None:
+        pytest.skip("setxkbmap is not installed")
+    with xvfb(320, 240):
+        subprocess.run(["setxkbmap", layout], check=True)
+        with WindowOutput(SETTINGS) as window:
+            press_code(window, code)
+            assert KeyPressed(name) in window.poll()
 
 
 def test_a_wish_to_close_is_told_once(window: WindowOutput) -> None:

@@ -15,6 +15,7 @@ from types import FrameType
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
+from lavlive.commands.main import parse_size
 from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
 from lavlive.control.looks.starting import initial_model, preset_library
@@ -35,11 +36,10 @@ from lavlive.show.notices import Notices
 from lavlive.show.pace import ShowPace
 from lavlive.show.show import Show
 from lavlive.show.terminal import Terminal
-from lavlive.stage.output.base import Output, OutputSettings, open_output
+from lavlive.stage.output.base import OutputSettings, open_output
 from lavlive.stage.output.monitors import list_monitors
 from lavlive.stage.output.window import display_available
-from lavlive.stage.recording.recorder import LiveRecorder
-from lavlive.stage.recording.sound_tap import CHANNELS, RATE
+from lavlive.stage.recording.recordings import Recordings
 
 DISPLAY_RATE = 60.0
 _RECORDED = (512, 512)
@@ -121,6 +121,8 @@ def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
     if monitor is not None and monitor.isdigit():
         monitor = int(monitor)
     canvas = _RECORDED if options.record else None
+    if options.record_size is not None:
+        canvas = parse_size(options.record_size)
     settings = OutputSettings(
         fullscreen=options.fullscreen,
         monitor=monitor,
@@ -167,18 +169,6 @@ def _engine_log(debug: bool) -> Path | None:
     return log
 
 
-def _open_recorder(options: argparse.Namespace, output: Output, notices: Notices) -> LiveRecorder:
-    width, height = output.canvas_size
-    return LiveRecorder(
-        options.record,
-        width - width % 2,
-        height - height % 2,
-        sample_rate=RATE,
-        channels=CHANNELS,
-        notice=lambda text: notices.tell(text, time.perf_counter()),
-    )
-
-
 @contextlib.contextmanager
 def open_show(options: argparse.Namespace) -> Iterator[Show]:
     """Everything that a show needs, from what was typed; closed in order at the end.
@@ -219,11 +209,16 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         )
         stack.callback(supervisor.close)
         output = stack.enter_context(open_output(kind, output_settings))
-        recorder = None
+        recordings = Recordings(
+            Path(options.record) if options.record else None,
+            parse_size(options.record_size) if options.record_size else None,
+            lambda text: notices.tell(text, time.perf_counter()),
+        )
+        stack.callback(recordings.close)
         if options.record:
-            recorder = stack.enter_context(_open_recorder(options, output, notices))
+            recordings.begin()
         keeper = StateKeeper(state_file)
-        show = Show(link, supervisor, control, output, notices, recorder, models, keeper)
+        show = Show(link, supervisor, control, output, notices, recordings, models, keeper)
         stack.callback(show.close_panel)
         if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
             show.toggle_panel()
@@ -293,9 +288,8 @@ def run_live(options: argparse.Namespace) -> int:
     with open_show(options) as show, _awake(), _ending_on_signals(show):
         _run(show, options.seconds)
         print(f"{show.pictures_shown} pictures  {show.status()}", file=sys.stderr)
-        recorder = show.recorder
-    if recorder is not None:
-        print(f"Recorded {recorder.path}")
+    for path in show.recordings.finished:
+        print(f"Recorded {path}")
     return 0
 
 

@@ -7,12 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from lavlive import __version__
 from lavlive.errors import LavliveError, UsageError
 
 EXIT_ERROR = 2
+_FINEST_RATE = 1001
+"""Lower number of the finest ratio that a video file's clock is sure to hold."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,7 +124,12 @@ def _add_live(commands: argparse._SubParsersAction) -> None:
     )
     show.add_argument("--no-panel", action="store_true", help="without the operator's panel")
     show.add_argument("--seconds", type=float, metavar="N", help="end after so long")
-    show.add_argument("--record", metavar="FILE", help="also write a video, mp4")
+    show.add_argument("--record", metavar="FILE", help="also write a video: mp4, mov, mkv")
+    show.add_argument(
+        "--record-size",
+        metavar="WxH",
+        help="of the video, for --record and the key Ctrl+R; else the canvas's",
+    )
     show.add_argument("--rate", type=float, default=60.0, help="pictures per second, at most (default: 60)")
     control = parser.add_argument_group("control")
     control.add_argument("--midi", metavar="NAME", help="only this MIDI input; all if not given")
@@ -164,7 +172,9 @@ def _add_render(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
     )
-    parser.add_argument("--fps", type=float, default=30.0, help="pictures per second (default: 30)")
+    parser.add_argument(
+        "--fps", default="30", help="pictures per second, such as 25, 29.97 or 30000/1001 (default: 30)"
+    )
     parser.add_argument(
         "--size", default="720x720", metavar="WxH", help="of the video (default: %(default)s)"
     )
@@ -266,10 +276,37 @@ def parse_size(text: str) -> tuple[int, int]:
     Raises:
         UsageError: of another form or size.
     """
-    width, _, height = text.partition("x")
+    width, _, height = text.strip().lower().replace("×", "x").partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise UsageError(f"A size is WIDTHxHEIGHT, for example 1920x1080, not {text!r}.")
     size = int(width), int(height)
     if any(side % 2 or not 64 <= side <= 4096 for side in size):
         raise UsageError(f"Width and height are even numbers from 64 to 4096, not {text}.")
     return size
+
+
+_TELEVISION_RATES = {
+    name: Fraction(round(float(name)) * 1000, 1001)
+    for name in ("23.976", "23.98", "29.97", "47.95", "47.952", "59.94", "119.88")
+}
+"""What these numbers stand for: 29.97 pictures a second are 30000/1001."""
+
+
+def parse_rate(text: str) -> Fraction:
+    """Read pictures per second: a number, or a ratio of two; from 1 to 120, kept exactly.
+
+    Raises:
+        UsageError: of another form, out of range, or finer than video files can hold.
+    """
+    text = str(text).strip()
+    try:
+        rate = _TELEVISION_RATES.get(text) or Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(
+            f"--fps takes a number or a ratio, such as 25 or 30000/1001, not {text!r}."
+        ) from None
+    if not 1 <= rate <= 120:
+        raise UsageError(f"--fps takes 1 to 120, not {text}.")
+    if rate.denominator > _FINEST_RATE:
+        raise UsageError(f"--fps takes a ratio whose lower number is at most {_FINEST_RATE}, not {text}.")
+    return rate

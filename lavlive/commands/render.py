@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.tracks import Track, read_track
-from lavlive.commands.main import parse_size
+from lavlive.commands.main import parse_rate, parse_size
 from lavlive.control.looks.starting import initial_model, initial_values
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.picture_change import PictureChange
@@ -59,8 +60,7 @@ def latents_of(track: Track, path: LatentPath, values: Values) -> Iterator[tuple
 
 def run_render(options: argparse.Namespace) -> int:
     """The command ``lavlive render``."""
-    if not 1 <= options.fps <= 120:
-        raise UsageError(f"--fps takes 1 to 120, not {options.fps:g}.")
+    parse_rate(options.fps)
     if options.seconds is not None and not options.seconds > 0:
         raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
     parse_size(options.size)
@@ -133,25 +133,25 @@ def _make_video(
     target: Path,
     meters: _Meters | None,
 ) -> None:
-    size = parse_size(options.size)
+    size, rate = parse_size(options.size), parse_rate(options.fps)
     channels = min(track.channels, 2)
     with contextlib.ExitStack() as stack:
-        video = stack.enter_context(VideoWriter(target, *size, options.fps, track.rate, channels))
+        video = stack.enter_context(VideoWriter(target, *size, rate, track.rate, channels))
         output = stack.enter_context(open_output("headless", OutputSettings(canvas=size)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video, channels)
         aside = stack.enter_context(_Aside())
         clip = _Clip(latents)
-        pictures = round(seconds * options.fps)
+        pictures = round(seconds * rate)
         for index in tqdm(range(pictures), unit="picture", desc=target.name, disable=None):
-            now = index / options.fps
+            now = float(index / rate)
             # A picture follows the sound up to the middle of its time on the screen.
-            timed = TimedLatent(clip.newest(now + 0.5 / options.fps), now, now, 0)
+            timed = TimedLatent(clip.newest(float((index + Fraction(1, 2)) / rate)), now, now, 0)
             pixels = model.picture(timed).copy()
             if meters is not None:
                 meters.picture(pixels)
             output.present(Picture(pixels, index + 1, now, now, 0), values, now)
             aside.do(video.picture, output.read_canvas())
-            aside.do(sound.copy_until, min(now + 1 / options.fps, seconds))
+            aside.do(sound.copy_until, min(float((index + 1) / rate), seconds))
         clip.finish()
     print(f"{target}: {pictures} pictures, {seconds:.1f} s")
 

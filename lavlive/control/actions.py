@@ -68,9 +68,12 @@ ACTIONS: Mapping[str, ActionSpec] = {
     ),
     "source.track": ActionSpec("listen to a track of this show", "part of its name", for_show=True),
     "source.demo": ActionSpec("listen to the demo track", for_show=True),
+    "record": ActionSpec("begin or end a recording", for_show=True),
     "fullscreen": ActionSpec("full screen on or off", from_outside=False, for_show=True),
     "panel": ActionSpec("show or hide the panel", from_outside=False, for_show=True),
     "learn": ActionSpec("learn a control for the chosen parameter", from_outside=False, for_show=True),
+    "help": ActionSpec("show the keys, in the panel or the terminal", from_outside=False, for_show=True),
+    "lock": ActionSpec("lock the keys against slips of the hand, or unlock them", from_outside=False),
     "quit": ActionSpec("end the show", from_outside=False, for_show=True),
 }
 """Every action, in the order in which the reference shows it."""

@@ -41,6 +41,8 @@ from lavlive.control.router import Router
 from lavlive.errors import ControlError, LavliveError, PresetError
 from lavlive.parameters import Kind, Values, find
 
+_LOCKED = "The keys are locked: Ctrl+L unlocks them"
+_WHILE_LOCKED = ("lock", "help")
 _BOOT_SECONDS = 2.0
 """A controller that was just plugged in may not listen yet; after this it is told everything again."""
 _PLUGGED_IN_SECONDS = 1.0
@@ -60,6 +62,7 @@ class Control:
         looks: presets, morphs, snapshots, undo.
         router: bindings at work: ghosts, and what is bound to what.
         tempo: the beat.
+        locked: whether keys do nothing, so that no slip of the hand can; the panel, MIDI and OSC go on.
         latency: seconds from a change of a value to the picture that shows it; the show keeps it up to
             date, and what waits for a beat begins so much earlier.
 
@@ -86,6 +89,7 @@ class Control:
         self.bindings = bindings
         self.tempo = Tempo(ableton)
         self.latency = 0.0
+        self.locked = False
         self.midi = MidiPorts(midi, midi_only) if midi is not None else None
         self._feedback = Feedback(self._send_midi)
         self._tell_again: dict[str, float] = {}
@@ -178,9 +182,13 @@ class Control:
     def press(self, key: str, modifiers: Collection[str] = ()) -> bool:
         """A key was pressed; what it does is done by the next `step`. False if it does nothing."""
         action = action_for(key, modifiers)
-        if action is not None:
-            self._asked.append(action)
-        return action is not None
+        if action is None:
+            return False
+        if self.locked and action.name not in _WHILE_LOCKED:
+            self._notices.append(_LOCKED)
+            return False
+        self._asked.append(action)
+        return True
 
     def ask(self, action: Action) -> None:
         """Do an action at the next `step`, as the panel's buttons want.
@@ -398,6 +406,11 @@ class Control:
                 self.looks.reroll()
             case "tap":
                 self.tempo.tap(now)
+            case "lock":
+                self.locked = not self.locked
+                self._notices.append(
+                    f"The keys are {'locked: Ctrl+L unlocks them' if self.locked else 'free'}"
+                )
             case "undo":
                 return self._restored(self.looks.undo(), "Undone", "Nothing to undo")
             case "redo":

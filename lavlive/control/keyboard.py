@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from lavlive.control.actions import Action
+from lavlive.control.actions import ACTIONS, Action
 
 KEYS: Mapping[tuple[str, str], Action] = {
     ("", "f"): Action("fullscreen"),
@@ -12,7 +12,7 @@ KEYS: Mapping[tuple[str, str], Action] = {
     ("", "b"): Action("show.blackout"),
     ("", "space"): Action("show.freeze"),
     ("", "r"): Action("projection.reroll"),
-    ("", "h"): Action("projection.hold"),
+    ("", "w"): Action("projection.hold"),
     ("", "n"): Action("model.next"),
     ("", "p"): Action("model.previous"),
     ("", "s"): Action("source.next"),
@@ -25,6 +25,10 @@ KEYS: Mapping[tuple[str, str], Action] = {
     **{("", str(digit)): Action("preset.recall", str(digit)) for digit in range(10)},
     **{("shift", str(digit)): Action("snapshot.recall", str(digit)) for digit in range(1, 9)},
     **{("ctrl", str(digit)): Action("snapshot.store", str(digit)) for digit in range(1, 9)},
+    ("ctrl", "r"): Action("record"),
+    ("ctrl", "l"): Action("lock"),
+    ("", "h"): Action("help"),
+    ("", "f1"): Action("help"),
     ("ctrl", "q"): Action("quit"),
 }
 """Modifier (one of ``shift``, ``ctrl`` or none) and key, to what they do."""
@@ -36,3 +40,23 @@ def action_for(key: str, modifiers: Collection[str] = ()) -> Action | None:
     if len(held) > 1:
         return None
     return KEYS.get((held[0] if held else "", key.lower()))
+
+
+def key_table() -> list[tuple[str, str]]:
+    """What every key does, as a performer reads it: ``Ctrl+R`` and ``begin or end a recording``."""
+    keys: dict[str, str] = {}
+    numbered: dict[str, list[str]] = {}
+    for (modifier, key), action in KEYS.items():
+        name = "+".join(word.capitalize() for word in (modifier, key) if word)
+        if action.argument:
+            numbered.setdefault(action.name, []).append(name)
+        else:
+            keys[action.name] = f"{keys[action.name]}, {name}" if action.name in keys else name
+    rows = [(names, ACTIONS[action].help) for action, names in keys.items()]
+    rows += [(f"{names[0]} … {names[-1]}", ACTIONS[action].help) for action, names in numbered.items()]
+    return rows
+
+
+def key_lines() -> list[str]:
+    """The table as lines of text."""
+    return ["Keys:", *(f"  {keys:<12} {text}" for keys, text in key_table())]

@@ -47,6 +47,11 @@ class Notices:
         """Show `text` for a few seconds."""
         self._news = self._note(text, now)
 
+    def explain(self, lines: list[str]) -> None:
+        """Say what somebody asked to read, which is no news: in the terminal only."""
+        if self._say is not None:
+            self._say("\n".join(lines))
+
     def _note(self, text: str, now: float) -> Notice:
         notice = Notice(text, now)
         self.history.append(notice)

@@ -24,6 +24,7 @@ from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.controls import Controls
+from lavlive.control.keyboard import key_lines
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState, StateKeeper
 from lavlive.diagnosis.assist import Assist
@@ -51,6 +52,7 @@ from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import return_memory
 from lavlive.show.bank import ModelBank
+from lavlive.show.early import EarlyPictures
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import (
@@ -62,6 +64,7 @@ from lavlive.stage.output.base import (
     Output,
 )
 from lavlive.stage.recording.recorder import LiveRecorder
+from lavlive.stage.recording.recordings import Recordings
 from lavlive.stage.recording.sound_tap import SoundTap
 
 if TYPE_CHECKING:
@@ -104,7 +107,7 @@ class Show:
         control: Control,
         output: Output,
         notices: Notices,
-        recorder: LiveRecorder | None = None,
+        recordings: Recordings | None = None,
         models: Mapping[str, str] | None = None,
         keeper: StateKeeper | None = None,
     ) -> None:
@@ -121,8 +124,9 @@ class Show:
         self.done = False
         self.controls = Controls(control.values.numbers, -1)
         self.sources = KnownSources(supervisor.settings.source)
-        self.recorder = recorder
+        self.recordings = recordings or Recordings()
         self._tap = SoundTap(link)
+        self._recorded_by: LiveRecorder | None = None
         self._models = dict(models or {})
         self._bank = ModelBank(list(self._models.values()))
         self._coming_model: str | None = None
@@ -131,6 +135,7 @@ class Show:
         control.looks.bank = self._models
         self._keeper = keeper
         self._sequence = 0
+        self._early = EarlyPictures()
         self._panel: Panel | None = None
         self._panel_drawn = 0.0
         self._safe = False
@@ -186,10 +191,12 @@ class Show:
             self.notices.tell(line, now)
 
     def _present(self, now: float) -> None:
-        picture = self.link.read_picture(after=self._sequence)
+        made = self.link.read_picture(after=self._sequence)
+        if made is not None:
+            self._sequence = made.sequence
+        picture = self._early.step(made, now)
         if picture is not None:
             self.newest_picture = picture
-            self._sequence = picture.sequence
             self.pictures_shown += 1
         try:
             self.output.present(picture, self.controls, now, self.status(), self.notices.badge(now))
@@ -224,7 +231,7 @@ class Show:
 
     def picture_waits(self) -> bool:
         """Whether a picture was made that has not been shown."""
-        return self.link.newest_sequence > self._sequence
+        return self.link.newest_sequence > self._sequence or self._early.due(time.perf_counter())
 
     def state(self, clean: bool = False) -> ShowState:
         """What a show needs to go on where it is."""
@@ -237,7 +244,7 @@ class Show:
         number = self.link.number
         return (
             f"lavlive  {number('picture.rate'):.0f} pictures/s  "
-            f"{self.latency.seconds * 1000:.0f} ms  {number('audio.xruns'):.0f} xruns"
+            f"sound to picture {self.latency.seconds * 1000:.0f} ms"
         )
 
     def stages(self) -> list[tuple[str, float]]:
@@ -272,6 +279,13 @@ class Show:
         panel, self.panel = self.panel, None
         if panel is not None:
             panel.close()
+
+    def _show_keys(self) -> None:
+        """In the panel where it is open, else in the terminal."""
+        if self._panel is not None and self.panel is not None:
+            self._panel.show("Keys")
+        else:
+            self.notices.explain(key_lines())
 
     def _learn(self, now: float) -> None:
         """Learn a control for the parameter that the panel points to, or stop learning."""
@@ -350,6 +364,10 @@ class Show:
                 self.output.toggle_fullscreen()
             case "panel":
                 self.toggle_panel()
+            case "record":
+                self.recordings.toggle()
+            case "help":
+                self._show_keys()
             case "learn":
                 self._learn(now)
             case "preset.loaded":
@@ -458,13 +476,20 @@ class Show:
             self.control.looks.recall(default, now, seconds=0.0)
 
     def _record(self, now: float) -> None:
-        if self.recorder is None:
+        # With the first picture, so that a recording does not begin with a wait.
+        if self.pictures_shown:
+            self.recordings.step(self.output.canvas_size, now)
+        recorder = self.recordings.recorder
+        if recorder is not self._recorded_by:
+            self._recorded_by = recorder
+            self._tap.skip()
+            self.notices.clear("recorder")
+        if recorder is None:
             return
-        # The first picture starts the recording, so that it does not begin with a wait.
-        if self.pictures_shown and self.recorder.wants(now):
-            self.recorder.picture(self.output.read_canvas(), now)
+        if recorder.wants(now):
+            recorder.picture(self.output.read_canvas(), now)
         heard = self._tap.read()
         if heard is not None:
-            self.recorder.sound(*heard)
-        if self.recorder.error is not None:
-            self.notices.raise_condition("recorder", self.recorder.error, now)
+            recorder.sound(*heard)
+        if recorder.error is not None:
+            self.notices.raise_condition("recorder", recorder.error, now)

@@ -24,6 +24,7 @@ from lavlive.resources import shipped
 from lavlive.show.notices import Notices
 from lavlive.stage.panel.panel import Panel
 from lavlive.stage.panel.window import PanelWindow
+from lavlive.stage.recording.recordings import Recordings
 
 _WATCHED = (
     "button", "small_button", "checkbox", "combo", "slider_float", "slider_int", "drag_int", "input_text",
@@ -122,6 +123,7 @@ class PanelRig:
         )
         self.controls = Controls(self.control.values.numbers, 0)
         self.newest_picture: Picture | None = None
+        self.recordings = Recordings()
         self.eye = Eye()
         self.panel = Panel(self)
         self.window = PanelWindow(self.panel.draw, self.panel.close)

@@ -118,8 +118,8 @@ class Watch:
             "level": number("audio.level"),
             "osc_bad": show.control.osc.counters.bad if show.control.osc else 0,
             "osc_accepted": show.control.osc.counters.accepted if show.control.osc else 0,
-            "recording": show.recorder is not None and show.recorder.running,
-            "recorder_error": show.recorder.error if show.recorder else None,
+            "recording": show.recordings.recorder is not None and show.recordings.recorder.running,
+            "recorder_error": show.recordings.recorder.error if show.recordings.recorder else None,
             "badge": show.notices.badge(now),
             "news": fresh,
             "canvas_mean": float(self._canvas.mean()),
@@ -163,7 +163,7 @@ def _obey(show: Show, wish: AnyWish) -> None:
             show.load_model(path)
         case Record(path=path, free=free):
             width, height = show.output.canvas_size
-            show.recorder = LiveRecorder(
+            show.recordings.recorder = LiveRecorder(
                 path,
                 width - width % 2,
                 height - height % 2,
@@ -176,9 +176,9 @@ def _obey(show: Show, wish: AnyWish) -> None:
             _bind(show, number)
         case Bind(number=number):
             _bind(show, number)
-        case StopRecording() if show.recorder is not None:
-            show.recorder.stop()
-            show.recorder = None
+        case StopRecording() if show.recordings.recorder is not None:
+            show.recordings.recorder.stop()
+            show.recordings.recorder = None
             show.notices.clear("recorder")
 
 

@@ -39,12 +39,26 @@ def key_name(key: int, scancode: int) -> str | None:
     """Lower-case name of a key, None for modifiers and keys without a name."""
     if key in _NAMED:
         return _NAMED[key]
+    written = _written(key, scancode)
+    if glfw.KEY_A <= key <= glfw.KEY_Z and not _is_latin(written) and not _latin_keyboard():
+        return chr(key).lower()
+    return written or None
+
+
+def _written(key: int, scancode: int = 0) -> str:
+    """What the present layout writes on a key, "" for nothing."""
     name = glfw.get_key_name(key, scancode)
-    written = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name or "")
-    if written.isascii() and written:
-        return written
-    # Of a Russian or Greek keyboard, say: keys do what they do on the Latin one underneath.
-    return chr(key).lower() if glfw.KEY_A <= key <= glfw.KEY_Z else written or None
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name or "")
+
+
+def _is_latin(written: str) -> bool:
+    return written.isascii() and written.isalpha()
+
+
+def _latin_keyboard() -> bool:
+    """Whether the present layout writes Latin letters; Hebrew and Greek ones have signs among theirs."""
+    letters = range(glfw.KEY_A, glfw.KEY_Z + 1)
+    return sum(_is_latin(_written(key)) for key in letters) > len(letters) / 2
 
 
 def modifier_names(modifiers: int) -> frozenset[str]:

@@ -8,7 +8,7 @@ from lavlive.control.actions import Action
 from lavlive.parameters import NAMES
 from lavlive.stage.panel.learning import offer_learn
 from lavlive.stage.panel.section import Desk
-from lavlive.stage.panel.widgets import BAD, DIM, UNLIT, WARN, Row, say, tip
+from lavlive.stage.panel.widgets import BAD, DIM, RECORDING, UNLIT, WARN, Row, say, tip
 
 
 class Header:
@@ -72,6 +72,15 @@ class Header:
             if row.button(f"{label}##{action}", lit):
                 desk.ask(action)
             offer_learn(desk, Action(action), meaning)
+        seconds = desk.show.recordings.seconds(desk.now)
+        recording = desk.show.recordings.wanted
+        label = f"recording {seconds // 60:.0f}:{seconds % 60:02.0f}" if recording else "record"
+        if row.button(f"{label}##record", recording, RECORDING):
+            desk.ask("record")
+        offer_learn(desk, Action("record"), "Begin or end a recording (Ctrl+R)")
+        if row.button("keys locked##lock" if desk.control.locked else "lock keys##lock", desk.control.locked):
+            desk.ask("lock")
+        tip("Lock the keys against slips of the hand, or unlock them (Ctrl+L)")
         beat = desk.control.beat(desk.now)
         row.text(f"{beat.bpm:.1f} bpm" if beat.known else "no tempo", DIM)
 

@@ -27,11 +27,16 @@ class Panel:
         self.desk = Desk(show)
         self._header = Header(self.desk)
         self._sections = [section(self.desk) for section in sections]
+        self._wished = ""
 
     @property
     def pointed(self) -> str | Action | None:
         """The parameter or button last under the mouse or the keyboard's mark: what the key L learns."""
         return self.desk.pointed
+
+    def show(self, title: str) -> None:
+        """Bring the section of that title to the front."""
+        self._wished = title
 
     def draw(self, width: float, height: float, now: float) -> None:
         """Everything, once, in a window of that size in pixels; `now` in seconds of the clock."""
@@ -51,7 +56,12 @@ class Panel:
         imgui.begin_child(name, ImVec2(width, 0), imgui.ChildFlags_.nav_flattened.value)
         if imgui.begin_tab_bar("tabs"):
             for section in self._sections:
-                if section.column in columns and imgui.begin_tab_item(section.title)[0]:
+                if section.column not in columns:
+                    continue
+                wished = self._wished == section.title
+                flags = imgui.TabItemFlags_.set_selected.value if wished else 0
+                if imgui.begin_tab_item(section.title, None, flags)[0]:
+                    self._wished = "" if wished else self._wished
                     imgui.begin_child(section.title, ImVec2(0, 0), imgui.ChildFlags_.nav_flattened.value)
                     section.draw()
                     imgui.end_child()

@@ -18,6 +18,7 @@ from lavlive.control.controls import Controls
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Link, Picture
 from lavlive.show.notices import Notices
+from lavlive.stage.recording.recordings import Recordings
 
 
 class RunningShow(Protocol):
@@ -27,6 +28,7 @@ class RunningShow(Protocol):
     control: Control
     controls: Controls
     notices: Notices
+    recordings: Recordings
 
     def status(self) -> str:
         """Pictures per second and latency in one line."""

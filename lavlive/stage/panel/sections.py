@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lavlive.stage.panel.devices import DevicesSection
+from lavlive.stage.panel.keys import KeysSection
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.meters import MetersSection
 from lavlive.stage.panel.presets import PresetsSection
@@ -13,4 +14,5 @@ SECTIONS: tuple[type[Section], ...] = (
     PresetsSection,
     MetersSection,
     DevicesSection,
+    KeysSection,
 )

@@ -10,6 +10,7 @@ UNLIT = ImVec4(0.24, 0.25, 0.27, 1.0)
 GOOD = ImVec4(0.45, 0.80, 0.55, 1.0)
 WARN = ImVec4(0.98, 0.72, 0.30, 1.0)
 BAD = ImVec4(0.98, 0.42, 0.38, 1.0)
+RECORDING = ImVec4(0.70, 0.16, 0.14, 1.0)
 CHOSEN = ImVec4(0.20, 0.42, 0.52, 1.0)
 
 
@@ -29,11 +30,11 @@ class Row:
         else:
             self._used = width
 
-    def button(self, label: str, lit: bool = False) -> bool:
+    def button(self, label: str, lit: bool = False, colour: ImVec4 | None = None) -> bool:
         """A button of its text's width, in another colour when `lit`; whether it was pressed."""
         text = label.partition("##")[0]
         self.place(imgui.calc_text_size(text).x + 2 * imgui.get_style().frame_padding.x)
-        return button(label, lit)
+        return button(label, lit, colour or CHOSEN)
 
     def text(self, text: str, colour: ImVec4) -> None:
         """A few words."""

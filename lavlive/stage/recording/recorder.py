@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from lavlive.stage.recording.video import VideoWriter
+from lavlive.stage.recording.video import VideoWriter, check_target
 
 WARN_BYTES = 2_000_000_000
 STOP_BYTES = 50_000_000
@@ -50,6 +50,19 @@ def unused_path(path: Path) -> Path:
     return candidate
 
 
+def _reserved(path: Path) -> Path:
+    """The first unused path, made as an empty file, so that nobody else takes it meanwhile."""
+    while True:
+        candidate = unused_path(path)
+        try:
+            candidate.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        except OSError:  # whoever writes into it is told why it cannot be
+            pass
+        return candidate
+
+
 def _free_bytes(path: Path) -> int:
     return shutil.disk_usage(path.absolute().parent).free
 
@@ -57,8 +70,8 @@ def _free_bytes(path: Path) -> int:
 class LiveRecorder:
     """Records at a constant rate in its own thread. A context manager.
 
-    Only `wants`, `picture`, `sound`, `stop` and the counters may be used from other threads; none of
-    them waits, `stop` apart. The clock is the caller's: every call gives the time.
+    Only `wants`, `picture`, `sound`, `finish`, `stop` and the counters may be used from other threads; none
+    of them waits, `stop` apart. The clock is the caller's: every call gives the time.
 
     Attributes:
         path: the file that is really written: an existing one is never touched.
@@ -83,7 +96,8 @@ class LiveRecorder:
         Raises:
             RecordingError: the file cannot be written.
         """
-        self.path = unused_path(Path(path))
+        check_target(Path(path))
+        self.path = _reserved(Path(path))
         self.dropped = self.dropped_sound = 0
         self.error: str | None = None
         self._fps = fps
@@ -99,6 +113,7 @@ class LiveRecorder:
         # Each written by one thread: what was put in, and what was taken out.
         self._pictures_in = self._pictures_out = 0
         self._sound_in = self._sound_out = 0
+        self._finishing = False
         self._writer = VideoWriter(self.path, width, height, fps, sample_rate, channels, surviving=True)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -106,7 +121,12 @@ class LiveRecorder:
     @property
     def running(self) -> bool:
         """Whether it still records."""
-        return self._thread.is_alive() and self.error is None
+        return self.alive and self.error is None and not self._finishing
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread has something to write, were it only the end of the file."""
+        return self._thread.is_alive()
 
     @property
     def waiting(self) -> int:
@@ -141,6 +161,11 @@ class LiveRecorder:
             return
         self._sound_in += len(samples)
         self._queue.put(_SoundAt(samples, time))
+
+    def finish(self) -> None:
+        """Take nothing more and finish the file, without waiting for it; `alive` says when that is done."""
+        self._finishing = True
+        self._queue.put(_Stop())
 
     def stop(self, seconds: float = 20.0) -> None:
         """Finish the file, waiting for it at most that long; a second call does nothing."""

@@ -64,7 +64,7 @@ class VideoWriter:
         self.pictures = 0
         self.samples = 0
         self._open = False
-        _check_target(self.path)
+        check_target(self.path)
         self._fragments: FragmentFile | None = None
         try:
             self._container = self._open_container(surviving)
@@ -199,7 +199,12 @@ class VideoWriter:
         self.close()
 
 
-def _check_target(path: Path) -> None:
+def check_target(path: Path) -> None:
+    """See whether a video can be written there.
+
+    Raises:
+        RecordingError: the folder is missing or not writable, or the name's ending is unknown.
+    """
     folder = path.absolute().parent
     if path.suffix.lower() not in SUFFIXES:
         raise RecordingError(f"{path.name} should end in one of {', '.join(SUFFIXES)}.")
