@@ -201,9 +201,19 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("mapper.y", 1.0, 0, 4, "W_std", "spread: how far sound drives the picture from the mean"),
     Parameter("mapper.c", 0.1, 0, 1, "", "leak: 0 holds outliers back, 1 lets them through"),
     Parameter("mapper.adapt", 60.0, 0, 120, "s", "time in which the mapper adapts to the programme, 0 = off"),
+    Parameter(
+        "mapper.place",
+        0.0,
+        0,
+        2,
+        "W_std",
+        "how far pieces and sections live apart in W: 0 all about its middle",
+    ),
     Parameter("projection.seed", 0, 0, 9999, "", "which random projection from sound to W", Kind.INTEGER),
     _choice(
-        "projection.kind", ("random", "orthogonal", "identity", "learned"), "how sound is projected into W"
+        "projection.kind",
+        ("random", "orthogonal", "identity", "learned", "even"),
+        "how sound is projected into W",
     ),
     Parameter("projection.glide", 1.0, 0, 30, "s", "time to walk from one projection to the next"),
     _switch("projection.hold", False, "stop the walk between two projections where it is"),
@@ -224,6 +234,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", Kind.INTEGER),
     _choice("show.scaling", ("fill", "fit", "stretch"), "how the picture meets the projector's shape", False),
     Parameter("show.dissolve", 0.033, 0, 1, "s", "cross-dissolve between pictures"),
+    Parameter("show.idle", 0.5, 0, 1, "", "how far the picture breathes while nothing sounds"),
     Parameter("show.swap_fade", 2.0, 0, 30, "s", "cross-fade from one model to the next", saved=False),
     Parameter("show.morph", 2.0, 0, 60, "s", "time to morph from one preset to the next", saved=False),
     Parameter("show.fader", 0.0, 0, 1, "", "cross-fader between the two presets chosen for it", saved=False),

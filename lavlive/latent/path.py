@@ -21,7 +21,9 @@ from lavlive.encoder.base import Encoder
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.mapper import Adaptation, leaky_tanh
 from lavlive.latent.modulation import modulate
-from lavlive.latent.projection import W_DIM, Calibration, ProjectionWalk
+from lavlive.latent.place import Breath, Place
+from lavlive.latent.programme import Programme, programme_of
+from lavlive.latent.projection import W_DIM, Calibration, Directions, ProjectionWalk
 from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
 from lavlive.parameters import GROUPS, INDEX, TABLE, Glide, find
 
@@ -39,6 +41,8 @@ def _indices(prefix: str) -> list[int]:
 _WINDOWS = _indices("smoothing")
 _ONSETS = _indices("modulation.onset")
 _CHROMAS = _indices("modulation.chroma")
+_PLACE = INDEX["mapper.place"]
+_IDLE = INDEX["show.idle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,18 @@ class LatentPath:
         clock: Callable[[], float] = time.perf_counter,
         listener: Listener | None = None,
         w_dim: int = W_DIM,
+        programme: Programme | None = None,
     ) -> None:
+        programme = programme or programme_of(encoder.hash, calibration)
         self.encoder = encoder
         self.w_dim = w_dim
         self.rate = encoder.sample_rate / encoder.hop
         self._clock = clock
-        self._walk = ProjectionWalk(calibration, learned, w_dim)
+        self._walk = ProjectionWalk(calibration, learned, w_dim, programme=programme)
         self._features = listener or FeatureExtractor(encoder.sample_rate, encoder.hop)
         self._adaptation = Adaptation(calibration.mean)
+        self._place = Place(programme)
+        self._breath = Breath()
         self._smoother = GroupSmoother(self.rate, dimension=w_dim)
         self._energy = EnergyKeeper(self.rate, dimension=w_dim)
         self._glide = Glide()
@@ -155,6 +163,7 @@ class LatentPath:
         )
         y, c = float(numbers[INDEX["mapper.y"]]), float(numbers[INDEX["mapper.c"]])
         mapped = leaky_tanh(y * standardised, c)
+        mapped = mapped + self._anchor(embedding, directions, numbers, features.silent)
         raw = modulate(mapped, features, directions, numbers[_ONSETS], numbers[_CHROMAS])
         windows = numbers[_WINDOWS]
         smoothed = self._smoother.step(raw, windows)
@@ -172,6 +181,19 @@ class LatentPath:
         )
         self._hop += 1
         return latent
+
+    def _anchor(
+        self, embedding: np.ndarray, directions: Directions, numbers: np.ndarray, silent: bool
+    ) -> np.ndarray | float:
+        """Where the piece lives in W, and the breath of silence: [w_dim] in W_std, or 0."""
+        elapsed = 1.0 / self.rate
+        offset = self._place.step(embedding, elapsed, silent)
+        amount = float(numbers[_PLACE])
+        anchor: np.ndarray | float = 0.0
+        if amount > 0:
+            anchor = amount * np.tanh(directions.place @ offset)
+        breath = self._breath.step(directions.breath, float(numbers[_IDLE]), elapsed, silent)
+        return anchor if breath is None else anchor + breath
 
     def _encode(self, samples: np.ndarray) -> tuple[np.ndarray, bool]:
         embedding = self.encoder.step(samples)[-1]

@@ -11,11 +11,14 @@ import numpy as np
 import torch
 
 from lavlive.errors import EncoderError
+from lavlive.latent.programme import Programme
 from lavlive.parameters import GROUPS
 
 W_DIM = 512
 """Width of W of most generators, and of a path that nobody told another one."""
 _SMALLEST_SPREAD = 1e-6
+_PLACES = 1_000_003
+"""Apart from all seeds of the projection, so that a piece's place and its motion are independent."""
 
 
 class Calibration(Protocol):
@@ -39,11 +42,15 @@ class Directions:
             the bias of the linear layer falls out of v − m_v).
         onset: float32 [3, w_dim]: a direction per layer group, unit variance per element.
         chroma: float32 [w_dim, 12].
+        place: float32 [w_dim, dimension]: a piece's offset from the mean of many, to unit variance.
+        breath: float32 [4, w_dim], unit variance per element.
     """
 
     matrix: np.ndarray
     onset: np.ndarray
     chroma: np.ndarray
+    place: np.ndarray
+    breath: np.ndarray
 
     def fitted(self, other: Directions) -> Directions:
         """These in the width of others: what lies beyond is left out, what is missing taken from them."""
@@ -53,6 +60,8 @@ class Directions:
             np.concatenate([self.matrix[:kept], other.matrix[kept:]]),
             np.concatenate([self.onset[:, :kept], other.onset[:, kept:]], axis=1),
             np.concatenate([self.chroma[:kept], other.chroma[kept:]]),
+            np.concatenate([self.place[:kept], other.place[kept:]]),
+            np.concatenate([self.breath[:, :kept], other.breath[:, kept:]], axis=1),
         )
 
 
@@ -63,7 +72,7 @@ def linear_layer(
 
     `random` is the paper's: `torch.nn.Linear` at its default initialisation under the seed; a wider one has
     the narrower one's rows and more. `orthogonal` has orthonormal columns (rows, where there are fewer),
-    `identity` copies latent i into W's dimension i, `learned` is the matrix given.
+    `identity` copies latent i into W's dimension i, `learned` is the matrix given. `even` is `random` here.
 
     Raises:
         EncoderError: `learned` without a matrix, or with one of another shape.
@@ -99,12 +108,32 @@ def standardised(weight: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 
 
 def directions(
-    kind: str, seed: int, calibration: Calibration, learned: np.ndarray | None = None, w_dim: int = W_DIM
+    kind: str,
+    seed: int,
+    calibration: Calibration,
+    learned: np.ndarray | None = None,
+    w_dim: int = W_DIM,
+    programme: Programme | None = None,
 ) -> Directions:
-    """The directions under a kind and a seed, for an encoder's calibration."""
+    """The directions under a kind and a seed, for an encoder's calibration and programme.
+
+    `even` is a random layer behind `Programme.evening`: slow motion of music then moves pictures along many
+    directions of W, not along the few that are strongest among latents.
+    """
+    programme = programme or Programme.guessed(calibration)
     weight = linear_layer(kind, seed, len(calibration.mean), learned, w_dim)
+    if kind == "even":
+        weight = weight @ programme.evening()
     onset, chroma = _modulating(seed, w_dim)
-    return Directions(standardised(weight, calibration.covariance), onset, chroma)
+    place = linear_layer("random", seed + _PLACES, len(calibration.mean), w_dim=w_dim)
+    breath = np.random.default_rng([seed, 3]).standard_normal((max(w_dim, W_DIM), 4))[:w_dim].T
+    return Directions(
+        standardised(weight, calibration.covariance),
+        onset,
+        chroma,
+        standardised(place, programme.place_covariance),
+        np.ascontiguousarray(breath, np.float32),
+    )
 
 
 def _modulating(seed: int, w_dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -134,8 +163,10 @@ class ProjectionWalk:
         learned: np.ndarray | None = None,
         w_dim: int = W_DIM,
         tell_lacking: Callable[[str], object] | None = None,
+        programme: Programme | None = None,
     ) -> None:
         self.tell_lacking = tell_lacking
+        self._programme = programme
         self._calibration = calibration
         self._learned = learned
         self._w_dim = w_dim
@@ -201,12 +232,12 @@ class ProjectionWalk:
 
     def _directions(self, kind: str, seed: int) -> Directions:
         try:
-            return directions(kind, seed, self._calibration, self._learned, self._w_dim)
+            return directions(kind, seed, self._calibration, self._learned, self._w_dim, self._programme)
         except EncoderError as error:
             if self.tell_lacking is None:
                 raise
             self.tell_lacking(f"{error} A random projection takes its place.")
-            return directions("random", seed, self._calibration, None, self._w_dim)
+            return directions("random", seed, self._calibration, None, self._w_dim, self._programme)
 
     def _overlap_with(self, start: Directions) -> np.ndarray:
         assert self._goal is not None
@@ -227,4 +258,6 @@ class ProjectionWalk:
             matrix=matrix.astype(np.float32),
             onset=start * self._start.onset + goal * self._goal.onset,
             chroma=start * self._start.chroma + goal * self._goal.chroma,
+            place=start * self._start.place + goal * self._goal.place,
+            breath=start * self._start.breath + goal * self._goal.breath,
         )
