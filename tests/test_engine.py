@@ -113,6 +113,18 @@ def test_a_model_is_swapped_by_a_cross_fade(show: RealShow) -> None:
     assert show.supervisor.settings.model is not None
 
 
+def test_pictures_take_the_shape_that_is_asked_for_during_the_show(show: RealShow) -> None:
+    show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
+    show.supervisor.change_shape(16 / 9, 0.2)
+    show.run_until(lambda: any(isinstance(event, ModelShown) for event in show.events), "another shape")
+    shown = show.link.newest_sequence
+    show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures of it")
+    picture = show.link.read_picture()
+    assert picture is not None
+    assert picture.pixels.shape == (256, 448, 3)
+    assert len(show.pids) == 1
+
+
 def test_a_missing_track_ends_the_start_with_its_reason(tmp_path: Path) -> None:
     settings = EngineSettings(SourceSpec("track", str(tmp_path / "none.wav")), runner="torch")
     running = RealShow(settings, tmp_path / "engine.log")

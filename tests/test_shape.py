@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from lavlive.engine.picture_worker import _fitted
 from lavlive.errors import UsageError
 from lavlive.generator.checkpoint import LoadedGenerator
-from lavlive.generator.grid import Grid, grid_for, noise_for, parse_aspect, refilled
+from lavlive.generator.grid import Grid, grid_for, noise_for, refilled
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.runner import open_runner, picture
 from lavlive.generator.runners.plan import make_plan
 from lavlive.generator.runners.torch_runner import TorchRunner
+from lavlive.show.shape import ShapeFollower, parse_aspect
 
 SQUARE = Grid(4, 4)
 WIDE = Grid(4, 7)
@@ -64,7 +66,7 @@ def test_a_shape_is_read_as_people_write_it(text: str, aspect: float) -> None:
     "text", ["0", "100:1", "1:100", "wide", "16:0", "0:0", "1:2:3", "", "nan", "-4:3", "inf"]
 )
 def test_what_is_no_shape_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(UsageError, match="no shape for a picture") as refusal:
+    with pytest.raises(UsageError, match="no shape for pictures") as refusal:
         parse_aspect(text)
     assert "\n" not in str(refusal.value)
 
@@ -176,3 +178,37 @@ def test_cells_of_wide_vectors_change_nothing_in_wide_pictures() -> None:
         made.append(compiled(graph.inputs)[0].astype(int))
     assert made[0].shape == (128, 224, 3)
     assert np.abs(made[0] - made[1]).max() <= 1
+
+
+def test_a_shape_that_was_typed_stays_whatever_the_screen_does() -> None:
+    follower = ShapeFollower("4:3")
+    assert follower.begin((1920, 1080)) == pytest.approx(4 / 3)
+    assert all(follower.step((1080, 1920), now) is None for now in range(10))
+
+
+def test_the_models_own_shape_is_asked_for_by_name() -> None:
+    follower = ShapeFollower("own")
+    assert follower.begin((1920, 1080)) is None
+    assert follower.step((1080, 1920), 9.0) is None
+
+
+def test_the_screens_shape_is_followed_once_it_has_come_to_rest() -> None:
+    follower = ShapeFollower("screen")
+    assert follower.begin((1920, 1080)) == pytest.approx(16 / 9)
+    assert follower.step((1900, 1080), 0.0) is None
+    assert [follower.step((1000 - 50 * step, 1000), step / 10) for step in range(8)] == [None] * 8
+    assert follower.step((600, 1000), 1.0) is None
+    assert follower.step((600, 1000), 2.0) == pytest.approx(0.6)
+    assert follower.step((600, 1000), 3.0) is None
+
+
+def test_a_fade_between_shapes_shows_the_middle_of_the_old_picture() -> None:
+    old = np.zeros((8, 8, 3), np.uint8)
+    old[2:6] = 100
+    old[:, 4:] += 50
+    fitted = _fitted(old, (8, 16))
+    assert fitted.shape == (8, 16, 3)
+    assert (fitted[:, :8] == 100).all()
+    assert (fitted[:, 8:] == 150).all()
+    assert _fitted(old, (8, 8)) is old
+    assert np.array_equal(_fitted(old, (16, 16)), old.repeat(2, 0).repeat(2, 1))

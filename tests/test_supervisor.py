@@ -14,8 +14,10 @@ from lavlive.link.messages import (
     EngineEvent,
     Failing,
     FailureKind,
+    LoadModel,
     Misunderstood,
     ModelReady,
+    ModelRefused,
     Ready,
     Refused,
     Restarted,
@@ -220,6 +222,21 @@ def test_a_swapped_model_and_a_new_source_survive_a_restart(rig: Rig) -> None:
     assert rig.engines[1].settings is not None
     assert rig.engines[1].settings.model == "other.pkl"
     assert rig.engines[1].settings.source.name == "a.wav"
+
+
+def test_a_shape_that_was_refused_is_not_asked_of_the_next_engine(rig: Rig) -> None:
+    rig.ready(1.0)
+    rig.supervisor.change_shape(16 / 9, 0.5)
+    assert rig.engines[0].commands[-1] == LoadModel("mine.pkl", 0.5, 16 / 9)
+    rig.engines[0].told.append(ModelReady("mine.pkl"))
+    rig.supervisor.step(1.5)
+    rig.supervisor.change_shape(8.0, 0.5)
+    rig.engines[0].told.append(ModelRefused("mine.pkl", "too large"))
+    rig.supervisor.step(1.6)
+    rig.engines[0].status = -6
+    rig.supervisor.step(2.0)
+    assert rig.engines[1].settings is not None
+    assert rig.engines[1].settings.aspect == 16 / 9
 
 
 def test_running_out_of_gpu_memory_steps_down_to_the_cpu(rig: Rig) -> None:

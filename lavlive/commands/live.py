@@ -34,15 +34,16 @@ from lavlive.resources import bundled_generators, cache_folder, config_folder, s
 from lavlive.show.bank import models_in
 from lavlive.show.notices import Notices
 from lavlive.show.pace import ShowPace
+from lavlive.show.shape import ShapeFollower
 from lavlive.show.show import Show
 from lavlive.show.terminal import Terminal
 from lavlive.stage.output.base import OutputSettings, open_output
-from lavlive.stage.output.monitors import list_monitors
+from lavlive.stage.output.monitors import find_monitor, list_monitors
 from lavlive.stage.output.window import display_available
 from lavlive.stage.recording.recordings import Recordings
 
 DISPLAY_RATE = 60.0
-_RECORDED = (512, 512)
+_RECORDED = (1280, 720)
 _LOG_LIMIT = 1_000_000
 
 
@@ -132,6 +133,16 @@ def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
     return "headless" if options.headless else "window", settings
 
 
+def _canvas_to_come(kind: str, settings: OutputSettings) -> tuple[int, int]:
+    """About the canvas's size, before the output is open: the engine begins to load at once."""
+    if settings.canvas is not None:
+        return settings.canvas
+    if kind == "window" and settings.fullscreen:
+        monitor = find_monitor(settings.monitor, list_monitors())
+        return monitor.width, monitor.height
+    return settings.width, settings.height
+
+
 @contextlib.contextmanager
 def _ending_on_signals(show: Show) -> Iterator[None]:
     """Let Ctrl+C, SIGTERM and a closed terminal end the show in order."""
@@ -189,10 +200,13 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         rate=options.rate,
         learned=options.learned,
         log=options.log_w,
+        fill=options.fill,
     )
     if crashed is not None:
         settings = _resumed(settings, crashed, wait=not _names_source(options))
+    shape = ShapeFollower(options.shape)
     kind, output_settings = _choose_output(options)
+    settings = replace(settings, aspect=shape.begin(_canvas_to_come(kind, output_settings)))
     control = _open_control(options, crashed)
     log = _engine_log(options.debug)
     with contextlib.ExitStack() as stack:
@@ -218,7 +232,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         if options.record:
             recordings.begin()
         keeper = StateKeeper(state_file)
-        show = Show(link, supervisor, control, output, notices, recordings, models, keeper)
+        show = Show(link, supervisor, control, output, notices, recordings, models, keeper, shape)
         stack.callback(show.close_panel)
         if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
             show.toggle_panel()

@@ -90,6 +90,18 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
     look.add_argument(
         "--runner", default="auto", help="auto, torch, openvino, cuda (default: %(default)s, which measures)"
     )
+    look.add_argument(
+        "--shape",
+        default="screen",
+        metavar="W:H|screen|own",
+        help="of the pictures: 16:9, 4:3, 21:9, the screen's, or the model's own (default: %(default)s)",
+    )
+    look.add_argument(
+        "--fill",
+        default="stretch",
+        choices=("stretch", "mirror", "tile"),
+        help="how the model's beginnings come to that shape (default: %(default)s)",
+    )
     look.add_argument("--log-w", metavar="FILE", help="write w+ of every hop, raw float32")
 
 
@@ -176,7 +188,7 @@ def _add_render(commands: argparse._SubParsersAction) -> None:
         "--fps", default="30", help="pictures per second, such as 25, 29.97 or 30000/1001 (default: 30)"
     )
     parser.add_argument(
-        "--size", default="720x720", metavar="WxH", help="of the video (default: %(default)s)"
+        "--size", default="1280x720", metavar="WxH", help="of the video (default: %(default)s)"
     )
     parser.add_argument("--seconds", type=float, metavar="N", help="only the first N seconds")
     _add_look(parser)

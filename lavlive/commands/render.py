@@ -31,6 +31,7 @@ from lavlive.errors import UsageError
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
 from lavlive.parameters import INDEX, Values
+from lavlive.show.shape import ShapeFollower
 from lavlive.stage.output.base import OutputSettings, open_output
 from lavlive.stage.recording.video import VideoWriter
 
@@ -72,7 +73,12 @@ def run_render(options: argparse.Namespace) -> int:
         raise UsageError(f"The video is an mp4 file: write -o {target.with_suffix('.mp4')}.")
     with contextlib.ExitStack() as stack:
         track = stack.enter_context(read_track(options.track))
-        model, notes = load_model(initial_model(options.preset, options.model), options.runner)
+        model, notes = load_model(
+            initial_model(options.preset, options.model),
+            options.runner,
+            aspect=ShapeFollower(options.shape).begin(parse_size(options.size)),
+            fill=options.fill,
+        )
         stack.callback(model.close)
         device = "cpu" if options.runner in ("torch", "openvino") else "auto"
         path = load_path(options.encoder, options.learned, model.runner.w_dim, device)

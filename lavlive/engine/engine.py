@@ -176,7 +176,8 @@ class Engine:
         try:
             _yield_to_other_threads()
             self._tell(ModelLoading(path))
-            model, notes = load_model(path, self._settings.runner, self._settings.device)
+            settings = self._settings
+            model, notes = load_model(path, settings.runner, settings.device, command.aspect, settings.fill)
             try:
                 self._link.require_room(model.runner.height, model.runner.width)
             except LavliveError:

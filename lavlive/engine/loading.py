@@ -16,9 +16,11 @@ from lavlive.encoder.weights import load_encoder
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import CheckpointError, EncoderError, UsageError
 from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.grid import Fill, grid_for
 from lavlive.generator.importing import open_model
 from lavlive.generator.network import GeneratorConfig
 from lavlive.generator.runner import open_runner, time_pictures
+from lavlive.generator.runners.plan import native_grid
 from lavlive.generator.wstats import w_statistics, whitening
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
@@ -48,8 +50,20 @@ def load_path(
     return LatentPath(opened, calibrate(opened), _learned_projection(learned), w_dim=w_dim)
 
 
-def load_model(path: str | None, runner: str = "auto", device: str = "auto") -> tuple[Model, list[str]]:
+def load_model(
+    path: str | None,
+    runner: str = "auto",
+    device: str = "auto",
+    aspect: float | None = None,
+    fill: Fill = "stretch",
+) -> tuple[Model, list[str]]:
     """A model, ready to show pictures, and notes for the operator.
+
+    Args:
+        path: a bundled generator's name or a file; None for the first bundled one.
+        runner, device: of `open_runner`.
+        aspect: shape of its pictures, width by height; None for its own.
+        fill: how it comes to that shape.
 
     Raises:
         CheckpointError: the file is missing, damaged or of another kind.
@@ -58,13 +72,16 @@ def load_model(path: str | None, runner: str = "auto", device: str = "auto") -> 
     file = generator_file(path)
     loaded = open_model(file)
     _check_playable(file, loaded.generator.config)
-    opened, notes = open_runner(loaded, runner, device)
-    if opened.height * opened.width > MAX_PIXELS:
-        opened.close()
+    native = native_grid(loaded.generator.synthesis)
+    grid = grid_for(aspect, native)
+    scale = loaded.generator.config.resolution // 4
+    if grid.rows * grid.columns * scale**2 > MAX_PIXELS:
         raise CheckpointError(
-            f"{file} would make pictures of {opened.height} x {opened.width} in this shape; lavlive shows at "
-            f"most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape or a smaller model."
+            f"{file} would make pictures of {grid.rows * scale} x {grid.columns * scale} in this shape; "
+            f"lavlive shows at most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape, or "
+            "a smaller model."
         )
+    opened, notes = open_runner(loaded, runner, device, grid=grid, fill=fill)
     name = _name(loaded, file) if path == str(file) else str(loaded.card.get("name") or file.stem)
     trained = bool(loaded.card.get("trained", True))
     spaces = _spaces(loaded)
@@ -106,7 +123,10 @@ def load_first(
     first: CheckpointError | None = None
     for candidate in candidates:
         try:
-            return candidate, *load_model(candidate, settings.runner, settings.device)
+            model, notes = load_model(
+                candidate, settings.runner, settings.device, settings.aspect, settings.fill
+            )
+            return candidate, model, notes
         except CheckpointError as error:
             if len(candidates) == 1:
                 raise

@@ -194,10 +194,12 @@ class PictureWorker:
         if share >= 1.0:
             self._finish_fade()
             return incoming
-        height, width = max(len(pixels), len(incoming)), max(pixels.shape[1], incoming.shape[1])
-        if height * width > MAX_PIXELS:  # a high one and a wide one, both very large
-            height, width, _ = incoming.shape
-        return _mix(_enlarged(pixels, height, width), _enlarged(incoming, height, width), share)
+        height, width, _ = incoming.shape
+        factor = max(1, len(pixels) // height)
+        if height * width * factor**2 > MAX_PIXELS:  # a high one and a wide one, both very large
+            factor = 1
+        size = height * factor, width * factor
+        return _mix(_fitted(pixels, size), _fitted(incoming, size), share)
 
     def _finish_fade(self) -> None:
         assert self._next_model is not None
@@ -218,12 +220,21 @@ class PictureWorker:
         meter("picture.count")[0] = self._count
 
 
-def _enlarged(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Repeat pixels to another size; a fade hides the blocks."""
-    for axis, size in ((0, height), (1, width)):
-        if pixels.shape[axis] != size:
-            pixels = pixels.take(np.arange(size) * pixels.shape[axis] // size, axis)
-    return pixels
+def _fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture, as much as has the shape of `size`, in that size (height, width).
+
+    The nearest pixel stands for each: a fade hides the blocks, and the screen is filled in the same way.
+    """
+    if pixels.shape[:2] == size:
+        return pixels
+    height, width = pixels.shape[:2]
+    scale = min(height / size[0], width / size[1])
+    rows, columns = (
+        np.minimum(((np.arange(wanted) + 0.5 - wanted / 2) * scale + have / 2).astype(int), have - 1)
+        for wanted, have in zip(size, (height, width), strict=True)
+    )
+    fitted: np.ndarray = pixels[rows[:, None], columns]
+    return fitted
 
 
 def _mix(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:

@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from lavlive.errors import UsageError
-
 Array = npt.NDArray[np.float32]
 Fill = Literal["stretch", "mirror", "tile"]
 """How a constant meets another size: interpolated, continued in mirrors, or repeated."""
-FILLS: tuple[str, ...] = get_args(Fill)
-WIDEST = 8.0
-"""Largest ratio of a picture's sides."""
-_NAMED = {"square": 1.0}
 
 
 @dataclass(frozen=True, order=True)
@@ -40,27 +34,6 @@ class Grid:
 
     def __str__(self) -> str:
         return f"{self.rows} × {self.columns}"
-
-
-def parse_aspect(text: str) -> float:
-    """Width by height of ``16:9``, ``1920x1080``, ``2.35`` or ``square``.
-
-    Raises:
-        UsageError: it is none of these, or beyond 1:8 to 8:1.
-    """
-    try:
-        sides = [float(side) for side in text.lower().replace("x", ":").split(":")]
-        aspect = _NAMED.get(text) or (sides[0] / sides[1] if len(sides) == 2 else _only(sides))
-    except (ValueError, ZeroDivisionError):
-        aspect = _NAMED.get(text, math.nan)
-    if not 1 / WIDEST <= aspect <= WIDEST:
-        raise UsageError(f"{text!r} is no shape for a picture: give one like 16:9, between 1:8 and 8:1.")
-    return aspect
-
-
-def _only(sides: list[float]) -> float:
-    (side,) = sides
-    return side
 
 
 def grid_for(aspect: float | None, native: Grid) -> Grid:

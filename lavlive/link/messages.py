@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.checking import FieldError, plain, read_as
-from lavlive.link.settings import EngineSettings
+from lavlive.link.settings import Aspect, EngineSettings
 from lavlive.parameters import find
 
 VERSION = 1
@@ -67,10 +67,12 @@ class LoadModel:
     Attributes:
         path: of its file, or None for the bundled one.
         fade: seconds.
+        aspect: shape of its pictures, width by height, or None for its own.
     """
 
     path: str | None
     fade: FadeSeconds
+    aspect: Aspect | None = None
 
 
 # Events

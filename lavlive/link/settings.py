@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from lavlive.audio.spec import SourceSpec
 
+WIDEST = 8.0
+"""Largest ratio of a picture's sides."""
+Aspect = Annotated[float, Meta(ge=1 / WIDEST, le=WIDEST)]
+"""Width by height."""
+Fill = Literal["stretch", "mirror", "tile"]
+"""How a generator's constant comes to another shape; see ``generator.grid``."""
 PictureRate = Annotated[float, Meta(ge=1, le=240)]
 """Pictures per second."""
 
@@ -24,6 +30,8 @@ class EngineSettings:
         runner: of the generator: ``auto``, ``torch``, ``openvino``, ``cuda``.
         device: what ``auto`` may choose among, for generator and encoder: ``auto``, or ``cpu``.
         rate: pictures per second, at most.
+        aspect: shape of the pictures, or None for the model's own.
+        fill: how the model comes to that shape.
         learned: path of a learned projection, or None.
         bank: models to take instead, in this order, when `model` cannot be played.
         log: path to which w+ of every hop is written, for comparisons.
@@ -36,6 +44,8 @@ class EngineSettings:
     runner: str = "auto"
     device: str = "auto"
     rate: PictureRate = 60.0
+    aspect: Aspect | None = None
+    fill: Fill = "stretch"
     learned: str | None = None
     bank: tuple[str, ...] = ()
     log: str | None = None

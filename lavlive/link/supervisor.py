@@ -22,6 +22,7 @@ from lavlive.link.messages import (
     LoadModel,
     Misunderstood,
     ModelReady,
+    ModelRefused,
     Ready,
     Refused,
     Restarted,
@@ -86,6 +87,7 @@ class Supervisor:
         self._ready_once = False
         self._failure: Refused | Failing | None = None
         self._heard = settings.source
+        self._shown_aspect = settings.aspect
         self._engine: EngineProcess = start(link.name, settings)
         self._started = self._ready_at = self._alive_from = self._looked = self._patient_until = now
 
@@ -121,7 +123,12 @@ class Supervisor:
 
     def load_model(self, path: str | None, fade: float) -> None:
         """Fade to another model within `fade` seconds, once it is loaded; None is the bundled one."""
-        self.send(LoadModel(path, fade))
+        self.send(LoadModel(path, fade, self.settings.aspect))
+
+    def change_shape(self, aspect: float | None, fade: float) -> None:
+        """Make pictures of another shape, width by height, of the same model; None is its own."""
+        self.settings = replace(self.settings, aspect=aspect)
+        self.load_model(self.settings.model, fade)
 
     def change_source(self, spec: SourceSpec) -> None:
         """Listen to another source, now and after every restart; one that is refused is forgotten."""
@@ -147,6 +154,10 @@ class Supervisor:
                 self._failure = event
             case ModelReady(path=path):
                 self.settings = replace(self.settings, model=path)
+                self._shown_aspect = self.settings.aspect
+            case ModelRefused():
+                # It may have been the shape that was too large: an engine to come must not try it again.
+                self.settings = replace(self.settings, aspect=self._shown_aspect)
             case SourceOpened(source=source):
                 self._heard = source
                 self.settings = replace(self.settings, source=source)

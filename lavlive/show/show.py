@@ -54,6 +54,7 @@ from lavlive.resources import return_memory
 from lavlive.show.bank import ModelBank
 from lavlive.show.early import EarlyPictures
 from lavlive.show.notices import Notices
+from lavlive.show.shape import ShapeFollower
 from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import (
     CloseRequested,
@@ -76,6 +77,8 @@ BLIND_SECONDS = 5.0
 _FAILED_SECONDS = 6.0
 """How long a part has to be well before the operator no longer reads that it failed."""
 _PANEL_SECONDS = 1 / 30
+_RESHAPE_SECONDS = 0.5
+"""Of the fade from pictures of one shape to those of another."""
 
 
 @dataclass(slots=True)
@@ -110,6 +113,7 @@ class Show:
         recordings: Recordings | None = None,
         models: Mapping[str, str] | None = None,
         keeper: StateKeeper | None = None,
+        shape: ShapeFollower | None = None,
     ) -> None:
         self.link = link
         self.supervisor = supervisor
@@ -134,6 +138,7 @@ class Show:
         self._another = False
         control.looks.bank = self._models
         self._keeper = keeper
+        self._shape = shape or ShapeFollower()
         self._sequence = 0
         self._early = EarlyPictures()
         self._panel: Panel | None = None
@@ -157,6 +162,8 @@ class Show:
         for told in self.supervisor.step(now):
             with self._guarded("engine's events", now):
                 self._take_engine_event(told, now)
+        with self._guarded("shape", now):
+            self._follow_shape(now)
         self._present(now)
         with self._guarded("recorder", now):
             self._record(now)
@@ -211,6 +218,15 @@ class Show:
         if picture is not None:
             self.latency.take(picture, time.perf_counter())
             self.control.latency = self.latency.seconds
+
+    def _follow_shape(self, now: float) -> None:
+        """Have pictures made in the screen's shape, once it has come to rest and no model is on its way."""
+        if self._loading or self.supervisor.state != "running":
+            return
+        aspect = self._shape.step(self.output.canvas_size, now)
+        if aspect is not None:
+            self._loading = True
+            self.supervisor.change_shape(aspect, _RESHAPE_SECONDS)
 
     def listen(self) -> None:
         """Apply what hands did since the last frame, if they did anything: it need not wait for the next."""
