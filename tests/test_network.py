@@ -119,14 +119,29 @@ def test_the_length_of_w_plus_is_stylegan2s(resolution: int, layers: int) -> Non
 
 
 def test_every_entry_of_w_plus_reaches_the_picture_and_only_its_own_layers() -> None:
+    """Entry l styles the l-th convolution and the picture layer of its block, and no other layer."""
     torch.manual_seed(2)
     generator = Generator(tiny()).freeze()
+    heard: dict[str, torch.Tensor] = {}
+    for name, module in generator.synthesis.named_modules():
+        if name.endswith("affine"):
+            module.register_forward_hook(lambda _, __, out, name=name: heard.update({name: out.clone()}))
+    blocks = len(generator.synthesis.blocks)
+    readers = {0: {"blocks.0.conv1"}, 2 * blocks - 1: {f"blocks.{blocks - 1}.to_picture"}}
+    for block in range(1, blocks):
+        readers[2 * block - 1] = {f"blocks.{block - 1}.to_picture", f"blocks.{block}.conv0"}
+        readers[2 * block] = {f"blocks.{block}.conv1"}
     w_plus = torch.randn(1, generator.num_ws, 24)
-    before = generator.synthesis(w_plus)
+    before, styles = generator.synthesis(w_plus), dict(heard)
+    assert len(styles) == 3 * blocks - 1
     for layer in range(generator.num_ws):
         changed = w_plus.clone()
         changed[:, layer] += 1.0
         assert not torch.allclose(generator.synthesis(changed), before), layer
+        moved = {
+            name.removesuffix(".affine") for name in styles if not torch.equal(heard[name], styles[name])
+        }
+        assert moved == readers[layer], layer
 
 
 def test_noise_scales_and_stands_still() -> None:
