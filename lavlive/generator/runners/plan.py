@@ -191,7 +191,9 @@ def _without_faint_noise(blocks: list[BlockPlan], centre: Array) -> Iterator[Blo
     for index, block in enumerate(blocks):
         picture = next(later.picture for later in blocks[index:] if later.picture is not None)
         styles = picture.affine.matrix @ centre + picture.affine.bias
-        faintest = _FAINTEST_NOISE / np.abs(picture.weight * styles).sum(1).max()
+        # A picture layer that has not learned yet is zero, and shows nothing at all.
+        most = max(float(np.abs(picture.weight * styles).sum(1).max()), 1e-12)
+        faintest = _FAINTEST_NOISE / most
         conv0 = None if block.conv0 is None else _with_noise_from(faintest, block.conv0)
         yield replace(block, conv0=conv0, conv1=_with_noise_from(faintest, block.conv1))
 
