@@ -210,8 +210,7 @@ def test_noise_too_faint_to_be_seen_is_left_out(
 def test_a_block_that_has_not_learned_yet_is_planned_without_a_warning() -> None:
     """Pictures are those of the blocks before it; warnings are errors here."""
     made = generator(resolution=32, noise=0.01)
-    block: Any = made.synthesis.blocks[-1]
-    block.to_picture.weight.data.zero_()
+    made.synthesis.blocks[-1].to_picture.weight.data.zero_()  # type: ignore[union-attr]
     opened = TorchRunner(make_plan(made.synthesis, made.mapping.w_mean), threads=1)
     w_plus = some_w_plus(made)
     assert difference(picture(opened, w_plus), reference(made, w_plus, 1.0)).max() <= 2
