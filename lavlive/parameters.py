@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 
@@ -268,6 +269,46 @@ TABLE: tuple[Parameter, ...] = (
 )
 """Every parameter, in the order in which it is shown."""
 
+LOADED_GROUPS = ("gen", "fx1", "fx2", "fx3", "fx4", "fx5", "fx6")
+"""First parts of the names of what is loaded at run time: the generator's slot and the effects' slots."""
+
+
+class LoadedParameters(Protocol):
+    """Parameters of the stage that join the table at run time: the slots, and the inputs of their shaders.
+
+    They never reach the engine. Their names begin with one of `LOADED_GROUPS`.
+    """
+
+    def find(self, name: str) -> Parameter | None:
+        """The parameter of that name, chosen now or not; None if nothing that was read has it."""
+
+    def present(self, value_of: Callable[[str], object]) -> list[Parameter]:
+        """Those that mean something now, in the order in which they are shown.
+
+        Args:
+            value_of: gives the present value of a slot's own parameter, such as ``fx1.shader``.
+        """
+
+
+_joined: LoadedParameters | None = None
+
+
+def join_table(loaded: LoadedParameters | None) -> None:
+    """Let what is loaded at run time stand beside the table, for this process; None takes it away."""
+    global _joined
+    _joined = loaded
+
+
+def is_loaded(name: str) -> bool:
+    """Whether a name belongs to what is loaded at run time."""
+    return name.partition(".")[0] in LOADED_GROUPS
+
+
+def loaded_parameters(value_of: Callable[[str], object]) -> list[Parameter]:
+    """What is loaded now, as `LoadedParameters.present`; nothing where nothing has joined."""
+    return _joined.present(value_of) if _joined is not None else []
+
+
 NAMES: tuple[str, ...] = tuple(parameter.name for parameter in TABLE)
 INDEX: Mapping[str, int] = {name: index for index, name in enumerate(NAMES)}
 
@@ -280,6 +321,8 @@ def find(name: str) -> Parameter:
     """
     if name in INDEX:
         return TABLE[INDEX[name]]
+    if _joined is not None and (loaded := _joined.find(name)) is not None:
+        return loaded
     near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)
     raise ParameterError(f"There is no parameter {name!r}; did you mean {near[0]}?")
 
@@ -300,32 +343,46 @@ def parse_setting(text: str) -> tuple[str, Value]:
 class Values(Mapping[str, Value]):
     """The present value of every parameter: a checked mapping, cheap to copy into the link.
 
-    `revision` grows by one with every change, so a reader knows when to look.
+    `revision` grows by one with every change, so a reader knows when to look. `numbers` holds the table's;
+    what is loaded at run time is kept beside them, by name, and is the stage's alone.
     """
 
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
         self.numbers = np.array([parameter.number(parameter.default) for parameter in TABLE])
         self.revision = 0
+        self._loaded: dict[str, Value] = {}
         if settings:
             self.update(settings)
 
     def __getitem__(self, name: str) -> Value:
+        if name in INDEX:
+            return TABLE[INDEX[name]].value(float(self.numbers[INDEX[name]]))
         parameter = find(name)
-        return parameter.value(float(self.numbers[INDEX[name]]))
+        value = self._loaded.get(name, parameter.default)
+        # The file that it comes from may have changed since the value was set.
+        if parameter.kind is Kind.CHOICE:
+            return value if value in parameter.choices else parameter.default
+        return parameter.value(float(value)) if not isinstance(value, str) else parameter.default
 
     def __iter__(self) -> Iterator[str]:
-        return iter(NAMES)
+        return (parameter.name for parameter in self.parameters())
 
     def __len__(self) -> int:
-        return len(TABLE)
+        return len(self.parameters())
+
+    def parameters(self) -> list[Parameter]:
+        """The table, and what is loaded now."""
+        return [*TABLE, *loaded_parameters(self.__getitem__)]
 
     def __repr__(self) -> str:
-        changed = {p.name: self[p.name] for p in TABLE if self[p.name] != p.default}
+        changed = {p.name: self[p.name] for p in self.parameters() if self[p.name] != p.default}
         return f"Values({changed})"
 
     def number(self, name: str) -> float:
         """The value as a number, without rounding: what travels in the link."""
-        return float(self.numbers[INDEX[name]])
+        if name in INDEX:
+            return float(self.numbers[INDEX[name]])
+        return find(name).number(self[name])
 
     def set(self, name: str, value: object) -> Value:
         """Check and store one value.
@@ -335,7 +392,10 @@ class Values(Mapping[str, Value]):
         """
         parameter = find(name)
         checked = parameter.check(value)
-        self.numbers[INDEX[name]] = parameter.number(checked)
+        if name in INDEX:
+            self.numbers[INDEX[name]] = parameter.number(checked)
+        else:
+            self._loaded[name] = checked
         self.revision += 1
         return checked
 
@@ -349,11 +409,18 @@ class Values(Mapping[str, Value]):
         """An independent copy with the same values."""
         other = Values()
         other.numbers[:] = self.numbers
+        other._loaded = dict(self._loaded)
         return other
 
     def saved(self) -> dict[str, Value]:
         """What a preset holds."""
-        return {parameter.name: self[parameter.name] for parameter in TABLE if parameter.saved}
+        return {parameter.name: self[parameter.name] for parameter in self.parameters() if parameter.saved}
+
+    def end_events(self) -> None:
+        """Buttons of what is loaded are down for one picture."""
+        for name, value in list(self._loaded.items()):
+            if value is True and not find(name).saved:
+                self.set(name, False)
 
 
 class Glide:

@@ -125,6 +125,19 @@ def test_every_pass_stands_upright_and_knows_its_size_and_number(
     np.testing.assert_allclose(drawn[..., 2:], 0.5, atol=1e-3)
 
 
+@pytest.mark.parametrize("is_float", ["true", "false"])
+def test_buffers_are_smooth_between_their_pixels(
+    make: Make, context: moderngl.Context, is_float: str
+) -> None:
+    header = f'{{"PASSES": [{{"TARGET": "two", "WIDTH": 2, "FLOAT": {is_float}}}, {{}}]}}'
+    body = """void main() {
+        if (PASSINDEX == 0) gl_FragColor = vec4(step(1.0, gl_FragCoord.x));
+        else gl_FragColor = IMG_THIS_PIXEL(two);
+    }"""
+    drawn = pixels(context, make(header, body).draw(frame()))
+    assert drawn[0, 7, 0] == pytest.approx(0.4375, abs=0.02)
+
+
 def test_a_last_pass_with_a_target_is_still_the_output(make: Make, context: moderngl.Context) -> None:
     shader = make('{"PASSES": [{"TARGET": "a", "FLOAT": true}]}', "void main() { gl_FragColor = vec4(7.5); }")
     assert pixels(context, shader.draw(frame())).max() == 7.5

@@ -5,13 +5,10 @@ set -eu
 what=$1
 python=${PYTHON:-python3}
 
-# Runtime: PortAudio, PulseAudio's client, OpenGL, X11. Tests: real sound, MIDI and display servers in software.
-packages="libportaudio2 libpulse0 libasound2 libgl1 libegl1 libopengl0 libx11-6 libxcursor1 libxrandr2 libxi6 libxinerama1 libxkbcommon0"
-<<<<<<< HEAD
-[ "$what" = test ] && packages="$packages pulseaudio pulseaudio-utils libasound2-plugins jackd2 xvfb libgl1-mesa-dri xdotool liblo-tools"
-=======
-[ "$what" = test ] && packages="$packages pulseaudio pulseaudio-utils libasound2-plugins jackd2 xvfb libgl1-mesa-dri xdotool x11-xkb-utils x11-utils x11-xserver-utils openbox metacity xserver-xorg-core xserver-xorg-video-dummy"
->>>>>>> cff54e7 (Full screen lands on the monitor asked for, and a dead window manager's mark stops no start)
+# Runtime: PortAudio, PulseAudio's client, OpenGL (Mesa draws where there is no graphics driver), X11.
+# Tests: real sound, MIDI and display servers in software.
+packages="libportaudio2 libpulse0 libasound2 libgl1 libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0 libx11-6 libxcursor1 libxrandr2 libxi6 libxinerama1 libxkbcommon0"
+[ "$what" = test ] && packages="$packages pulseaudio pulseaudio-utils libasound2-plugins jackd2 xvfb xdotool liblo-tools x11-xkb-utils x11-utils x11-xserver-utils"
 
 if command -v dpkg-query >/dev/null 2>&1; then
     missing=

@@ -37,7 +37,9 @@ from lavlive.show.pace import ShowPace
 from lavlive.show.shape import ShapeFollower
 from lavlive.show.show import Show
 from lavlive.show.terminal import Terminal
+from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.output.base import OutputSettings, open_output
+from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.output.monitors import find_monitor, list_monitors
 from lavlive.stage.output.window import display_available
 from lavlive.stage.recording.recordings import Recordings
@@ -187,6 +189,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     Raises:
         LavliveError: something that was asked for is not there.
     """
+    shaders = open_shaders(options.shaders)
     state_file = config_folder() / "state.json"
     last = read_state(state_file)
     crashed = last if last is not None and not last.clean else None
@@ -206,6 +209,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         settings = _resumed(settings, crashed, wait=not _names_source(options))
     shape = ShapeFollower(options.shape)
     kind, output_settings = _choose_output(options)
+    output_settings = replace(output_settings, shaders=shaders)
     settings = replace(settings, aspect=shape.begin(_canvas_to_come(kind, output_settings)))
     control = _open_control(options, crashed)
     log = _engine_log(options.debug)
@@ -223,6 +227,8 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         )
         stack.callback(supervisor.close)
         output = stack.enter_context(open_output(kind, output_settings))
+        if isinstance(output, HeadlessOutput) and output.note is not None:
+            notices.tell(output.note, time.perf_counter())
         recordings = Recordings(
             Path(options.record) if options.record else None,
             parse_size(options.record_size) if options.record_size else None,
@@ -233,6 +239,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
             recordings.begin()
         keeper = StateKeeper(state_file)
         show = Show(link, supervisor, control, output, notices, recordings, models, keeper, shape)
+        show.shaders = shaders
         stack.callback(show.close_panel)
         if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
             show.toggle_panel()

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from itertools import takewhile
@@ -19,7 +19,11 @@ from tqdm import tqdm
 from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.tracks import Track, read_track
 from lavlive.commands.main import parse_rate, parse_size
-from lavlive.control.looks.starting import initial_model, initial_values
+from lavlive.control.beat.tempo import Tempo
+from lavlive.control.controls import CanvasValues
+from lavlive.control.looks.drives import Heard
+from lavlive.control.looks.looks import Looks
+from lavlive.control.looks.starting import initial_looks, initial_model
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.diagnosis.report import Report
@@ -30,9 +34,13 @@ from lavlive.engine.picture_worker import Model
 from lavlive.errors import UsageError
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
-from lavlive.parameters import INDEX, Values
+from lavlive.parameters import INDEX, Value, Values
 from lavlive.show.shape import ShapeFollower
-from lavlive.stage.output.base import OutputSettings, open_output
+from lavlive.stage.canvas.isf.library import ShaderLibrary
+from lavlive.stage.canvas.isf.sound import SoundView
+from lavlive.stage.canvas.slots import open_shaders
+from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.recording.video import VideoWriter
 
 _BLOCK_SECONDS = 0.02
@@ -65,7 +73,9 @@ def run_render(options: argparse.Namespace) -> int:
     if options.seconds is not None and not options.seconds > 0:
         raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
     parse_size(options.size)
-    values = initial_values(options.preset, options.settings)
+    shaders = open_shaders(options.shaders)
+    looks = initial_looks(options.preset, options.settings)
+    values = looks.values
     if not options.output and not options.report:
         raise UsageError("render wants -o VIDEO.mp4, --report FILE.json, or both.")
     target = Path(options.output) if options.output else None
@@ -96,7 +106,7 @@ def run_render(options: argparse.Namespace) -> int:
             heard = max(seconds, _LEAST_HEARD_SECONDS)
             latents = takewhile(lambda timed: timed[0] < heard, latents)
         if target is not None:
-            _make_video(options, track, seconds, latents, model, values, target, meters)
+            _make_video(options, track, seconds, latents, model, looks, shaders, target, meters)
         else:
             deque(latents, maxlen=0)
         if meters is not None:
@@ -135,7 +145,8 @@ def _make_video(
     seconds: float,
     latents: Iterator[tuple[float, Latent]],
     model: Model,
-    values: Values,
+    looks: Looks,
+    shaders: ShaderLibrary,
     target: Path,
     meters: _Meters | None,
 ) -> None:
@@ -143,7 +154,10 @@ def _make_video(
     channels = min(track.channels, 2)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(target, *size, rate, track.rate, channels))
-        output = stack.enter_context(open_output("headless", OutputSettings(canvas=size)))
+        output = stack.enter_context(HeadlessOutput(OutputSettings(canvas=size, shaders=shaders)))
+        if output.note is not None:
+            print(f"lavlive: {output.note}", file=sys.stderr)
+        scene = _Scene(looks, stack.enter_context(read_track(options.track)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video, channels)
         aside = stack.enter_context(_Aside())
         clip = _Clip(latents)
@@ -155,11 +169,47 @@ def _make_video(
             pixels = model.picture(timed).copy()
             if meters is not None:
                 meters.picture(pixels)
-            output.present(Picture(pixels, index + 1, now, now, 0), values, now)
+            values, heard = scene.at(now, timed.latent)
+            output.present(Picture(pixels, index + 1, now, now, 0), values, now, sound=heard)
+            for problem in output.problems.values():
+                scene.say(problem)
             aside.do(video.picture, output.read_canvas())
             aside.do(sound.copy_until, min(float((index + 1) / rate), seconds))
         clip.finish()
     print(f"{target}: {pictures} pictures, {seconds:.1f} s")
+
+
+class _Scene:
+    """What the canvas is given besides pictures: values that sound moves, and the sound itself."""
+
+    def __init__(self, looks: Looks, track: Track) -> None:
+        self._looks = looks
+        self._track = track
+        self._view = SoundView()
+        self._tempo = Tempo()
+        self._heard = 0
+        self._now = 0.0
+        self._said: set[str] = set()
+
+    def at(self, now: float, latent: Latent) -> tuple[Mapping[str, Value], SoundView]:
+        """The canvas's values and what shaders hear, `now` seconds from the track's start."""
+        frames = round(now * self._track.rate) - self._heard
+        if frames > 0:
+            self._view.take(np.nan_to_num(self._track.read(frames)), self._track.rate)
+            self._heard += frames
+        self._view.step(now - self._now)
+        self._now = now
+        features = latent.features
+        heard = Heard(latent.deviation, features.onset, features.spectrum, features.chroma)
+        moved = {**self._looks.loaded_numbers(self._tempo.state(now), heard, now)}
+        values = self._looks.values
+        return CanvasValues(values, values, moved), self._view
+
+    def say(self, problem: str) -> None:
+        """Tell, once, why a shader is not seen."""
+        if problem not in self._said:
+            self._said.add(problem)
+            print(f"lavlive: {problem}", file=sys.stderr)
 
 
 def untrained_notice(model: Model, path: LatentPath) -> list[str]:

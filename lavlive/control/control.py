@@ -21,6 +21,7 @@ from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.beat.tempo import AbletonLink, BeatState, Tempo
 from lavlive.control.events import ClockEvent, ControlEvent, Source
 from lavlive.control.keyboard import action_for
+from lavlive.control.looks.drives import Heard
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import Preset
@@ -39,7 +40,7 @@ from lavlive.control.osc.server import OscServer, OscSettings
 from lavlive.control.osc.surfaces import Surfaces
 from lavlive.control.router import Router
 from lavlive.errors import ControlError, LavliveError, PresetError
-from lavlive.parameters import Kind, Values, find
+from lavlive.parameters import Kind, Value, Values, find
 
 _LOCKED = "The keys are locked: Ctrl+L unlocks them"
 _WHILE_LOCKED = ("lock", "help")
@@ -142,6 +143,10 @@ class Control:
             self._last_numbers = numbers
             self._beat_revision += 1
         return numbers
+
+    def moved(self, heard: Heard, now: float) -> dict[str, Value]:
+        """The continuous values of what is loaded at run time, with what beat and sound do to them."""
+        return {**self.looks.loaded_numbers(self.tempo.state(now), heard, now)}
 
     # Once a picture
 
@@ -444,6 +449,7 @@ class Control:
             self._notices.append(f"No preset on key {action.argument}" if action.argument else "No presets")
             return []
         self.looks.recall(preset, now)
+        self._notices.extend(preset.notes)
         self.router.release()
         return [Action("preset.loaded", preset.name)]
 

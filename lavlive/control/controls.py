@@ -40,3 +40,29 @@ class Controls(Mapping[str, Value]):
     def number(self, name: str) -> float:
         """The value as a number, without rounding: what travels in the link."""
         return float(self.numbers[INDEX[name]])
+
+
+@dataclass(frozen=True, eq=False)
+class CanvasValues(Mapping[str, Value]):
+    """What the canvas is given in one frame: the table's values, and those of what is loaded at run time.
+
+    Attributes:
+        table: the table's values, as `Controls`.
+        loaded: gives what is loaded where it does not move.
+        moved: values of what is loaded as beat and sound move them.
+    """
+
+    table: Mapping[str, Value]
+    loaded: Mapping[str, Value]
+    moved: Mapping[str, Value]
+
+    def __getitem__(self, name: str) -> Value:
+        if name in INDEX:
+            return self.table[name]
+        return self.moved[name] if name in self.moved else self.loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.loaded)
+
+    def __len__(self) -> int:
+        return len(self.loaded)

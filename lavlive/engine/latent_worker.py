@@ -196,6 +196,7 @@ class LatentWorker:
         meter("latent.invalid")[0] = self._path.invalid
         meter("latent.parameter_revision")[0] = self._revision
         meter("picture.limited")[0] = self._path.limited
+        self._link.write_deviation(latent.deviation)
         meter("latent.deviation")[:] = np.sqrt(np.mean(latent.deviation**2, axis=1))
         if self._last_deviation is not None and self._last_deviation.shape == latent.deviation.shape:
             speed = np.sqrt(np.mean((latent.deviation - self._last_deviation) ** 2, axis=1)) * self._path.rate

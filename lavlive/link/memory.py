@@ -42,6 +42,9 @@ SLOTS = 4
 SOUND_FRAMES = 1 << 18
 """Length of the sound ring: 5 s at 48 kHz, 1.4 s at 192 kHz."""
 
+WIDEST_W = 1024
+"""Dimensions of the widest W that we read."""
+
 METERS: dict[str, int] = {
     "engine.heartbeat": 1,
     "engine.started": 1,
@@ -68,6 +71,9 @@ METERS: dict[str, int] = {
     "latent.motion": 3,
     "latent.deviation": 3,
     "latent.histogram": 32,
+    "latent.groups": 3 * WIDEST_W,
+    "latent.width": 1,
+    "latent.groups_version": 1,
     "time.encode": 1,
     "time.map": 1,
     "time.smooth": 3,
@@ -354,6 +360,11 @@ class Link:
         self._block["sound_captured"] = captured
         self._block["sound_position"] += len(samples)
 
+    @property
+    def sound_position(self) -> int:
+        """Frames of sound that the engine has written since it began."""
+        return int(self._block["sound_position"])
+
     def read_sound(self, after: int) -> Sound | None:
         """What came after position `after`, at most half of what the ring holds; None if nothing did.
 
@@ -405,6 +416,23 @@ class Link:
     def number(self, name: str) -> float:
         """The present value of a meter of length one."""
         return float(self._meters[name][0])
+
+    def write_deviation(self, deviation: np.ndarray) -> None:
+        """Publish the layer groups' smoothed deviations, float [3, w], for the stage's drives."""
+        version = self._meters["latent.groups_version"]
+        version[0] += 1
+        self._meters["latent.width"][0] = deviation.shape[1]
+        self._meters["latent.groups"][: deviation.size] = deviation.reshape(-1)
+        version[0] += 1
+
+    def read_deviation(self) -> np.ndarray | None:
+        """The newest deviations, float64 [3, w]; None before the first and while they are being written."""
+        before = float(self._meters["latent.groups_version"][0])
+        width = int(self._meters["latent.width"][0])
+        deviation = np.array(self._meters["latent.groups"][: 3 * width]).reshape(3, width)
+        if width == 0 or before % 2 or float(self._meters["latent.groups_version"][0]) != before:
+            return None
+        return deviation
 
     def write_signs(self, signs: Signs) -> None:
         """Publish the meters of the failure signatures."""

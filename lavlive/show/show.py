@@ -23,7 +23,7 @@ import numpy as np
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
-from lavlive.control.controls import Controls
+from lavlive.control.controls import CanvasValues, Controls
 from lavlive.control.keyboard import key_lines
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState, StateKeeper
@@ -53,9 +53,11 @@ from lavlive.parameters import Values
 from lavlive.resources import return_memory
 from lavlive.show.bank import ModelBank
 from lavlive.show.early import EarlyPictures
+from lavlive.show.hearing import Hearing
 from lavlive.show.notices import Notices
 from lavlive.show.shape import ShapeFollower
 from lavlive.show.sources import KnownSources
+from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.output.base import (
     CloseRequested,
     KeyPressed,
@@ -128,6 +130,9 @@ class Show:
         self.done = False
         self.controls = Controls(control.values.numbers, -1)
         self.sources = KnownSources(supervisor.settings.source)
+        self.shaders: ShaderLibrary | None = None
+        self.hearing = Hearing(link)
+        self._slot_problems: dict[str, str] = {}
         self.recordings = recordings or Recordings()
         self._tap = SoundTap(link)
         self._recorded_by: LiveRecorder | None = None
@@ -206,7 +211,10 @@ class Show:
             self.newest_picture = picture
             self.pictures_shown += 1
         try:
-            self.output.present(picture, self.controls, now, self.status(), self.notices.badge(now))
+            moved = self.control.moved(self.hearing.step(now), now)
+            values = CanvasValues(self.controls, self.control.values, moved)
+            notice = self.notices.badge(now)
+            self.output.present(picture, values, now, self.status(), notice, self.hearing.sound)
         except Exception:  # a driver that fails for a moment must not close the window
             if self._blind_since is None:
                 traceback.print_exc()
@@ -214,6 +222,8 @@ class Show:
             if not self._seen or now - self._blind_since > BLIND_SECONDS:
                 raise
             return
+        self.control.values.end_events()
+        self._tell_slots(now)
         self._seen, self._blind_since = True, None
         if picture is not None:
             self.latency.take(picture, time.perf_counter())
@@ -227,6 +237,17 @@ class Show:
         if aspect is not None:
             self._loading = True
             self.supervisor.change_shape(aspect, _RESHAPE_SECONDS)
+
+    def _tell_slots(self, now: float) -> None:
+        """Say which slots of the rack do not show what was chosen, as long as they do not."""
+        if self.shaders is not None:
+            self.shaders.poll(now)
+        problems = dict(self.output.problems)
+        for group in self._slot_problems.keys() - problems.keys():
+            self.notices.clear(f"slot {group}")
+        for group, problem in problems.items():
+            self.notices.raise_condition(f"slot {group}", f"{group}: {problem}", now)
+        self._slot_problems = problems
 
     def listen(self) -> None:
         """Apply what hands did since the last frame, if they did anything: it need not wait for the next."""

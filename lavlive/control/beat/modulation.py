@@ -84,9 +84,14 @@ class BeatModulation:
 
 
 def modulated(numbers: np.ndarray, modulations: Iterable[BeatModulation], beat: float) -> np.ndarray:
-    """A copy of all values, float64 in the table's order, with those that the beat moves at their places."""
+    """A copy of all values, float64 in the table's order, with those that the beat moves at their places.
+
+    What is loaded at run time is not among them; see `Looks.loaded_numbers`.
+    """
     moved = numbers.copy()
     for modulation in modulations:
+        if modulation.name not in INDEX:
+            continue
         index = INDEX[modulation.name]
         moved[index] = modulation.apply(float(moved[index]), beat)
     return moved

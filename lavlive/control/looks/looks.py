@@ -10,12 +10,13 @@ import numpy as np
 
 from lavlive.control.beat.modulation import BeatModulation, modulated
 from lavlive.control.beat.tempo import BeatState
+from lavlive.control.looks.drives import Drive, Heard, driven
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.morph import Morph, between
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.undo import History, Standing, Step
 from lavlive.errors import PresetError
-from lavlive.parameters import Kind, Value, Values, find
+from lavlive.parameters import Kind, Value, Values, find, is_loaded, loaded_parameters
 
 FADER = "show.fader"
 
@@ -27,6 +28,7 @@ class Looks:
         values: the base values, before the beat moves them.
         preset: name of the preset recalled last, or "".
         modulations: what the beat moves, by parameter.
+        drives: what sound moves, by parameter.
         snapshots: values kept under the numbers 1 to 8.
         now: seconds of the clock; whoever owns this keeps it up to date.
         bank: the models that presets may name, from a name to what is loaded for it.
@@ -39,7 +41,9 @@ class Looks:
         self.preset = ""
         self.modulations: dict[str, BeatModulation] = {}
         self.snapshots: dict[int, Mapping[str, Value]] = {}
+        self.drives: dict[str, Drive] = {}
         self._leaving: dict[str, BeatModulation] = {}
+        self._leaving_drives: dict[str, Drive] = {}
         self._morph: Morph | None = None
         self._morph_span = (0.0, 0.0)
         self._fader: tuple[Preset | None, Preset | None] = (None, None)
@@ -83,7 +87,7 @@ class Looks:
 
     def begin_with(self, preset: Preset) -> None:
         """Count a preset as recalled whose values are set already, as at the start of a show."""
-        self.preset, self.modulations = preset.name, dict(preset.beat)
+        self.preset, self.modulations, self.drives = preset.name, dict(preset.beat), dict(preset.drives)
 
     def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
         """Morph to a preset over `seconds`, or over ``show.morph``."""
@@ -184,7 +188,9 @@ class Looks:
         values = {name: self._settled(name) for name in names}
         if not standing:
             return Step(what, values)
-        look = Standing(self.preset, dict(self.modulations), self._fader, dict(self.snapshots))
+        look = Standing(
+            self.preset, dict(self.modulations), self._fader, dict(self.snapshots), dict(self.drives)
+        )
         return Step(what, values, look)
 
     def _present(self, step: Step) -> Step:
@@ -197,6 +203,7 @@ class Looks:
         if step.standing is not None:
             self._end_morph()
             self.preset, self.modulations = step.standing.preset, dict(step.standing.modulations)
+            self.drives = dict(step.standing.drives)
             self._fader = step.standing.fader
             self.snapshots.clear()
             self.snapshots.update(step.standing.snapshots)
@@ -209,7 +216,15 @@ class Looks:
     def as_preset(self, name: str, description: str = "", key: int | None = None) -> Preset:
         """The present look as a preset, to be saved."""
         model = next((known for known, loads in self.bank.items() if loads == self._loaded()), "")
-        return Preset(name, description, key, self.values.saved(), dict(self.modulations), model=model)
+        return Preset(
+            name,
+            description,
+            key,
+            self.values.saved(),
+            dict(self.modulations),
+            model=model,
+            drives=self._chosen_drives(),
+        )
 
     def save(self, name: str, description: str = "", key: int | None = None) -> Preset:
         """Save the present look under a name in the user's folder, and count it as recalled.
@@ -244,6 +259,29 @@ class Looks:
         self._remember_beat(name)
         self.modulations = {key: kept for key, kept in self.modulations.items() if key != name}
 
+    def drive(self, drive: Drive) -> None:
+        """Let sound move a parameter of a shader.
+
+        Raises:
+            PresetError: the parameter is not continuous, or not a shader's.
+        """
+        if find(drive.name).kind is not Kind.CONTINUOUS or not is_loaded(drive.name):
+            raise PresetError(f"{drive.name} is no continuous input of a shader; sound cannot move it.")
+        what = f"the drive of {drive.name}"
+        self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
+        self.drives = self.drives | {drive.name: drive}
+
+    def stop_driving(self, name: str) -> None:
+        """Let sound no longer move a parameter."""
+        what = f"the drive of {name}"
+        self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
+        self.drives = {key: kept for key, kept in self.drives.items() if key != name}
+
+    def _chosen_drives(self) -> dict[str, Drive]:
+        """The drives of shaders that are in their slots now."""
+        chosen = {parameter.name for parameter in loaded_parameters(self.values.__getitem__)}
+        return {name: drive for name, drive in self.drives.items() if name in chosen}
+
     def _remember_beat(self, name: str) -> None:
         what = f"the beat of {name}"
         self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
@@ -262,23 +300,46 @@ class Looks:
         active = self._active_modulations(now)
         return modulated(self.values.numbers, active, state.beat) if active else self.values.numbers
 
+    def loaded_numbers(self, state: BeatState, heard: Heard, now: float) -> dict[str, float]:
+        """The continuous values of what is loaded at run time, with what beat and sound do to them."""
+        values = self.values
+        loaded = loaded_parameters(values.__getitem__)
+        moved = {p.name: float(values[p.name]) for p in loaded if p.kind is Kind.CONTINUOUS}
+        for modulation in self._active_modulations(now):
+            if modulation.name in moved:
+                moved[modulation.name] = modulation.apply(moved[modulation.name], state.beat)
+        share = self._morphed(now)
+        leaving = (
+            [] if self._morph is None else [old.faded(1 - share) for old in self._leaving_drives.values()]
+        )
+        arriving = [new.faded(share) if share < 1 else new for new in self.drives.values()]
+        driven(moved, leaving + arriving, heard, values.number("mapper.y"), values.number("mapper.c"))
+        return moved
+
+    def _morphed(self, now: float) -> float:
+        """How far a morph has come; 1 where there is none."""
+        if self._morph is None:
+            return 1.0
+        begin, seconds = self._morph_span
+        return min(max((now - begin) / seconds, 0.0), 1.0) if seconds > 0 else 1.0
+
     def _active_modulations(self, now: float) -> list[BeatModulation]:
         if self._morph is None:
             return list(self.modulations.values())
-        begin, seconds = self._morph_span
-        share = min(max((now - begin) / seconds, 0.0), 1.0) if seconds > 0 else 1.0
+        share = self._morphed(now)
         leaving = [old.faded(1.0 - share) for old in self._leaving.values()]
         return leaving + [new.faded(share) for new in self.modulations.values()]
 
     def _go_to(self, preset: Preset, now: float, seconds: float) -> None:
         self._leaving, self.modulations = self.modulations, dict(preset.beat)
+        self._leaving_drives, self.drives = self.drives, dict(preset.drives)
         self._morph = Morph(self.values, preset.values, now, seconds)
         self._morph_span = (now, seconds)
         self.preset = preset.name
         self.step(now)
 
     def _end_morph(self) -> None:
-        self._morph, self._leaving = None, {}
+        self._morph, self._leaving, self._leaving_drives = None, {}, {}
 
     def _follow_fader(self) -> None:
         lower, upper = self._fader
@@ -293,6 +354,8 @@ class Looks:
         self.preset = near.name
         faded = {name: old.faded(1.0 - share) for name, old in lower.beat.items()}
         self.modulations = faded | {name: new.faded(share) for name, new in upper.beat.items()}
+        quieter = {name: old.faded(1.0 - share) for name, old in lower.drives.items()}
+        self.drives = quieter | {name: new.faded(share) for name, new in upper.drives.items()}
 
     def _set(self, name: str, value: Value) -> None:
         if self.values[name] != value:

@@ -14,6 +14,12 @@
     beats = 4
     depth = 0.2
 
+    [drive."fx1.feedback.zoom"]    # optional: an input of a shader, moved by sound
+    source = "coarse"              # or another layer group, onset, level, bass, mid, treble, chroma
+    depth = 0.4
+    seed = 7
+
+A shader that is gone, or an input that it no longer has, is left out with a note; the rest works.
 A preset is text that is checked: nothing in it is run, and no part of it is used unless all of it is
 right. A number out of its range is held at the nearest end, and told.
 """
@@ -30,9 +36,10 @@ from msgspec import Meta
 
 from lavlive.checking import FieldError, read_as, read_fields
 from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
+from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive
 from lavlive.control.looks.toml_files import TomlFile, flatten, read_toml, write_toml
 from lavlive.errors import ParameterError, PresetError
-from lavlive.parameters import TABLE, Kind, Parameter, Value, find
+from lavlive.parameters import TABLE, Kind, Parameter, Value, find, is_loaded, loaded_parameters
 
 SCHEMA = 1
 LONGEST_NAME = 64
@@ -55,6 +62,8 @@ class Preset:
         path: the file it came from.
         held: a line for each value in that file that was out of range.
         model: the model that it is made for, by its name in the bank, or "" for any.
+        drives: what sound moves, by parameter name.
+        notes: what of it was left out, a line each.
     """
 
     name: str
@@ -65,6 +74,8 @@ class Preset:
     path: Path | None = field(default=None, compare=False)
     held: tuple[str, ...] = field(default=(), compare=False)
     model: str = ""
+    drives: Mapping[str, Drive] = field(default_factory=dict)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 _MODEL = "model is the name of a model in quotes, as N and P show it."
@@ -89,6 +100,9 @@ class _PresetFile:
     beat: Annotated[dict[str, Any], Meta(description='beat holds tables: [beat."mapper.y"].')] = field(
         default_factory=dict
     )
+    drive: Annotated[dict[str, Any], Meta(description='drive holds tables: [drive."fx1.feedback.zoom"].')] = (
+        field(default_factory=dict)
+    )
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,18 @@ class _BeatTable:
     depth: Annotated[float, _DEPTH] = 0.25
     low: Any = None
     high: Any = None
+
+
+@dataclass(frozen=True)
+class _DriveTable:
+    """What a table below ``drive`` may hold."""
+
+    source: Annotated[str, Meta(description=f"source is one of {', '.join(SOURCES)}.")] = "middle"
+    depth: Annotated[float, _DEPTH] = 0.5
+    seed: Annotated[
+        int,
+        Meta(ge=0, le=LARGEST_SEED, description=f"seed is a whole number from 0 to {LARGEST_SEED}."),
+    ] = 0
 
 
 def check_name(name: object) -> str:
@@ -150,9 +176,12 @@ def read_preset(path: Path) -> Preset:
         raise file.fault("name", str(reason)) from None
     if not found.model.isprintable():
         raise file.fault("model", _MODEL)
-    values, beat = _read_values(file, found.values), _read_beat(file, found.beat)
-    held = tuple(file.held)
-    return Preset(name, found.description, found.key, values, beat, path, held, found.model)
+    notes: list[str] = []
+    values, beat = _read_values(file, found.values, notes), _read_beat(file, found.beat, notes)
+    drives, held = _read_drives(file, found.drive, notes), tuple(file.held)
+    return Preset(
+        name, found.description, found.key, values, beat, path, held, found.model, drives, tuple(notes)
+    )
 
 
 def write_preset(preset: Preset, path: Path) -> None:
@@ -169,12 +198,16 @@ def write_preset(preset: Preset, path: Path) -> None:
     content["values"] = nested(preset.values)
     if preset.beat:
         content["beat"] = {name: modulation.to_table() for name, modulation in preset.beat.items()}
+    if preset.drives:
+        content["drive"] = {name: drive.to_table() for name, drive in preset.drives.items()}
     write_toml(path, content, PresetError)
 
 
-def defaults() -> dict[str, Value]:
-    """The saved parameters at their defaults."""
-    return {parameter.name: parameter.default for parameter in TABLE if parameter.saved}
+def defaults(written: Mapping[str, object] | None = None) -> dict[str, Value]:
+    """The saved parameters at their defaults, with those of the shaders that `written` names."""
+    chosen = written or {}
+    loaded = loaded_parameters(lambda name: chosen.get(name, find(name).default))
+    return {parameter.name: parameter.default for parameter in (*TABLE, *loaded) if parameter.saved}
 
 
 def nested(values: Mapping[str, Value]) -> dict[str, object]:
@@ -191,13 +224,16 @@ def nested(values: Mapping[str, Value]) -> dict[str, object]:
     return tables
 
 
-def _read_values(file: TomlFile, table: Mapping[str, object]) -> dict[str, Value]:
-    values = defaults()
-    for key, written in flatten(table).items():
+def _read_values(file: TomlFile, table: Mapping[str, object], notes: list[str]) -> dict[str, Value]:
+    written = flatten(table)
+    values = defaults(written)
+    for key, value in written.items():
         try:
-            values[key] = file.hold(f"values.{key}", *_exact(_saved(key), written))
+            values[key] = file.hold(f"values.{key}", *_exact(_saved(key), value))
         except ParameterError as reason:
-            raise file.fault(f"values.{key}", str(reason)) from None
+            if not is_loaded(key):
+                raise file.fault(f"values.{key}", str(reason)) from None
+            notes.append(f"{file.path.stem}: {reason} It is left out.")
     return values
 
 
@@ -215,12 +251,40 @@ def _exact(parameter: Parameter, value: object) -> tuple[Parameter, object]:
     return parameter, value
 
 
-def _read_beat(file: TomlFile, tables: Mapping[str, object]) -> dict[str, BeatModulation]:
+def _read_drives(file: TomlFile, tables: Mapping[str, object], notes: list[str]) -> dict[str, Drive]:
+    found: dict[str, Drive] = {}
+    for name, settings in tables.items():
+        where = f'drive."{name}"'
+        if not is_loaded(name):
+            raise file.fault(where, "a drive moves an input of a shader, such as fx1.feedback.zoom.")
+        if not isinstance(settings, dict):
+            raise file.fault(where, f'write [drive."{name}"] and the settings below it.')
+        try:
+            table = read_as(_DriveTable, settings)
+        except FieldError as fault:
+            raise file.fault(f"{where}.{fault.key}", str(fault)) from None
+        if table.source not in SOURCES:
+            raise file.fault(f"{where}.source", f"source is one of {', '.join(SOURCES)}.")
+        try:
+            continuous = _saved(name).kind is Kind.CONTINUOUS
+        except ParameterError as reason:
+            notes.append(f"{file.path.stem}: {reason} Its drive is left out.")
+            continue
+        if not continuous:
+            raise file.fault(where, f"{name} is not continuous; sound cannot move it.")
+        found[name] = Drive(name, table.source, table.depth, table.seed)
+    return found
+
+
+def _read_beat(file: TomlFile, tables: Mapping[str, object], notes: list[str]) -> dict[str, BeatModulation]:
     found: dict[str, BeatModulation] = {}
     for name, settings in tables.items():
         try:
             parameter = _saved(name)
         except ParameterError as reason:
+            if is_loaded(name):
+                notes.append(f"{file.path.stem}: {reason} Its beat is left out.")
+                continue
             raise file.fault(f"beat.{name}", str(reason)) from None
         if parameter.kind is not Kind.CONTINUOUS:
             raise file.fault(f'beat."{name}"', f"{name} is not continuous; the beat cannot move it.")

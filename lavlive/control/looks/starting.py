@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lavlive.control.looks.library import PresetLibrary
+from lavlive.control.looks.looks import Looks
 from lavlive.parameters import Values, parse_setting
 from lavlive.resources import bundled_generators, config_folder, shipped
 
@@ -31,8 +32,21 @@ def initial_values(preset: str | None, settings: list[str]) -> Values:
         PresetError: there is no such preset.
         ParameterError: a name or a value that ``--set`` may not have.
     """
-    values = Values()
+    return initial_looks(preset, settings).values
+
+
+def initial_looks(preset: str | None, settings: list[str]) -> Looks:
+    """The look at the start, with what moves by beat and sound.
+
+    Raises:
+        PresetError: there is no such preset.
+        ParameterError: a name or a value that ``--set`` may not have.
+    """
+    library = preset_library()
+    looks = Looks(Values(), library)
     if preset:
-        values.update(preset_library().find(preset).values)
-    values.update(dict(parse_setting(setting) for setting in settings))
-    return values
+        found = library.find(preset)
+        looks.values.update(found.values)
+        looks.begin_with(found)
+    looks.values.update(dict(parse_setting(setting) for setting in settings))
+    return looks

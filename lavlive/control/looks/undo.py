@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lavlive.control.beat.modulation import BeatModulation
+from lavlive.control.looks.drives import Drive
 from lavlive.control.looks.presets import Preset
 from lavlive.parameters import Value
 
@@ -25,12 +26,14 @@ class Standing:
         modulations: what the beat moves, by parameter.
         fader: the presets at the fader's ends.
         snapshots: the values kept under the numbers 1 to 8.
+        drives: what sound moves, by parameter.
     """
 
     preset: str
     modulations: Mapping[str, BeatModulation]
     fader: tuple[Preset | None, Preset | None]
     snapshots: Mapping[int, Mapping[str, Value]]
+    drives: Mapping[str, Drive] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lavlive.control.osc.wishes import (
     parameter_address,
 )
 from lavlive.errors import ControlError
-from lavlive.parameters import TABLE, Parameter, Value, Values
+from lavlive.parameters import Parameter, Value, Values
 
 _DO_NOT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 _PERIOD = 0.05
@@ -110,7 +110,7 @@ class OscSender:
             self._tell(target, now, values, preset)
 
     def _tell(self, target: _Target, now: float, values: Values, preset: str) -> None:
-        for parameter in TABLE:
+        for parameter in values.parameters():
             value = values[parameter.name]
             if target.sent.get(parameter.name) == value:
                 continue
@@ -152,7 +152,8 @@ class OscSender:
         if len(self._tables) > 256:
             self._tables.clear()
         self._tables[sender[0]] = now
-        for p in TABLE:
+        parameters = values.parameters()
+        for p in parameters:
             self._send(
                 sender,
                 f"{PREFIX}?/parameter",
@@ -170,7 +171,7 @@ class OscSender:
             self._send(sender, f"{PREFIX}?/action", address, ACTIONS[name].argument, ACTIONS[name].help)
         for name in presets[:200]:
             self._send(sender, f"{PREFIX}?/preset", name)
-        self._send(sender, f"{PREFIX}?/end", len(TABLE), len(ADDRESSES.actions), len(presets[:200]))
+        self._send(sender, f"{PREFIX}?/end", len(parameters), len(ADDRESSES.actions), len(presets[:200]))
 
     def _send(self, target: Address, address: str, *arguments: float | int | str | bool) -> None:
         builder = OscMessageBuilder(address)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.osc.packets import Argument, Message, Special
 from lavlive.errors import ControlError, ParameterError
-from lavlive.parameters import NAMES, TABLE, Kind, Parameter, Value
+from lavlive.parameters import NAMES, TABLE, Kind, Parameter, Value, find, is_loaded
 
 PREFIX = "/lavlive/"
 Address = tuple[str, int]
@@ -112,7 +112,8 @@ def understand(message: Message) -> SetParameter | Action | Subscribe | AskTable
         Refused: the arguments do not fit it.
     """
     address, arguments = message.address, message.arguments
-    own, normalised = ADDRESSES.own.get(address), ADDRESSES.normalised.get(address)
+    own = ADDRESSES.own.get(address) or _loaded_at(address, PREFIX)
+    normalised = ADDRESSES.normalised.get(address) or _loaded_at(address, f"{PREFIX}norm/")
     for parameter in (own, normalised):
         if parameter is not None and parameter.guarded:
             raise Refused(f"{parameter.name} is changed in the panel only")
@@ -127,6 +128,17 @@ def understand(message: Message) -> SetParameter | Action | Subscribe | AskTable
     if address in (f"{PREFIX}subscribe", f"{PREFIX}unsubscribe"):
         return _subscribe(arguments, ends=address.endswith("unsubscribe"))
     raise Unknown(address)
+
+
+def _loaded_at(address: str, prefix: str) -> Parameter | None:
+    """The parameter, among those that are loaded at run time, which an address means."""
+    name = address.removeprefix(prefix).replace("/", ".")
+    if not address.startswith(prefix) or not is_loaded(name):
+        return None
+    try:
+        return find(name)
+    except ParameterError:
+        return None
 
 
 def _set(parameter: Parameter, arguments: tuple[Argument, ...]) -> SetParameter:

@@ -1,10 +1,10 @@
 """The canvas in OpenGL: what the shaders make of the pictures, before any screen.
 
-    picture ─► dissolve ─► sharpen ─► present ─► flash_cells ─► limiter ─► flash_mix ─► screen
-    [H, W]     in the picture's size   canvas     36 x 64        factor     canvas       8 bits
+    picture ─► dissolve ─► sharpen ─► present ─► rack ─► flash_cells ─► limiter ─► flash_mix ─► screen
+    [H, W]     in the picture's size   canvas     canvas  36 x 64        factor     canvas       8 bits
 
-Values between passes are half floats in sRGB's encoding. Textures are made when a size changes and
-kept otherwise.
+Values between passes are half floats in sRGB's encoding, in the rack 16 bits. Textures are made when a size
+changes and kept otherwise. With an empty rack its two passes are not drawn.
 """
 
 from __future__ import annotations
@@ -17,37 +17,34 @@ import numpy as np
 
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
-from lavlive.resources import shipped
+from lavlive.stage.canvas.isf.library import ShaderLibrary
+from lavlive.stage.canvas.isf.shader import OUTPUT_TYPE
+from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
+from lavlive.stage.canvas.passes import Passes, Target
+from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.scaling import SHARPEN, picture_extent
-
-
-class _Target:
-    """A texture that can be drawn into."""
-
-    def __init__(self, context: moderngl.Context, size: tuple[int, int], dtype: str = "f2") -> None:
-        self.texture = context.texture(size, 4, dtype=dtype)
-        self.texture.repeat_x = self.texture.repeat_y = False
-        self.framebuffer = context.framebuffer([self.texture])
-        self.framebuffer.clear(0.0, 0.0, 0.0, 1.0)
-
-    def release(self) -> None:
-        self.framebuffer.release()
-        self.texture.release()
 
 
 class Canvas:
     """Draws the canvas in an OpenGL 3.3 context that is current in every call."""
 
-    def __init__(self, context: moderngl.Context, size: tuple[int, int]) -> None:
+    def __init__(
+        self, context: moderngl.Context, size: tuple[int, int], shaders: ShaderLibrary | None = None
+    ) -> None:
         self._context = context
+        self._passes = Passes(context)
+        self.rack = Rack(context, shaders, self._passes) if shaders is not None else None
+        self._rack_input: Target | None = None
+        self._pending: list[tuple[Mix, float]] = []
+        self._position = 1.0
+        self._noted: tuple[Mix, Mapping[str, Value], float, SoundTextures | None] | None = None
         self._mixer = Mixer()
         self._limiter = FlashLimiter()
-        self._passes: dict[str, tuple[moderngl.Program, moderngl.VertexArray]] = {}
-        self._cells = _Target(context, (COLUMNS, ROWS), "f4")
+        self._cells = Target(context, (COLUMNS, ROWS), "f4")
         self._scene: tuple[Mix, str, tuple[int, int]] | None = None
-        self._small: _Target | None = None
+        self._small: Target | None = None
         self.held_back = 0.0
         self.size = size
         self._make_canvases()
@@ -67,37 +64,86 @@ class Canvas:
             target.release()
 
     def _make_canvases(self) -> None:
-        self._shown, self._wanted, self._mixed = (_Target(self._context, self.size) for _ in range(3))
-        self._bytes = _Target(self._context, self.size, "f1")
+        self._shown, self._wanted, self._mixed = (Target(self._context, self.size) for _ in range(3))
+        self._bytes = Target(self._context, self.size, "f1")
 
-    def _make_small(self, size: tuple[int, int]) -> _Target:
+    def _make_small(self, size: tuple[int, int]) -> Target:
         if self._small is None or self._small.texture.size != size:
             if self._small is not None:
                 self._small.release()
-            self._small = _Target(self._context, size, "f1")
+            self._small = Target(self._context, size, "f1")
         return self._small
 
     def _make_pictures(self, width: int, height: int) -> None:
         size = (width, height)
-        self._before, self._seen, self._sharp = (_Target(self._context, size) for _ in range(3))
+        self._before, self._seen, self._sharp = (Target(self._context, size) for _ in range(3))
         self._newest = self._context.texture(size, 3, alignment=1)
         self._newest.repeat_x = self._newest.repeat_y = False
 
-    def draw(self, picture: Picture | None, values: Mapping[str, Value], now: float) -> None:
+    def draw(
+        self,
+        picture: Picture | None,
+        values: Mapping[str, Value],
+        now: float,
+        sound: SoundTextures | None = None,
+    ) -> None:
         """Bring the canvas to what is to be seen at `now`."""
+        self.note(picture, values, now, sound)
+        self.catch_up()
+
+    def note(
+        self,
+        picture: Picture | None,
+        values: Mapping[str, Value],
+        now: float,
+        sound: SoundTextures | None = None,
+    ) -> None:
+        """Take note of what is to be seen at `now`, and draw nothing: `catch_up` does. Needs no context."""
         mix = self._mixer.step(picture, values, now)
-        scene = replace(mix, new=None), str(values["show.scaling"]), self.size
-        if mix.new is None and scene == self._scene and self.held_back == 0.0:
-            return
-        self._scene = scene
         if mix.new is not None:
-            self._upload(mix.new)
-        self._draw(
-            "dissolve", self._seen, before=self._before.texture, newest=self._newest, position=mix.position
-        )
+            self._pending = [*self._pending[-1:], (mix, self._position)]
+        self._position = mix.position
+        self._noted = mix, values, now, sound
+
+    def catch_up(self) -> None:
+        """Draw what was noted last, as if everything before it had been drawn."""
+        if self._noted is None:
+            return
+        mix, values, now, sound = self._noted
+        self._noted = None
+        racked = self.rack is not None and self.rack.busy(values)
+        scene = replace(mix, new=None), str(values["show.scaling"]), self.size
+        if not self._pending and scene == self._scene and self.held_back == 0.0 and not racked:
+            return
+        self._scene = None if racked else scene
+        for arrived, position in self._pending:
+            self._dissolve(position)
+            assert arrived.new is not None
+            self._upload(arrived.new)
+        self._pending = []
+        self._dissolve(mix.position)
         self._draw("sharpen", self._sharp, seen=self._seen.texture, amount=SHARPEN)
-        self._place(mix, str(values["show.scaling"]))
+        if racked and self.rack is not None:
+            self._place(mix, str(values["show.scaling"]), self._rack_target(), light=1.0, upright=True)
+            picture = self.rack.draw(self._rack_target().texture, values, now, sound)
+            self._passes.draw(
+                "rack_out", self._wanted.framebuffer, upright=True, picture=picture, light=mix.light
+            )
+        else:
+            self._place(mix, str(values["show.scaling"]), self._wanted, light=mix.light)
         self._limit(bool(values["show.flash_limit"]), now)
+
+    def _dissolve(self, position: float) -> None:
+        self._draw(
+            "dissolve", self._seen, before=self._before.texture, newest=self._newest, position=position
+        )
+
+    def _rack_target(self) -> Target:
+        if self._rack_input is None or self._rack_input.texture.size != self.size:
+            if self._rack_input is not None:
+                self._rack_input.release()
+            self._rack_input = Target(self._context, self.size, OUTPUT_TYPE)
+        return self._rack_input
 
     def _upload(self, pixels: np.ndarray) -> None:
         """Take a picture as the newest, and what is seen now as what comes before it."""
@@ -112,15 +158,16 @@ class Canvas:
                 resource.release()
         self._newest.write(np.ascontiguousarray(pixels))
 
-    def _place(self, mix: Mix, scaling: str) -> None:
-        self._draw(
+    def _place(self, mix: Mix, scaling: str, target: Target, light: float, upright: bool = False) -> None:
+        self._passes.draw(
             "present",
-            self._wanted,
+            target.framebuffer,
+            upright,
             picture=self._sharp.texture,
             extent=picture_extent(scaling, self._sharp.texture.size, self.size),
             zoom=mix.zoom,
             drift=mix.drift,
-            light=mix.light,
+            light=light,
         )
 
     def _limit(self, limit: bool, now: float) -> None:
@@ -144,7 +191,7 @@ class Canvas:
         framebuffer.viewport = ((width - w) // 2, (height - h) // 2, w, h)
         if (w, h) != (width, height):
             framebuffer.clear()
-        self._draw_into("screen", framebuffer, upright=1.0, canvas=self._shown.texture)
+        self._passes.draw("screen", framebuffer, upright=True, canvas=self._shown.texture)
         framebuffer.viewport = (0, 0, width, height)
 
     def draw_badge(
@@ -153,7 +200,7 @@ class Canvas:
         """Draw a line of letters, `scale` pixels to a dot, in the lower left corner of a screen."""
         framebuffer.viewport = (scale * 4, scale * 4, ink.width * scale, ink.height * scale)
         self._context.enable(moderngl.BLEND)
-        self._draw_into("badge", framebuffer, upright=1.0, ink=ink)
+        self._passes.draw("badge", framebuffer, upright=True, ink=ink)
         self._context.disable(moderngl.BLEND)
         framebuffer.viewport = (0, 0, *size)
 
@@ -165,37 +212,12 @@ class Canvas:
         """The canvas as shown, stretched to a small width and height: uint8 [height, width, 3]."""
         return self._read_through(self._make_small(size))
 
-    def _read_through(self, target: _Target) -> np.ndarray:
+    def _read_through(self, target: Target) -> np.ndarray:
+        self.catch_up()
         self._draw("screen", target, canvas=self._shown.texture)
         width, height = target.texture.size
         data = target.framebuffer.read(components=3, alignment=1)
         return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
-    def _draw(self, name: str, target: _Target, **uniforms: object) -> None:
-        self._draw_into(name, target.framebuffer, upright=0.0, **uniforms)
-
-    def _draw_into(
-        self, name: str, framebuffer: moderngl.Framebuffer, upright: float, **uniforms: object
-    ) -> None:
-        program, triangle = self._pass(name)
-        framebuffer.use()
-        program["upright"] = upright
-        unit = 0
-        for uniform, value in uniforms.items():
-            if isinstance(value, moderngl.Texture):
-                value.use(unit)
-                program[uniform] = unit
-                unit += 1
-            else:
-                program[uniform] = value
-        triangle.render(moderngl.TRIANGLES, vertices=3)
-
-    def _pass(self, name: str) -> tuple[moderngl.Program, moderngl.VertexArray]:
-        if name not in self._passes:
-            shaders = shipped("shaders")
-            program = self._context.program(
-                vertex_shader=(shaders / "present.vert").read_text(),
-                fragment_shader=(shaders / f"{name}.frag").read_text(),
-            )
-            self._passes[name] = program, self._context.vertex_array(program, [])
-        return self._passes[name]
+    def _draw(self, name: str, target: Target, **uniforms: object) -> None:
+        self._passes.draw(name, target.framebuffer, False, **uniforms)

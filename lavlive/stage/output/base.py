@@ -15,6 +15,8 @@ import numpy as np
 from lavlive.errors import DisplayError
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
+from lavlive.stage.canvas.isf.library import ShaderLibrary
+from lavlive.stage.canvas.isf.sound import SoundTextures
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class OutputSettings:
         vsync: whether `present` waits for the display.
         visible: whether the window may be seen (tests and benchmarks hide it).
         badge: whether notices are drawn over the picture, too, while it is in a window.
+        shaders: what the rack takes its effects from; None for a canvas without a rack.
     """
 
     width: int = 1280
@@ -39,6 +42,7 @@ class OutputSettings:
     vsync: bool = True
     visible: bool = True
     badge: bool = False
+    shaders: ShaderLibrary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,10 @@ class Output(Protocol):
         """Whether an audience can see it: a window that is not hidden or iconified."""
 
     @property
+    def problems(self) -> Mapping[str, str]:
+        """Why slots of the rack do not show what was chosen, a line each."""
+
+    @property
     def held_back(self) -> float:
         """How much of the last change the flash limiter held back, 0 to 1."""
 
@@ -117,15 +125,17 @@ class Output(Protocol):
         now: float,
         status: str = "",
         notice: str | None = None,
+        sound: SoundTextures | None = None,
     ) -> None:
         """Show the newest picture.
 
         Args:
             picture: the newest picture, or None where nothing new came; one seen before does no harm.
-            values: the parameters; the ``show.`` group is read.
+            values: the parameters; the ``show.`` group and the rack's are read.
             now: seconds of `time.perf_counter`.
             status: one line for the operator: the window's title.
             notice: what the operator should know now; for the title, never for the audience.
+            sound: what shaders hear.
         """
 
     def poll(self) -> list[Event]:

@@ -1,18 +1,26 @@
-"""An output without a display: the canvas in memory, by the same mathematics as the shaders.
+"""An output without a display: the same canvas in OpenGL without a window, or else in memory.
 
-Nothing is drawn until somebody reads the canvas, so a show that nobody records costs nothing here.
+Nothing is drawn until somebody reads the canvas, so a show that nobody records costs nothing here. OpenGL
+comes from EGL on Linux, where Mesa draws on the processor if there is no graphics card. Where none can be
+had, numpy computes the canvas by the same mathematics, without effects: that is said once.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Self
+from typing import Any, Self
 
+import moderngl
 import numpy as np
 
+from lavlive.errors import DisplayError
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
+from lavlive.stage.canvas.canvas import Canvas
+from lavlive.stage.canvas.isf.library import ShaderLibrary
+from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.light import to_encoded, to_linear
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
@@ -35,7 +43,13 @@ class MemoryCanvas:
         self._shown = np.zeros((size[1], size[0], 3), np.float32)
         self._pending: tuple[Mix, str, bool, float] | None = None
 
-    def draw(self, picture: Picture | None, values: Mapping[str, Value], now: float) -> None:
+    def draw(
+        self,
+        picture: Picture | None,
+        values: Mapping[str, Value],
+        now: float,
+        sound: SoundTextures | None = None,
+    ) -> None:
         """Note what is to be seen at `now`; `read` draws it."""
         mix = self._mixer.step(picture, values, now)
         if mix.new is not None:
@@ -97,8 +111,65 @@ def _cells(canvas: np.ndarray) -> np.ndarray:
     return samples.reshape(ROWS, _SAMPLES_PER_CELL, COLUMNS, _SAMPLES_PER_CELL, 3).mean(axis=(1, 3))
 
 
+class _OffscreenCanvas:
+    """The canvas of `canvas.Canvas` in a context of its own."""
+
+    def __init__(self, size: tuple[int, int], shaders: ShaderLibrary | None) -> None:
+        self.size = size
+        self._context = _offscreen_context()
+        with self._context:
+            self.canvas = Canvas(self._context, size, shaders)
+
+    @property
+    def held_back(self) -> float:
+        return self.canvas.held_back
+
+    def draw(
+        self,
+        picture: Picture | None,
+        values: Mapping[str, Value],
+        now: float,
+        sound: SoundTextures | None = None,
+    ) -> None:
+        """Note what is to be seen at `now`; `read` draws it."""
+        self.canvas.note(picture, values, now, sound)
+
+    def read(self) -> np.ndarray:
+        """The canvas as shown, uint8 [H, W, 3], first row on top."""
+        with self._context:
+            return self.canvas.read()
+
+    def close(self) -> None:
+        """Let go of the context."""
+        with self._context:
+            if self.canvas.rack is not None:
+                self.canvas.rack.release()
+        self._context.release()
+
+
+def _offscreen_context() -> moderngl.Context:
+    """OpenGL 3.3 without a window.
+
+    Raises:
+        DisplayError: none can be had; the message says what to install.
+    """
+    try:
+        if sys.platform.startswith("linux"):
+            backend: Any = "egl"
+            return moderngl.create_context(standalone=True, require=330, backend=backend)
+        return moderngl.create_context(standalone=True, require=330)
+    except Exception as error:  # moderngl has no narrower one
+        raise DisplayError(
+            f"No OpenGL here ({error}), so effects are left out; on Debian: apt install libegl-mesa0 "
+            "libgl1-mesa-dri."
+        ) from None
+
+
 class HeadlessOutput:
-    """The output ``headless``: never seen, never closed by a user."""
+    """The output ``headless``: never seen, never closed by a user.
+
+    Without OpenGL, `note` says that effects are left out.
+    """
 
     name = "headless"
     should_close = False
@@ -107,12 +178,26 @@ class HeadlessOutput:
     shown = False
 
     def __init__(self, settings: OutputSettings) -> None:
-        self._canvas = MemoryCanvas(settings.canvas or (settings.width, settings.height))
+        size = settings.canvas or (settings.width, settings.height)
+        self.note: str | None = None
+        self._closed = False
+        self._canvas: _OffscreenCanvas | MemoryCanvas
+        try:
+            self._canvas = _OffscreenCanvas(size, settings.shaders)
+        except DisplayError as error:
+            self.note = str(error)
+            self._canvas = MemoryCanvas(size)
 
     @property
     def canvas_size(self) -> tuple[int, int]:
         """Width and height of the canvas in pixels."""
         return self._canvas.size
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why slots of the rack do not show what was chosen, a line each."""
+        rack = self._canvas.canvas.rack if isinstance(self._canvas, _OffscreenCanvas) else None
+        return rack.problems if rack is not None else {}
 
     @property
     def held_back(self) -> float:
@@ -126,9 +211,10 @@ class HeadlessOutput:
         now: float,
         status: str = "",
         notice: str | None = None,
+        sound: SoundTextures | None = None,
     ) -> None:
         """Take the newest picture; status and notice have nobody to read them."""
-        self._canvas.draw(picture, values, now)
+        self._canvas.draw(picture, values, now, sound)
 
     def poll(self) -> list[Event]:
         """Nothing ever happens to a canvas in memory."""
@@ -146,7 +232,10 @@ class HeadlessOutput:
         return _resized(self._canvas.read(), (height, width))
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let go of the context; a second call does nothing."""
+        if isinstance(self._canvas, _OffscreenCanvas) and not self._closed:
+            self._canvas.close()
+        self._closed = True
 
     def __enter__(self) -> Self:
         return self

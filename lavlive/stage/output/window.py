@@ -17,6 +17,7 @@ from lavlive.errors import DisplayError
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.canvas import Canvas
+from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.output.base import (
     CloseRequested,
     Event,
@@ -125,7 +126,7 @@ class WindowOutput:
         self.context = self._create_context()
         renderer = str(self.context.info["GL_RENDERER"]).lower()
         self.software = any(name in renderer for name in _SOFTWARE_RENDERERS)
-        self._canvas = Canvas(self.context, settings.canvas or self._follow_window())
+        self._canvas = Canvas(self.context, settings.canvas or self._follow_window(), settings.shaders)
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
         if settings.fullscreen:
@@ -199,6 +200,11 @@ class WindowOutput:
         """How much of the last change the flash limiter held back, 0 to 1."""
         return self._canvas.held_back
 
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why slots of the rack do not show what was chosen, a line each."""
+        return self._canvas.rack.problems if self._canvas.rack is not None else {}
+
     # Showing
 
     def present(
@@ -208,12 +214,13 @@ class WindowOutput:
         now: float,
         status: str = "",
         notice: str | None = None,
+        sound: SoundTextures | None = None,
     ) -> None:
         """Draw the canvas and show it; waits for the display when `vsync` is on and the window is seen."""
         self.make_current()
         if self._settings.canvas is None:
             self._canvas.resize(self._follow_window())
-        self._canvas.draw(picture, values, now)
+        self._canvas.draw(picture, values, now, sound)
         self._show_status("  ·  ".join(filter(None, (status, notice))), now)
         size = glfw.get_framebuffer_size(self.handle)
         if not self.shown or 0 in size:

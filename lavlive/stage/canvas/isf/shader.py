@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -22,6 +22,7 @@ from lavlive.stage.canvas.isf.document import LARGEST_SIDE, Document, Imported, 
 from lavlive.stage.canvas.isf.glsl import fragment_source, variable, vertex_source
 from lavlive.stage.canvas.isf.images import read_image
 from lavlive.stage.canvas.isf.inputs import Input, InputKind
+from lavlive.stage.canvas.isf.sound import SoundTextures
 
 OUTPUT_TYPE = "nu2"
 """16 bits from 0 to 1: what is no number, or beyond the range, ends here."""
@@ -31,16 +32,6 @@ _MESSAGE = re.compile(
 )
 _LET_PASS = ("onst", "wrong type", "return type", "convert")
 """In what compilers say of code that older ones took."""
-
-
-class SoundTextures(Protocol):
-    """What a shader hears."""
-
-    def wave(self, columns: int) -> np.ndarray:
-        """float32 [channels, columns], about 0.5."""
-
-    def spectrum(self, columns: int) -> np.ndarray:
-        """float32 [channels, columns], 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +66,7 @@ class Surface:
         self.dtype = dtype
         self.texture = context.texture(size, 4, dtype=dtype)
         self.texture.repeat_x = self.texture.repeat_y = False
+        self.texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         self.framebuffer = context.framebuffer([self.texture])
         self.framebuffer.clear(0.0, 0.0, 0.0, 0.0)
 

@@ -8,6 +8,7 @@ column i of n covers i to i + 1 parts of n of 0 to 22 050 Hz. Its height follows
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 
@@ -17,7 +18,16 @@ _BINS = 1024
 _WAVE_SECONDS = 1024 / 44_100
 _FLOOR_DB = -72.0
 _FALL_SECONDS = 0.18
-_MOST_CHANNELS = 2
+
+
+class SoundTextures(Protocol):
+    """What a shader hears."""
+
+    def wave(self, columns: int) -> np.ndarray:
+        """float32 [channels, columns], about 0.5."""
+
+    def spectrum(self, columns: int) -> np.ndarray:
+        """float32 [channels, columns], 0 to 1."""
 
 
 class SoundView:
@@ -27,6 +37,7 @@ class SoundView:
         self._recent = np.zeros((2, 0), np.float32)
         self._rate = 48_000
         self._levels = np.zeros((2, _BINS), np.float32)
+        self._waited, self._stale = 0.0, False
 
     def take(self, samples: np.ndarray, rate: int) -> None:
         """Hear float32 [frames, channels]; mono is heard on both."""
@@ -38,10 +49,9 @@ class SoundView:
         self._recent = np.concatenate([self._recent, stereo], axis=1)[:, -length:]
 
     def step(self, elapsed: float) -> None:
-        """Advance the falling of the spectrum by `elapsed` seconds; once a frame."""
-        heard = self._heard()
-        fall = math.exp(-max(elapsed, 0.0) / _FALL_SECONDS)
-        self._levels = np.maximum(heard, self._levels * fall)
+        """Advance by `elapsed` seconds; once a frame. The spectrum is computed when somebody looks."""
+        self._waited += max(elapsed, 0.0)
+        self._stale = True
 
     def wave(self, columns: int) -> np.ndarray:
         """float32 [2, columns]: the last 23 ms about 0.5, oldest first."""
@@ -53,6 +63,10 @@ class SoundView:
 
     def spectrum(self, columns: int) -> np.ndarray:
         """float32 [2, columns], 0 to 1."""
+        if self._stale:
+            fall = math.exp(-self._waited / _FALL_SECONDS)
+            self._levels = np.maximum(self._heard(), self._levels * fall)
+            self._waited, self._stale = 0.0, False
         if columns >= _BINS:
             places = (np.arange(columns) * _BINS) // columns
             return self._levels[:, places]

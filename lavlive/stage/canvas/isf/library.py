@@ -1,0 +1,121 @@
+"""The shaders that there are: those that ship with lavlive, the user's own, and a folder that was named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lavlive.errors import ShaderError
+from lavlive.stage.canvas.isf.document import ENDINGS, Document, ShaderKind, read_document
+
+NONE = "none"
+_LOOK_SECONDS = 1.0
+_MOST_FILES = 3000
+_TAKEN = (NONE, "shader", "on", "mix", "blend")
+"""Names of a slot's own parameters, which no shader may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """What tells that a file has changed."""
+
+    modified: int
+    size: int
+    vertex_modified: int
+
+
+def short_name(path: Path) -> str:
+    """A shader's name in parameters and presets: ``Bad TV.fs`` is ``bad-tv``."""
+    name = re.sub(r"[^a-z0-9_]+", "-", path.stem.lower()).strip("-") or "unnamed"
+    return f"{name}-shader" if name in _TAKEN else name
+
+
+class ShaderLibrary:
+    """All shaders by their short names; a later folder's takes the place of an earlier one's.
+
+    A file that is gone or no longer right keeps its last good version while this lives, so what runs goes on.
+
+    Attributes:
+        refused: why files cannot be used, by path, a line each.
+        revision: grows with every change.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
+        self.refused: dict[Path, str] = {}
+        self.revision = 0
+        self._documents: dict[str, Document] = {}
+        self._versions: dict[str, int] = {}
+        self._stamps: dict[Path, _Stamp] = {}
+        self._due = float("-inf")
+        self.reload()
+
+    def names(self, *kinds: ShaderKind) -> tuple[str, ...]:
+        """Short names in alphabetical order, of some kinds or of all."""
+        return tuple(sorted(name for name, one in self._documents.items() if not kinds or one.kind in kinds))
+
+    def document(self, name: str) -> Document | None:
+        """The last good version of a shader; None where there never was one."""
+        return self._documents.get(name)
+
+    def version(self, name: str) -> int:
+        """Grows whenever a shader's file was read anew."""
+        return self._versions.get(name, 0)
+
+    def poll(self, now: float) -> list[str]:
+        """`reload` once a second."""
+        if now < self._due:
+            return []
+        self._due = now + _LOOK_SECONDS
+        return self.reload()
+
+    def reload(self) -> list[str]:
+        """Read what changed on disk; returns the short names of what is new."""
+        changed = []
+        for path in self._files():
+            stamp = _stamp_of(path)
+            if stamp is None or self._stamps.get(path) == stamp:
+                continue
+            self._stamps[path] = stamp
+            name = short_name(path)
+            try:
+                self._documents[name] = read_document(path)
+            except ShaderError as error:
+                self.refused[path] = str(error)
+                continue
+            self.refused.pop(path, None)
+            self._versions[name] = self._versions.get(name, 0) + 1
+            changed.append(name)
+        if changed:
+            self.revision += 1
+        return changed
+
+    def _files(self) -> list[Path]:
+        """Every shader's file, a later folder's last; two of one name in a folder: the first counts."""
+        found: dict[str, Path] = {}
+        for folder in self.folders:
+            own: dict[str, Path] = {}
+            for path in _shaders_in(folder):
+                own.setdefault(short_name(path), path)
+            found |= own
+        return list(found.values())
+
+
+def _shaders_in(folder: Path) -> list[Path]:
+    try:
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    except OSError:  # a folder that may not be looked into holds nothing for us
+        return []
+    return paths[:_MOST_FILES]
+
+
+def _stamp_of(path: Path) -> _Stamp | None:
+    try:
+        status = path.stat()
+        vertex = path.with_suffix(".vs")
+        beside = vertex.stat().st_mtime_ns if vertex.exists() else 0
+    except OSError:
+        return None
+    return _Stamp(status.st_mtime_ns, status.st_size, beside)
