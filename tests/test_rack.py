@@ -277,6 +277,20 @@ def test_a_drive_that_cannot_be_is_refused_with_its_line(
         read_preset(path)
 
 
+def test_slots_change_places_with_all_that_moves_in_them(library: ShaderLibrary) -> None:
+    looks = Looks(Values({"fx1.shader": "negative", "fx1.negative.much": 0.25}), PresetLibrary(None, None))
+    looks.values.update({"fx2.shader": "strobe", "fx2.mix": 0.5})
+    looks.drive(Drive("fx1.negative.much", "fine", 0.5, 3))
+    looks.exchange("fx1", "fx2")
+    assert looks.values["fx1.shader"] == "strobe"
+    assert looks.values["fx1.mix"] == 0.5
+    assert looks.values["fx2.negative.much"] == 0.25
+    assert looks.drives == {"fx2.negative.much": Drive("fx2.negative.much", "fine", 0.5, 3)}
+    looks.undo()
+    assert looks.values["fx1.shader"] == "negative"
+    assert list(looks.drives) == ["fx1.negative.much"]
+
+
 # Drives
 
 

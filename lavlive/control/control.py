@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -40,7 +40,7 @@ from lavlive.control.osc.server import OscServer, OscSettings
 from lavlive.control.osc.surfaces import Surfaces
 from lavlive.control.router import Router
 from lavlive.errors import ControlError, LavliveError, PresetError
-from lavlive.parameters import Kind, Value, Values, find
+from lavlive.parameters import Kind, Values, find
 
 _LOCKED = "The keys are locked: Ctrl+L unlocks them"
 _WHILE_LOCKED = ("lock", "help")
@@ -63,6 +63,7 @@ class Control:
         looks: presets, morphs, snapshots, undo.
         router: bindings at work: ghosts, and what is bound to what.
         tempo: the beat.
+        moved_now: what `moved` gave last.
         locked: whether keys do nothing, so that no slip of the hand can; the panel, MIDI and OSC go on.
         latency: seconds from a change of a value to the picture that shows it; the show keeps it up to
             date, and what waits for a beat begins so much earlier.
@@ -144,9 +145,10 @@ class Control:
             self._beat_revision += 1
         return numbers
 
-    def moved(self, heard: Heard, now: float) -> dict[str, Value]:
+    def moved(self, heard: Heard, now: float) -> Mapping[str, float]:
         """The continuous values of what is loaded at run time, with what beat and sound do to them."""
-        return {**self.looks.loaded_numbers(self.tempo.state(now), heard, now)}
+        self.moved_now = self.looks.loaded_numbers(self.tempo.state(now), heard, now)
+        return self.moved_now
 
     # Once a picture
 

@@ -30,6 +30,7 @@ class Looks:
         modulations: what the beat moves, by parameter.
         drives: what sound moves, by parameter.
         snapshots: values kept under the numbers 1 to 8.
+        chance: where re-rolls come from.
         now: seconds of the clock; whoever owns this keeps it up to date.
         bank: the models that presets may name, from a name to what is loaded for it.
         model: what is loaded now, None for the first of the bank; the show keeps it up to date.
@@ -49,7 +50,7 @@ class Looks:
         self._fader: tuple[Preset | None, Preset | None] = (None, None)
         self.now = 0.0
         self._history = History()
-        self._chance = chance or random.Random()
+        self.chance = chance or random.Random()
         self.bank: Mapping[str, str] = {}
         self.model: str | None = None
         self._asked: str | None = None
@@ -144,7 +145,7 @@ class Looks:
     def reroll(self) -> None:
         """Take another random projection than the present one."""
         present = int(self.values["projection.seed"])
-        other = self._chance.randrange(9999)
+        other = self.chance.randrange(9999)
         self._history.add(self._step("re-roll", ("projection.seed",)))
         self._move("projection.seed", other + (other >= present))
 
@@ -277,6 +278,23 @@ class Looks:
         self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
         self.drives = {key: kept for key, kept in self.drives.items() if key != name}
 
+    def exchange(self, one: str, other: str) -> None:
+        """Let two slots of the rack change places, with all that is set and moves in them."""
+        present = [p.name for p in loaded_parameters(self.values.__getitem__)]
+        slots = {one: other, other: one}
+        moved = {_moved(name, slots): self.values[name] for name in present if name.split(".")[0] in slots}
+        names = {*moved, *(name for name in present if name.split(".")[0] in slots)}
+        self._history.add(self._step(f"{one} and {other}", names, standing=True))
+        self._set_all(moved)
+        self.drives = {
+            _moved(name, slots): replace(drive, name=_moved(name, slots))
+            for name, drive in self.drives.items()
+        }
+        self.modulations = {
+            _moved(name, slots): replace(modulation, name=_moved(name, slots))
+            for name, modulation in self.modulations.items()
+        }
+
     def _chosen_drives(self) -> dict[str, Drive]:
         """The drives of shaders that are in their slots now."""
         chosen = {parameter.name for parameter in loaded_parameters(self.values.__getitem__)}
@@ -364,3 +382,9 @@ class Looks:
     def _set_all(self, values: Mapping[str, Value]) -> None:
         for name, value in values.items():
             self._set(name, value)
+
+
+def _moved(name: str, slots: Mapping[str, str]) -> str:
+    """A parameter's name after its slot has changed places."""
+    group, dot, rest = name.partition(".")
+    return f"{slots.get(group, group)}{dot}{rest}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lavlive.stage.panel.devices import DevicesSection
+from lavlive.stage.panel.effects import EffectsSection
 from lavlive.stage.panel.keys import KeysSection
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.meters import MetersSection
@@ -11,6 +12,7 @@ from lavlive.stage.panel.section import Section
 
 SECTIONS: tuple[type[Section], ...] = (
     KnobsSection,
+    EffectsSection,
     PresetsSection,
     MetersSection,
     DevicesSection,
