@@ -189,7 +189,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     Raises:
         LavliveError: something that was asked for is not there.
     """
-    shaders = open_shaders(options.shaders)
+    shaders = open_shaders(getattr(options, "shaders", None))
     state_file = config_folder() / "state.json"
     last = read_state(state_file)
     crashed = last if last is not None and not last.clean else None

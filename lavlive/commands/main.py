@@ -85,7 +85,6 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="begin with this value; repeat",
     )
-    look.add_argument("--shaders", metavar="FOLDER", help="more effects and generators: ISF files")
     look.add_argument("--class", type=int, dest="class_index", metavar="N", help="of a conditional model")
     look.add_argument("--learned", metavar="FILE", help="a learned projection, for projection.kind=learned")
     look.add_argument(

@@ -73,7 +73,7 @@ def run_render(options: argparse.Namespace) -> int:
     if options.seconds is not None and not options.seconds > 0:
         raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
     parse_size(options.size)
-    shaders = open_shaders(options.shaders)
+    shaders = open_shaders(getattr(options, "shaders", None))
     looks = initial_looks(options.preset, options.settings)
     values = looks.values
     if not options.output and not options.report:
