@@ -1,13 +1,9 @@
-"""Pictures that were looked at and kept: w+ to picture on every runner of the CPU, and the panel."""
+"""Pictures that were looked at and kept: w+ to picture on every runner of the CPU."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
-import glfw
 import numpy as np
 import pytest
 import torch
@@ -21,8 +17,6 @@ from lavlive.generator.runners.plan import make_plan
 from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.resources import bundled_generators
 from tests.support.golden import COMMAND, FOLDER, assert_as_kept, reduced, writing
-from tests.support.panel_rig import PanelRig
-from tests.support.xvfb import xvfb
 
 SMALL = FOLDER / "small.safetensors"
 HASHES = FOLDER / "bundled.json"
@@ -80,42 +74,3 @@ def test_a_bundled_generator_still_gives_its_picture(name: str) -> None:
     whole = picture(opened, w_plus)
     opened.close()
     assert_as_kept(f"bundled-{name}", reduced(whole, max(1, opened.height // 64)), worst=2, mean=0.25)
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[PanelRig]:
-    if shutil.which("xdotool") is None:
-        pytest.skip("xdotool is not installed")
-    with xvfb(1280, 960):
-        made = PanelRig(tmp_path)
-        try:
-            with made.eye.open():
-                made.frames(2)
-                made.frames(6)
-                yield made
-        finally:
-            made.close()
-
-
-def test_the_panel_still_looks_as_it_was_looked_at(rig: PanelRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reduced, so that another version of Mesa or of the letters' drawing is no other panel."""
-    assert_as_kept("panel", reduced(_seen(rig, monkeypatch), 4), worst=40, mean=2.0)
-
-
-def _seen(rig: PanelRig, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    """The panel's window, uint8 [H, W, 3], as it is drawn before it is shown."""
-    from OpenGL import GL
-
-    seen: list[np.ndarray] = []
-    swap = glfw.swap_buffers
-
-    def look(window: object) -> None:
-        width, height = glfw.get_framebuffer_size(window)
-        GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
-        data = GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)
-        seen.append(np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1])
-        swap(window)
-
-    monkeypatch.setattr(glfw, "swap_buffers", look)
-    rig.frames(1)
-    return seen[-1]

@@ -1,6 +1,6 @@
 """Makes the kept pictures of ``tests/golden`` anew: ``python -m tools.goldens``, then look at them.
 
-Needed after a change that is meant: another bundled generator, another panel.
+Needed after a change that is meant: another bundled generator, other mathematics.
 """
 
 from __future__ import annotations
