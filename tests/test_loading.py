@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +17,13 @@ from lavlive.audio.spec import SourceSpec
 from lavlive.engine import engine, loading
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model
+from lavlive.engine.priority import LOW_PRIORITY, at_low_priority
 from lavlive.errors import CheckpointError, LavliveError
 from lavlive.generator import wstats
 from lavlive.generator.checkpoint import save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.link.memory import Link
+from lavlive.link.messages import LoadModel
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import Values
 from tests.test_path import path_over
@@ -87,3 +92,41 @@ def test_a_generator_on_the_cpu_keeps_its_encoder_off_the_card(
     with Link.create() as link, pytest.raises(_Enough):
         engine.Engine(link, settings, lambda _: None).start()
     assert asked == [("bundled", None, 512, expected)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_a_runner_opened_beside_a_show_keeps_the_usual_priority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its threads inherit the one of the thread that opens it, and would keep a low one for ever."""
+    monkeypatch.setattr(wstats, "SAMPLES", 300)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file, link, waiting = str(file_of(tmp_path, 64)), Link.create(), threading.Event()
+    seen: dict[str, int] = {}
+
+    def noting(name: str, original: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            seen[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            return original(*arguments, **named)
+
+        return call
+
+    for name in ("open_model", "open_runner", "w_statistics"):
+        monkeypatch.setattr(loading, name, noting(name, getattr(loading, name)))
+    told: list[Any] = []
+    with link:
+        loader = engine.Engine(link, EngineSettings(SourceSpec("demo"), runner="torch"), told.append)
+        loader.pictures = SimpleNamespace(swap=lambda model, fade: (model.close(), waiting.set()))  # type: ignore[assignment]
+        loader.command(LoadModel(file, 0.0))
+        assert waiting.wait(60), told
+    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert seen == {"open_model": LOW_PRIORITY, "open_runner": usual, "w_statistics": LOW_PRIORITY}
+
+
+def test_what_fails_at_low_priority_fails_where_it_was_asked_for() -> None:
+    def fail() -> None:
+        raise CheckpointError("damaged")
+
+    with pytest.raises(CheckpointError, match="damaged"):
+        at_low_priority(fail)
+    assert at_low_priority(lambda: 7) == 7

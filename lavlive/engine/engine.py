@@ -174,10 +174,11 @@ class Engine:
             self._tell(ModelRefused(None, "Another model is still loading."))
             return
         try:
-            _yield_to_other_threads()
             self._tell(ModelLoading(path))
             settings = self._settings
-            model, notes = load_model(path, settings.runner, settings.device, command.aspect, settings.fill)
+            model, notes = load_model(
+                path, settings.runner, settings.device, command.aspect, settings.fill, beside_a_show=True
+            )
             try:
                 self._link.require_room(model.runner.height, model.runner.width)
             except LavliveError:
@@ -194,13 +195,6 @@ class Engine:
         # By then the old model is closed.
         time.sleep(fade + 1.0)
         return_memory()
-
-
-def _yield_to_other_threads() -> None:
-    """Let the workers have the processors while this thread loads; only Linux can do it per thread."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
 
 
 def _events_to(stream: IO[str]) -> Callable[[EngineEvent], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError
@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.engine.picture_worker import Model
+from lavlive.engine.priority import at_low_priority
 from lavlive.errors import CheckpointError, EncoderError, UsageError
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.grid import Fill, grid_for
@@ -50,12 +51,17 @@ def load_path(
     return LatentPath(opened, calibrate(opened), _learned_projection(learned), w_dim=w_dim)
 
 
+def _at_once(work: Callable[[], Any]) -> Any:
+    return work()
+
+
 def load_model(
     path: str | None,
     runner: str = "auto",
     device: str = "auto",
     aspect: float | None = None,
     fill: Fill = "stretch",
+    beside_a_show: bool = False,
 ) -> tuple[Model, list[str]]:
     """A model, ready to show pictures, and notes for the operator.
 
@@ -64,13 +70,16 @@ def load_model(
         runner, device: of `open_runner`.
         aspect: shape of its pictures, width by height; None for its own.
         fill: how it comes to that shape.
+        beside_a_show: read it and measure its W at low priority. The runner is opened at the caller's, which
+            its threads keep for as long as they make pictures.
 
     Raises:
         CheckpointError: the file is missing, damaged or of another kind.
         RunnerError: the runner that was asked for cannot be had.
     """
     file = generator_file(path)
-    loaded = open_model(file)
+    calmly: Callable[[Callable[[], Any]], Any] = at_low_priority if beside_a_show else _at_once
+    loaded: LoadedGenerator = calmly(lambda: open_model(file))
     _check_playable(file, loaded.generator.config)
     native = native_grid(loaded.generator.synthesis)
     grid = grid_for(aspect, native)
@@ -86,7 +95,7 @@ def load_model(
     trained = bool(loaded.card.get("trained", True))
     spaces = _spaces(loaded)
     # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
-    spaces(0)
+    calmly(lambda: spaces(0))
     return Model(name, opened, spaces, trained, time_pictures(opened, 1)), notes
 
 
