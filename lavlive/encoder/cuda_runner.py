@@ -1,8 +1,10 @@
 """One hop as a captured CUDA graph: one launch instead of two hundred.
 
-Static buffers for sound, states and latent; the graph is captured once and replayed on its own stream.
-Written against the documented torch API. The continuous integration has no CUDA device, so only the
-refusal without one and the arithmetic, which is that of the torch runner, are tested there.
+Static buffers for sound, states and latent; the graph is captured once and replayed on the encoder's own
+stream, whose work comes before the pictures'.
+
+Never run on a GPU by us: only the refusal without one and the arithmetic, which is that of the torch runner,
+are tested. `tools/gpu-check` is there to do the rest.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ from lavlive.encoder.base import Described, EncoderInfo
 from lavlive.encoder.layers import Convolution, Layer, LstmWeights, Network, Recurrence, Residual
 from lavlive.encoder.seanet import StreamState, advance, encode
 from lavlive.errors import RunnerError
-
-_WARM_UPS = 3
+from lavlive.gpu.captured import Captured, exactly
 
 
 class CudaEncoder(Described):
@@ -48,17 +49,16 @@ class CudaEncoder(Described):
         latents = np.empty((len(samples) // self.hop, self.dimension), np.float32)
         for index, hop in enumerate(self.split(samples)):
             self._sound_here[:] = hop
-            with torch.cuda.stream(self._stream):
-                self._graph.replay()
-            self._stream.synchronize()
+            self._hop.run()
+            self._hop.wait()
             latents[index] = self._latent_here
         return latents
 
     def reset(self) -> None:
         """Forget everything heard."""
-        with torch.cuda.stream(self._stream):
+        with self._hop.on_stream():
             self._state.reset()
-        self._stream.synchronize()
+        self._hop.wait()
 
     def save_state(self) -> dict[str, np.ndarray]:
         """A copy of all that the stream carries, by name."""
@@ -66,9 +66,9 @@ class CudaEncoder(Described):
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Go on from where ``save_state`` of an encoder with the same layers was, on any runner."""
-        with torch.cuda.stream(self._stream):
+        with self._hop.on_stream():
             self._state.load(state)
-        self._stream.synchronize()
+        self._hop.wait()
 
     def encode(self, samples: np.ndarray) -> np.ndarray:
         """A whole clip as its own stream, at once, on the CPU: no graph has its length."""
@@ -77,32 +77,21 @@ class CudaEncoder(Described):
 
     def _capture(self, device: torch.device) -> None:
         layers = tuple(_moved(layer, device) for layer in self.network.layers)
-        self._state = StreamState(self.network, device)
+        self._state = state = StreamState(self.network, device)
         # Pinned memory, so that the copies are part of the graph.
         pinned_sound = torch.zeros(1, 1, self.hop, pin_memory=True)
         pinned_latent = torch.zeros(self.dimension, pin_memory=True)
         self._sound_here, self._latent_here = pinned_sound.numpy()[0, 0], pinned_latent.numpy()
         self._pinned = (pinned_sound, pinned_latent)
-        self._sound = torch.zeros(1, 1, self.hop, device=device)
-        self._stream = torch.cuda.Stream(device)
+        sound = torch.zeros(1, 1, self.hop, device=device)
 
         def hop() -> None:
-            self._sound.copy_(pinned_sound, non_blocking=True)
-            latent = advance(layers, self._sound, iter(self._state.tensors.values()))
+            sound.copy_(pinned_sound, non_blocking=True)
+            latent = advance(layers, sound, iter(state.tensors.values()))
             pinned_latent.copy_(latent.view(-1), non_blocking=True)
 
-        exact = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
-        with torch.no_grad(), exact, torch.cuda.device(device):
-            self._stream.wait_stream(torch.cuda.current_stream(device))
-            with torch.cuda.stream(self._stream):
-                for _ in range(_WARM_UPS):
-                    hop()
-            self._stream.synchronize()
-            self._graph = torch.cuda.CUDAGraph()
-            # In the mode "global" an allocation by another thread, as of a generator, ends the capture.
-            mode = "thread_local"
-            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
-                hop()
+        with torch.no_grad(), exactly(benchmark=True):
+            self._hop: Captured[None] = Captured(hop, device, "encoder")
         self.reset()
 
 

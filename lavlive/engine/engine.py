@@ -33,6 +33,7 @@ from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import PictureWorker
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import LavliveError
+from lavlive.gpu.pinned import pinned
 from lavlive.link.memory import Link
 from lavlive.link.messages import (
     ChangeSource,
@@ -77,6 +78,7 @@ class Engine:
         self._loading = threading.Lock()
         self._source = SourceSwitch(settings.source, tell)
         self._log = open_log(settings.log) if settings.log else None
+        self._pinned = contextlib.ExitStack()
         self.latents: LatentWorker
         self.pictures: PictureWorker
 
@@ -90,6 +92,9 @@ class Engine:
         settings = self._settings
         playing, model, notes = load_first(settings, self._pass_over)
         self._link.require_room(model.runner.height, model.runner.width)
+        if model.runner.name == "cuda":  # which then writes pictures into the link itself
+            slots = self._link.slots_for(model.runner.height, model.runner.width)
+            self._pinned.enter_context(pinned(slots))
         device = "cpu" if settings.on_cpu else "auto"
         path = load_path(settings.encoder, settings.learned, model.runner.w_dim, device)
         path.go_on_without(lambda text: self._tell(ProjectionRefused(text)))
@@ -150,6 +155,7 @@ class Engine:
         self.latents.stop()
         self.pictures.stop()
         self._source.stop()
+        self._pinned.close()
         if self._log:
             self._log.close()
 

@@ -50,12 +50,13 @@ class Model:
     def __post_init__(self) -> None:
         self.buffer = np.zeros((self.runner.height, self.runner.width, 3), np.uint8)
 
-    def picture(self, timed: TimedLatent) -> np.ndarray:
-        """uint8 [H, W, 3] of the newest latent; valid until the next call."""
+    def picture(self, timed: TimedLatent, into: np.ndarray | None = None) -> np.ndarray:
+        """uint8 [H, W, 3] of the newest latent, in `into` or in a buffer that the next call fills again."""
+        pixels = self.buffer if into is None else into
         numbers = timed.latent.numbers
         w_plus = self.space(int(numbers[_CLASS])).w_plus(timed.latent.deviation, timed.latent.truncation)
-        self.runner.picture_into(w_plus, float(numbers[_NOISE]), self.buffer)
-        return self.buffer
+        self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels)
+        return pixels
 
     def close(self) -> None:
         """Let go of the runner's memory."""
@@ -168,9 +169,11 @@ class PictureWorker:
     def _show(self, timed: TimedLatent) -> None:
         self._begin_fade()
         started = self._clock()
-        pixels = self.model.picture(timed)
-        if self._next_model is not None:
-            pixels = self._faded(pixels, timed)
+        if self._next_model is None:
+            runner = self.model.runner
+            pixels = self.model.picture(timed, self._link.next_slot(runner.height, runner.width))
+        else:
+            pixels = self._faded(self.model.picture(timed), timed)
         self.space = self.model.space(int(timed.latent.numbers[_CLASS]))
         made = self._clock()
         journey = timed.journey._replace(generate_began=started)

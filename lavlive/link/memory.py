@@ -264,7 +264,8 @@ class Link:
     def close(self) -> None:
         """Let go of the memory; the owner's call removes it."""
         del self._block, self._pixels, self._slots, self._meters
-        self._memory.close()
+        with suppress(BufferError):  # somebody still looks at a slot: the memory goes with the process
+            self._memory.close()
         if self._owner:
             self._memory.unlink()
         if self._held is not None:
@@ -290,6 +291,21 @@ class Link:
                     f"{_BLOCKS} has {free / 1e6:.0f} MB: give it more (docker run --shm-size=256m)."
                 )
 
+    def slots_for(self, height: int, width: int) -> list[np.ndarray]:
+        """The slots' pixels for pictures of a size, for whoever pins them; not to be kept beyond `close`."""
+        return [slot[: height * width * 3] for slot in self._pixels]
+
+    def next_slot(self, height: int, width: int) -> np.ndarray:
+        """Where the next picture may be made, uint8 [height, width, 3]: hand it to `write_picture` then.
+
+        Until it is handed over readers take the picture before.
+        """
+        if height * width > MAX_PIXELS:
+            raise ValueError(f"a picture of {height} x {width} does not fit the link")
+        index = (int(self._block["newest"]) + 1) % SLOTS
+        self._slots[index]["sequence"] = _BEING_WRITTEN
+        return self._pixels[index, : height * width * 3].reshape(height, width, 3)
+
     def write_picture(
         self,
         pixels: np.ndarray,
@@ -311,7 +327,9 @@ class Link:
         slot["captured"], slot["made"] = captured, made
         slot["parameter_revision"] = parameter_revision
         slot["journey"] = journey
-        self._pixels[index, : height * width * 3] = pixels.reshape(-1)
+        target = self._pixels[index]
+        if pixels.ctypes.data != target.ctypes.data:  # else it was made in its place
+            target[: height * width * 3] = pixels.reshape(-1)
         slot["sequence"] = sequence
         self._block["newest"] = index
         return sequence

@@ -1,0 +1,1 @@
+"""What generator and encoder share on an NVIDIA GPU: streams, captured graphs, pinned memory."""
