@@ -13,8 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from lavlive.errors import UsageError
 
 _PACKAGE = Path(__file__).parent
@@ -63,6 +61,8 @@ def cache_folder() -> Path:
     """
     if _TEMPORARY_CACHE in os.environ:
         return Path(os.environ[_TEMPORARY_CACHE])
+    import platformdirs  # not carried to a machine that only measures or trains
+
     folder = Path(platformdirs.user_cache_dir("lavlive"))
     try:
         folder = Path(platformdirs.user_cache_dir("lavlive", ensure_exists=True))
@@ -96,6 +96,8 @@ def config_folder() -> Path:
 
     Where it cannot be made, its path: nothing is read there, and whoever writes is told why it cannot be.
     """
+    import platformdirs
+
     with contextlib.suppress(OSError):
         return Path(platformdirs.user_config_dir("lavlive", ensure_exists=True))
     return Path(platformdirs.user_config_dir("lavlive"))

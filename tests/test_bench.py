@@ -14,6 +14,7 @@ import torch
 
 from lavlive.bench import run as bench
 from lavlive.bench.baselines import EagerStream, LastSecond, Textbook
+from lavlive.bench.exported import exported_baselines
 from lavlive.bench.latency import (
     RATE,
     STAGES,
@@ -214,6 +215,18 @@ def test_a_ratio_by_turns_survives_a_processor_that_changes_its_pace() -> None:
     assert (ratio.median, ratio.p5, ratio.p95) == pytest.approx((4, 4, 4))
 
 
+def test_the_exported_textbook_makes_the_textbooks_pictures() -> None:
+    made = small_generator()
+    exported = exported_baselines(made, threads=1)
+    assert exported.lacking == {}
+    assert len(exported.makers) >= 2
+    w_plus = np.random.default_rng(0).standard_normal((made.num_ws, made.config.w_dim)).astype(np.float32)
+    expected = Textbook(made.synthesis).picture(torch.from_numpy(w_plus)[None])[0].numpy()
+    assert expected.std() > 1
+    for make in exported.makers.values():
+        assert np.abs(make(w_plus).astype(int) - expected).max() <= 1
+
+
 def test_stages_are_timed_beside_the_baselines_and_kept_as_json(tmp_path: Path) -> None:
     model = tmp_path / "small.safetensors"
     save_generator(model, small_generator(), {"name": "small"})
@@ -221,6 +234,11 @@ def test_stages_are_timed_beside_the_baselines_and_kept_as_json(tmp_path: Path) 
     names = " ".join(results.summaries)
     for stage in ("encode", "map", "generate (torch, threads: 1)", "hand over", "(a)", "(b)", "(c)"):
         assert stage in names
+    best = {ratio.what: ratio for ratio in results.best}
+    for what, ratio in best.items():
+        assert ratio.times == min(other.times for other in results.ratios if other.what == what)
+    compared = {ratio.baseline for ratio in results.ratios if ratio.what.startswith("generate")}
+    assert {"(d) textbook exported, OpenVINO", "(d) textbook exported, ONNX Runtime"} < compared
     assert all(summary.median > 0 for summary in results.summaries.values())
     assert next(r.times for r in results.ratios if r.baseline.startswith("(a)")) > 1
     assert all(gap.largest <= 2 and gap.mean <= 0.25 for gap in results.differences)

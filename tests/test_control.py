@@ -165,6 +165,26 @@ def test_a_learned_binding_is_there_in_the_next_show(control: Control, tmp_path:
     assert "preset.next" not in (tmp_path / "bindings" / file_name("knobs:midi")).read_text()
 
 
+def test_real_faders_of_one_number_and_the_pressure_of_a_pad_are_learned_apart(control: Control) -> None:
+    desk_of_faders = plug_in(control, "faders")
+    for channel, name in ((2, "mapper.c"), (3, "show.fader")):
+        control.learn(name)
+        for raw in range(40, 50):
+            desk_of_faders.cc(7, raw, channel)
+        until(control, lambda: control.learning is None)
+    control.learn("generator.noise")
+    desk_of_faders.send(0x99, 36, 100)
+    for pressure in range(20, 30):
+        desk_of_faders.send(0xA9, 36, pressure)
+    until(control, lambda: control.learning is None)
+    bound = [control.bound_to(name)[0][1] for name in ("mapper.c", "show.fader", "generator.noise")]
+    assert bound == ["cc 7 ch 2", "cc 7 ch 3", "key-pressure 36 ch 10"]
+    for raw in (0, 127, 64):
+        desk_of_faders.cc(7, raw, 3)
+    until(control, lambda: control.values["show.fader"] == pytest.approx(64 / 127))
+    assert control.values["mapper.c"] == 0.1
+
+
 def test_values_return_to_a_controller_that_shows_them(control: Control, tmp_path: Path) -> None:
     device = "lights out:midi"
     knob = Binding(Source(SourceKind.CC, 0, 10), "mapper.c")

@@ -3,11 +3,13 @@
 - ``encodec`` encoding the last second anew for every hop: what the package offers for a stream.
 - The package's own layers made to stream in the plain way, eagerly.
 - StyleGAN2 by the book: weights modulated per picture, grouped convolution, float32.
+- The same, exported and run by a fast library: see ``exported``.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,15 +90,19 @@ class Textbook:
     def picture(self, w_plus: Tensor, noise: float = 1.0) -> Tensor:
         """w+ [N, L, w_dim] → uint8 [N, H, W, 3]."""
         with torch.inference_mode():
-            x: Any = None
-            picture: Any = None
-            index = 0
-            for module in self._synthesis.blocks:
-                block: Any = module
-                x, picture = self._block(block, x, picture, w_plus[:, index:], noise)
-                index += block.convolutions
-            levels = (picture * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-            return levels.permute(0, 2, 3, 1).contiguous()
+            return self.forward(w_plus, noise)
+
+    def forward(self, w_plus: Tensor, noise: float = 1.0) -> Tensor:
+        """As `picture`, in whatever mode torch is, for who exports or compiles it."""
+        x: Any = None
+        picture: Any = None
+        index = 0
+        for module in self._synthesis.blocks:
+            block: Any = module
+            x, picture = self._block(block, x, picture, w_plus[:, index:], noise)
+            index += block.convolutions
+        levels = (picture * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+        return levels.permute(0, 2, 3, 1).contiguous()
 
     def _block(self, block: Any, x: Any, picture: Any, ws: Tensor, noise: float) -> tuple[Tensor, Any]:
         if block.constant is not None:
@@ -117,10 +123,10 @@ class Textbook:
     def _convolved(
         self, layer: ModulatedConv, x: Tensor, w: Tensor, noise: float, gain: float = 1.0
     ) -> Tensor:
-        n, inputs, height, width = x.shape
+        n, inputs, height, width = _numbers(x.shape)
         weight = layer.weight[None] * layer.affine(w)[:, None, :, None, None]
         weight = weight * (weight.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
-        outputs = weight.shape[1]
+        outputs = layer.weight.shape[0]
         x = x.reshape(1, n * inputs, height, width)
         if layer.resample is None:
             x = F.conv2d(x, weight.reshape(n * outputs, inputs, 3, 3), padding=1, groups=n)
@@ -128,13 +134,13 @@ class Textbook:
             weight = weight.transpose(1, 2).reshape(n * inputs, outputs, 3, 3)
             x = F.conv_transpose2d(x, weight, stride=2, groups=n)
             x = _resampled(x, layer.resample.kernel, (1, 1))
-        x = x.reshape(n, outputs, x.shape[2], x.shape[3])
+        x = x.reshape(n, outputs, *_numbers(x.shape[2:]))
         x = x + layer.noise_constant * (layer.noise_strength * noise)
         x = F.leaky_relu(x + layer.bias[:, None, None], 0.2) * (math.sqrt(2) * gain)
         return x if layer.clamp is None else x.clamp(-layer.clamp * gain, layer.clamp * gain)
 
     def _to_picture(self, layer: ToPicture, x: Tensor, w: Tensor) -> Tensor:
-        n, inputs, height, width = x.shape
+        n, inputs, height, width = _numbers(x.shape)
         weight = layer.weight[None] * (layer.affine(w) * layer.style_gain)[:, None, :, None, None]
         x = x.reshape(1, n * inputs, height, width)
         y = F.conv2d(x, weight.reshape(-1, inputs, 1, 1), groups=n)
@@ -142,8 +148,13 @@ class Textbook:
         return y if layer.clamp is None else y.clamp(-layer.clamp, layer.clamp)
 
 
+def _numbers(shape: Sequence[int]) -> list[int]:
+    """A shape as plain numbers: an exporter follows shapes, and then knows no kernel's size."""
+    return [int(size) for size in shape]
+
+
 def _spread(x: Tensor) -> Tensor:
-    n, channels, height, width = x.shape
+    n, channels, height, width = _numbers(x.shape)
     spread = x.new_zeros(n, channels, height, 2, width, 2)
     spread[:, :, :, 0, :, 0] = x
     return spread.reshape(n, channels, 2 * height, 2 * width)
@@ -152,7 +163,7 @@ def _spread(x: Tensor) -> Tensor:
 def _resampled(x: Tensor, taps: Tensor, padding: tuple[int, int]) -> Tensor:
     """The 4×4 filter over every channel."""
     kernel = torch.outer(taps, taps).flip(0, 1).to(x.dtype)
-    channels = x.shape[1]
+    (channels,) = _numbers(x.shape[1:2])
     return F.conv2d(
         F.pad(x, (*padding, *padding)), kernel.expand(channels, 1, 4, 4).contiguous(), groups=channels
     )

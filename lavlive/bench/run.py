@@ -171,9 +171,10 @@ def _stages(options: argparse.Namespace) -> StageResults:
             f"\nStages: encoder {results.encoder}, generator {results.generator}", results.summaries
         )
     )
-    rows = [[r.what, r.baseline, r.times, r.median, r.p5, r.p95] for r in results.ratios]
     header = ("stage", "than", "p10", "median of turns", "p5", "p95")
-    print(table("\nTimes faster", header, rows))
+    for title, ratios in (("the best baseline", results.best), ("each baseline", results.ratios)):
+        rows = [[r.what, r.baseline, r.times, r.median, r.p5, r.p95] for r in ratios]
+        print(table(f"\nTimes faster than {title}", header, rows))
     gaps = [[gap.runner, gap.largest, gap.mean] for gap in results.differences]
     print(table("\nDifference to float32 torch, of 255", ("runner", "largest", "mean"), gaps))
     return results

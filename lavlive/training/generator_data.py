@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from lavlive.errors import TrainingError
 
@@ -98,6 +97,8 @@ def load_pictures(source: Path, resolution: int, folder: Path) -> PictureSet:
 
 
 def _decode_all(listed: list[tuple[str, Callable[[], bytes]]], resolution: int, paths: list[Path]) -> int:
+    from tqdm import tqdm
+
     kept: dict[bool, list[Pictures]] = {False: [], True: []}
     broken = 0
     for name, read in tqdm(listed, desc=f"decoding at {resolution}²", unit="picture"):

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -61,7 +59,10 @@ def feature_network(name: str) -> FeatureNetwork:
 
 
 @dataclass(frozen=True)
-class _Node:
+class Node:
+    """One operation of the graph; ``name`` is its name in ONNX."""
+
+    name: str
     operation: Callable[[Sequence[Any], dict[str, Any]], Any]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -75,12 +76,16 @@ class FeatureNetwork(nn.Module):
     """
 
     def __init__(self, path: Path, taps: Sequence[str]) -> None:
+        # Not needed by who reads a network that was packed: see tools/gpu/features.py.
+        import onnx
+        from onnx import numpy_helper
+
         super().__init__()
         graph = onnx.load(str(path)).graph
         self.taps = tuple(taps)
         self.input = graph.input[0].name
         needed = set(taps)
-        self.nodes: list[_Node] = []
+        self.nodes: list[Node] = []
         for node in reversed(graph.node):
             if not needed & set(node.output):
                 continue
@@ -90,9 +95,7 @@ class FeatureNetwork(nn.Module):
                     f"{path.name} needs the operation {node.op_type}, which is not known here"
                 )
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            self.nodes.insert(
-                0, _Node(_OPERATIONS[node.op_type], tuple(node.input), tuple(node.output), attributes)
-            )
+            self.nodes.insert(0, node_of(node.op_type, node.input, node.output, attributes))
         made = {name for node in self.nodes for name in node.outputs}
         if set(taps) - made:
             raise TrainingError(f"{path.name} has no tensor {sorted(set(taps) - made)[0]}")
@@ -119,6 +122,11 @@ class FeatureNetwork(nn.Module):
             else:
                 values.update(zip(node.outputs, made, strict=True))
         return [values[name] for name in self.taps]
+
+
+def node_of(name: str, inputs: Sequence[str], outputs: Sequence[str], attributes: dict[str, Any]) -> Node:
+    """An operation by its name in ONNX. Raises KeyError for one that is not known here."""
+    return Node(name, _OPERATIONS[name], tuple(inputs), tuple(outputs), attributes)
 
 
 def _pads(x: Tensor, kernel: Sequence[int], strides: Sequence[int], attributes: dict[str, Any]) -> list[int]:

@@ -11,16 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lavlive.audio.tracks import read_track
-from lavlive.commands.render import latents_of
-from lavlive.engine.latent_worker import TimedLatent
-from lavlive.engine.loading import load_model, load_path
-from lavlive.generator.grid import Grid
-from lavlive.generator.importing import open_model
 from lavlive.generator.network import Generator
-from lavlive.generator.runner import open_runner
 from lavlive.generator.wstats import WStatistics, measure_w
-from lavlive.parameters import Values
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -66,6 +58,16 @@ def walk_w(generator: Generator, count: int, seed: int, stops: int = 8, spread: 
 
 def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float = 60.0) -> Pictures:
     """What a show makes of a track at the defaults, in 16:9: uint8 [count, H, W, 3], evenly apart."""
+    # Training on a machine without sound needs none of these.
+    from lavlive.audio.tracks import read_track
+    from lavlive.commands.render import latents_of
+    from lavlive.engine.latent_worker import TimedLatent
+    from lavlive.engine.loading import load_model, load_path
+    from lavlive.generator.grid import Grid
+    from lavlive.generator.importing import open_model
+    from lavlive.generator.runner import open_runner
+    from lavlive.parameters import Values
+
     values = Values()
     square, _ = load_model(str(generator), "torch")
     square.close()
