@@ -17,22 +17,22 @@ from tools.gpu.steps import Sizes
 ROOT = Path(__file__).parent.parent
 
 WITH_THREE_PACKAGES = """
-import importlib.abc, runpy, sys
+import importlib.abc, importlib.machinery, runpy, sys
 
 MAY = {"torch", "numpy", "safetensors", "lavlive", "tools"}
 TORCHS_OWN = {"typing_extensions", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock",
               "fsspec", "torchgen", "functorch", "packaging", "setuptools"}
 
 
-class Without(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
+class Only(importlib.abc.MetaPathFinder):
+    @staticmethod
+    def find_spec(name, path=None, target=None):
         head = name.partition(".")[0]
         known = head in sys.stdlib_module_names or head in MAY | TORCHS_OWN or head.startswith("_")
-        if not known:
-            raise ModuleNotFoundError(f"{name} is not carried", name=head)
+        return importlib.machinery.PathFinder.find_spec(name, path, target) if known else None
 
 
-sys.meta_path.insert(0, Without())
+sys.meta_path[:] = [importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter, Only]
 script, sys.argv = sys.argv[1], sys.argv[1:]
 runpy.run_path(script, run_name="__main__")
 """

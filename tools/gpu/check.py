@@ -12,10 +12,12 @@ fails is a line of the table and not the end.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -93,14 +95,36 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def run(sizes: Sizes, out: Path, seconds: float, only: list[str]) -> Report:
-    """Do the steps until the time is over; one that cannot be finished in it is not begun."""
+    """Do the steps until the time is over; one that cannot be finished in it is not begun.
+
+    One that takes longer than was thought ends the process when the time is over, with what was found.
+    """
     began = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     report = Report(out / "gpu-check.json", {"machine": machine(sizes.device)})
+    watchdog = threading.Timer(seconds, _end_in_time, (report,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        _do_all(report, sizes, began + seconds, only)
+    finally:
+        watchdog.cancel()
+    return report
+
+
+def _end_in_time(report: Report) -> None:
+    report.found["ended"] = {"FAILED": "the time was over in the middle of a step"}
+    with contextlib.suppress(RuntimeError):  # the step may be adding a figure at this very moment
+        report.keep()
+        print(report.table(), flush=True)
+    os._exit(1)
+
+
+def _do_all(report: Report, sizes: Sizes, end: float, only: list[str]) -> None:
     for name, step, expected in STEPS:
         figures: dict[str, Any] = {}
         report.found[name] = figures
-        left = seconds - (time.perf_counter() - began)
+        left = end - time.perf_counter()
         if only and name not in only:
             figures[LEFT_OUT] = "not asked for"
         elif not sizes.small and left < 0.8 * expected:
@@ -108,7 +132,6 @@ def run(sizes: Sizes, out: Path, seconds: float, only: list[str]) -> Report:
         else:
             _do(name, step, sizes, figures)
         report.keep()
-    return report
 
 
 def _do(name: str, step: Step, sizes: Sizes, figures: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from tools.gpu.material import encoder_network, generator, w_plus
 
 Figures = dict[str, Any]
 HOP_SECONDS = 320 / 24_000
+_LEAST_PICTURES = 3
 
 
 @dataclass(frozen=True)
@@ -295,7 +296,7 @@ class Listener:
     def _run(self) -> None:
         hop = np.random.default_rng(0).uniform(-0.3, 0.3, 320).astype(np.float32)
         due = time.perf_counter()
-        while not self._ending.is_set():
+        while not self.seconds or not self._ending.is_set():
             began = time.perf_counter()
             self._encoder.step(hop)
             now = time.perf_counter()
@@ -323,7 +324,7 @@ def show_pictures(
     out = np.empty((runner.height, runner.width, 3), np.uint8)
     times: list[float] = []
     began = due = time.perf_counter()
-    while time.perf_counter() < began + seconds:
+    while len(times) < _LEAST_PICTURES or time.perf_counter() < began + seconds:
         runner = opened()
         if out.shape != (runner.height, runner.width, 3):
             out = np.empty((runner.height, runner.width, 3), np.uint8)

@@ -43,6 +43,8 @@ BATCHES = (64, 128, 256)
 _TRIAL_STEPS = 4
 _RAMP_STEPS = 100
 """Adam begins without its moments: its rate rises over so many steps, or it would undo what was learned."""
+_COMPILE_SECONDS = 180.0
+"""With less left the compiler is not worth its time."""
 _LAST_SECONDS = 20.0
 """Kept for writing at the end."""
 
@@ -176,12 +178,12 @@ class GpuRun:
         try:
             batch = self.options.batch or self._fastest_batch()
             self.log["batch"] = batch
-            if not self.options.no_compile:
+            if not self.options.no_compile and self.left > _COMPILE_SECONDS:
                 self._compile()
             source = self._source(batch)
             kept = started = time.perf_counter()
             seen = self.trainer.progress.pictures
-            while self.left > 0 and not self.stopping:
+            while (self.left > 0 or not self.steps) and not self.stopping:
                 losses = self._step(source)
                 now = time.perf_counter()
                 if now - kept > 60 * self.options.keep_minutes:
