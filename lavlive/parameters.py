@@ -183,8 +183,12 @@ def _switch(name: str, default: bool, text: str, saved: bool = True) -> Paramete
     return Parameter(name, default, 0, 1, "", text, Kind.SWITCH, saved=saved)
 
 
-def _choice(name: str, choices: tuple[str, ...], text: str, saved: bool = True) -> Parameter:
-    return Parameter(name, choices[0], 0, len(choices) - 1, "", text, Kind.CHOICE, choices, saved=saved)
+def _choice(
+    name: str, choices: tuple[str, ...], text: str, saved: bool = True, default: str | None = None
+) -> Parameter:
+    return Parameter(
+        name, default or choices[0], 0, len(choices) - 1, "", text, Kind.CHOICE, choices, saved=saved
+    )
 
 
 ONE_HOP = 320 / 24_000
@@ -199,12 +203,12 @@ CHANNELS = (
 """Which channels are heard: "source" means as the source was opened."""
 
 TABLE: tuple[Parameter, ...] = (
-    Parameter("mapper.y", 1.0, 0, 4, "W_std", "spread: how far sound drives the picture from the mean"),
+    Parameter("mapper.y", 2.0, 0, 4, "W_std", "spread: how far sound drives the picture from the mean"),
     Parameter("mapper.c", 0.1, 0, 1, "", "leak: 0 holds outliers back, 1 lets them through"),
     Parameter("mapper.adapt", 60.0, 0, 120, "s", "time in which the mapper adapts to the programme, 0 = off"),
     Parameter(
         "mapper.place",
-        0.0,
+        0.7,
         0,
         2,
         "W_std",
@@ -215,14 +219,15 @@ TABLE: tuple[Parameter, ...] = (
         "projection.kind",
         ("random", "orthogonal", "identity", "learned", "even"),
         "how sound is projected into W",
+        default="even",
     ),
     Parameter("projection.glide", 1.0, 0, 30, "s", "time to walk from one projection to the next"),
     _switch("projection.hold", False, "stop the walk between two projections where it is"),
     *_per_group(
-        "smoothing", (1.2, 0.4, 0.1), ONE_HOP, 8, "s", "window of the moving average, {group} layers", "log"
+        "smoothing", (1.2, 0.4, 0.15), ONE_HOP, 8, "s", "window of the moving average, {group} layers", "log"
     ),
     Parameter(
-        "smoothing.keep_energy", 0.5, 0, 1, "", "how much of the motion that smoothing takes away is restored"
+        "smoothing.keep_energy", 1.0, 0, 1, "", "how much of the motion that smoothing takes away is restored"
     ),
     *_per_group(
         "modulation.onset", (0, 0, 0), 0, 2, "W_std", "how far onsets push the {group} layers", "linear"

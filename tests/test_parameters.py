@@ -72,8 +72,8 @@ def test_settings_are_read_as_typed() -> None:
 def test_an_update_with_one_bad_value_stores_none() -> None:
     values = Values()
     with pytest.raises(ParameterError):
-        values.update({"mapper.y": 2.0, "mapper.c": 7})
-    assert values["mapper.y"] == 1.0
+        values.update({"mapper.y": 3.0, "mapper.c": 7})
+    assert values["mapper.y"] == find("mapper.y").default
 
 
 def test_gliding_is_smooth_and_ends_exactly_at_the_target() -> None:

@@ -334,7 +334,7 @@ def test_the_fader_goes_from_one_preset_to_the_other_and_back(tmp_path: Path) ->
     presets = library(tmp_path)
     looks = Looks(Values(), presets)
     looks.by_hand("show.fader", 0.5)
-    assert looks.values["mapper.y"] == 1.0
+    assert looks.values["mapper.y"] == find("mapper.y").default
     ends = presets.find("Glass"), presets.find("Acid")
     for end, preset in enumerate(ends):
         looks.choose_fader_end(end, preset)
