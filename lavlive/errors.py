@@ -52,7 +52,7 @@ class RunnerError(LavliveError):
 
 
 class ModelDoesNotFitError(RunnerError):
-    """A model needs more memory than the device has, or is larger than lavlive shows."""
+    """A model needs more memory than the device has."""
 
 
 class PresetError(LavliveError):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lavlive.errors import UsageError
+from lavlive.files import write_whole
 
 _PACKAGE = Path(__file__).parent
 _TEMPORARY_CACHE = "LAVLIVE_TEMPORARY_CACHE"
@@ -131,10 +132,8 @@ class KeptChoices:
         """Keep a choice; a folder that cannot be written costs the next start a second, no more."""
         entries = self._read()
         entries[key] = {"runner": name, "seconds": seconds}
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
         with contextlib.suppress(OSError):
-            temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
-            os.replace(temporary, self._path)
+            write_whole(self._path, json.dumps(entries, indent=1).encode("utf-8"))
 
     def _read(self) -> dict[str, Any]:
         try:

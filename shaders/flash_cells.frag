@@ -8,9 +8,7 @@ uniform sampler2D canvas;
 
 const int SAMPLES = 8;
 
-vec3 linear(vec3 encoded) {
-    return mix(encoded / 12.92, pow((encoded + 0.055) / 1.055, vec3(2.4)), greaterThan(encoded, vec3(0.04045)));
-}
+#include "srgb.glsl"
 
 void main() {
     vec2 cell = vec2(dFdx(place.x), dFdy(place.y));

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +12,7 @@ import pytest
 
 from lavlive.encoder.fetch import fetch_encodec
 from lavlive.errors import DownloadError
+from lavlive.files import replacing
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -107,13 +106,11 @@ def test_without_a_network_it_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_says_so(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def on_the_full_disk(**where: object) -> tuple[int, str]:
-        path = tmp_path / "weights.th.part"
-        path.touch()
-        return os.open("/dev/full", os.O_WRONLY), str(path)
-
-    monkeypatch.setattr(tempfile, "mkstemp", on_the_full_disk)
+def test_a_full_disk_says_so(address: str, tmp_path: Path):
+    with replacing(tmp_path / "weights.th") as beside:
+        beside.touch()
+    (tmp_path / "weights.th").unlink()
+    beside.symlink_to("/dev/full")
     with pytest.raises(DownloadError, match="full; make room"):
         fetch(address, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lavlive.light import to_encoded, to_linear
 from lavlive.link.memory import Picture
 from lavlive.parameters import Values
-from lavlive.stage.canvas.light import to_encoded, to_linear
 from lavlive.stage.canvas.limiter import FlashLimiter
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput

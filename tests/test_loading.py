@@ -15,7 +15,6 @@ import torch
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.engine import engine, loading
-from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model
 from lavlive.engine.priority import LOW_PRIORITY, at_low_priority
 from lavlive.errors import CheckpointError, LavliveError
@@ -47,7 +46,7 @@ def test_a_w_of_any_usual_width_plays(tmp_path: Path, w_dim: int, monkeypatch: p
     for _ in range(2):
         for _ in range(20):
             latent = path.step(np.zeros(320, np.float32), Values().numbers)
-        pictures.append(model.picture(TimedLatent(latent, 0.0, 0.0, 0)).copy())
+        pictures.append(model.picture(latent).copy())
     model.close()
     assert pictures[0].shape == (16, 16, 3)
     assert (pictures[0] != pictures[1]).any()

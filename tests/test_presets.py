@@ -17,8 +17,9 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.morph import Morph, between
 from lavlive.control.looks.presets import Preset, defaults, file_stem, read_preset, write_preset
-from lavlive.control.looks.toml_files import flatten, replace_file
+from lavlive.control.looks.toml_files import flatten
 from lavlive.errors import PresetError
+from lavlive.files import write_whole
 from lavlive.parameters import TABLE, Kind, Parameter, Value, Values, find
 from lavlive.resources import shipped
 
@@ -295,14 +296,14 @@ def test_saving_renaming_and_taking_a_shipped_ones_place(tmp_path: Path) -> None
 
 def test_a_crash_while_saving_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "look.toml"
-    replace_file(path, b"old")
+    write_whole(path, b"old")
 
     def full_disk(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
-        replace_file(path, b"new")
+        write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["look.toml"]
 

@@ -72,8 +72,9 @@ def test_a_damaged_cache_is_measured_again(generator: Generator, tmp_path: Path,
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
     generator: Generator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    (tmp_path / "file").write_text("in the way")
     with caplog.at_level(logging.WARNING):
-        statistics = w_statistics(generator, "d" * 64, tmp_path / "missing")
+        statistics = w_statistics(generator, "d" * 64, tmp_path / "file")
     assert statistics.mean.shape == (12,)
     assert "cannot keep" in caplog.text
 

@@ -25,7 +25,7 @@ from lavlive.bench.show import BenchShow, Shown
 from lavlive.errors import LavliveError, UsageError
 from lavlive.link.memory import Sound
 from lavlive.link.settings import EngineSettings
-from lavlive.parameters import GROUPS, Values, find
+from lavlive.parameters import GROUPS, ONE_HOP, Values, find
 
 RATE = 48_000
 _LEAD_SECONDS = 2.0
@@ -35,7 +35,6 @@ _SPREAD_SECONDS = 0.05
 _CLICK_SECONDS = 0.004
 _LOUD = 0.25
 _PATIENCE_SECONDS = 0.35
-_HOP_SECONDS = 1 / 75
 
 STAGES = ("hop", "capture", "encode", "map", "wait", "generate", "hand over", "present")
 """hop: until the hop that holds the click is complete. capture: driver, ring, resampler, and waiting for
@@ -128,7 +127,7 @@ def follow(click: float, shown: Sequence[Shown]) -> Click | None:
         )
         stages = dict(zip(STAGES, np.diff(times).tolist(), strict=True))
         # When a later hop than the click's is the newest behind the picture, the click waited for it.
-        waited = stages["hop"] // _HOP_SECONDS * _HOP_SECONDS
+        waited = stages["hop"] // ONE_HOP * ONE_HOP
         stages["hop"] -= waited
         stages["wait"] += waited
         return Click(stages, candidate.presented - click)
@@ -220,8 +219,8 @@ def _deliberate() -> dict[str, float]:
     """Delay of a moving average of N hops, (N − 1) / 2 of them, in milliseconds."""
     delays = {}
     for group in GROUPS:
-        hops = Values().number(f"smoothing.{group}") / _HOP_SECONDS
-        delays[group] = max(hops - 1, 0) / 2 * _HOP_SECONDS * 1000
+        hops = Values().number(f"smoothing.{group}") / ONE_HOP
+        delays[group] = max(hops - 1, 0) / 2 * ONE_HOP * 1000
     return delays
 
 

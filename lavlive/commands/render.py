@@ -28,7 +28,6 @@ from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.diagnosis.report import Report
 from lavlive.encoder.base import Encoder
-from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model, load_path, open_log
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import UsageError
@@ -165,11 +164,11 @@ def _make_video(
         for index in tqdm(range(pictures), unit="picture", desc=target.name, disable=None):
             now = float(index / rate)
             # A picture follows the sound up to the middle of its time on the screen.
-            timed = TimedLatent(clip.newest(float((index + Fraction(1, 2)) / rate)), now, now, 0)
-            pixels = model.picture(timed).copy()
+            latent = clip.newest(float((index + Fraction(1, 2)) / rate))
+            pixels = model.picture(latent).copy()
             if meters is not None:
                 meters.picture(pixels)
-            values, heard = scene.at(now, timed.latent)
+            values, heard = scene.at(now, latent)
             output.present(Picture(pixels, index + 1, now, now, 0), values, now, sound=heard)
             for problem in output.problems.values():
                 scene.say(problem)

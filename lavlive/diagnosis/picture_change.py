@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from lavlive.light import OF_BYTES
+
 _GRID = 64
 
 
@@ -12,8 +14,6 @@ def _lightness_of(linear: np.ndarray) -> np.ndarray:
     return np.where(small, linear * (24389 / 27), 116.0 * np.cbrt(linear) - 16.0)
 
 
-_CODES = np.arange(256) / 255.0
-_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4)
 _WEIGHTS = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -30,7 +30,7 @@ class PictureChange:
     def step(self, pixels: np.ndarray) -> float:
         """The change to this picture, uint8 [H, W, 3], from the last one; 0 at first and after a new size."""
         down, across = max(1, pixels.shape[0] // _GRID), max(1, pixels.shape[1] // _GRID)
-        lightness = _lightness_of(_LINEAR[pixels[down // 2 :: down, across // 2 :: across]] @ _WEIGHTS)
+        lightness = _lightness_of(OF_BYTES[pixels[down // 2 :: down, across // 2 :: across]] @ _WEIGHTS)
         last, self._last = self._last, lightness
         if last is None or last.shape != lightness.shape:
             return 0.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 from lavlive.errors import DownloadError
+from lavlive.files import replacing
 from lavlive.resources import cache_folder
 
 ENCODEC_URL = "https://dl.fbaipublicfiles.com/encodec/v0/encodec_24khz-d7cc33bc.th"
@@ -55,25 +55,15 @@ def fetch_encodec(
     try:
         if target.exists() and file_hash(target) == sha256:
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+        with replacing(target) as beside, beside.open("wb") as file:
+            arrived = _download(url, file.fileno(), target, progress, largest)
+            if arrived != sha256:
+                raise DownloadError(
+                    f"what arrived from {url} is not the file that was promised (SHA-256 {arrived[:12]}…, "
+                    f"not {sha256[:12]}…).\nNothing was kept. {_OTHERWISE}"
+                )
     except OSError as error:
         raise _cannot_write(target, error) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            arrived = _download(url, file.fileno(), target, progress, largest)
-        if arrived != sha256:
-            raise DownloadError(
-                f"what arrived from {url} is not the file that was promised (SHA-256 {arrived[:12]}…, "
-                f"not {sha256[:12]}…).\nNothing was kept. {_OTHERWISE}"
-            )
-        try:
-            temporary.replace(target)
-        except OSError as error:
-            raise _cannot_write(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 

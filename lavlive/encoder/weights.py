@@ -6,12 +6,10 @@ published checkpoint is read with tensors only: nothing in any of these files is
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import math
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +42,7 @@ from lavlive.encoder.layers import (
 )
 from lavlive.encoder.runners import open_encoder
 from lavlive.errors import EncoderError
+from lavlive.files import write_whole
 from lavlive.resources import shipped
 
 __all__ = [
@@ -172,14 +171,9 @@ def make_untrained(seed: int = 0) -> nn.Module:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside ``path``, then rename over it. Raises EncoderError, leaving the older file."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise EncoderError(f"cannot write {path}: {error.strerror or error}") from error
 
 

@@ -110,7 +110,13 @@ class Engine:
         )
         self._source.on_change = self.latents.listen_to
         self.pictures = PictureWorker(
-            self._link, model, self._mailbox, lambda: self.latents.backlog, self._tell, self._settings.rate
+            self._link,
+            model,
+            self._mailbox,
+            lambda: self.latents.backlog,
+            self._tell,
+            self._settings.rate,
+            hop_seconds=1.0 / path.rate,
         )
         self._source.start(self._settings.resumed)
         self.latents.start()

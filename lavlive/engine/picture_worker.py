@@ -18,10 +18,11 @@ from lavlive.engine.governor import Governor
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.generator.runner import Runner
+from lavlive.latent.path import Latent
 from lavlive.latent.space import Space
 from lavlive.link.memory import MAX_PIXELS, Link
 from lavlive.link.messages import EngineEvent, GovernorChanged, ModelShown
-from lavlive.parameters import INDEX
+from lavlive.parameters import INDEX, ONE_HOP
 
 _NOISE = INDEX["generator.noise"]
 _CLASS = INDEX["generator.class"]
@@ -50,11 +51,11 @@ class Model:
     def __post_init__(self) -> None:
         self.buffer = np.zeros((self.runner.height, self.runner.width, 3), np.uint8)
 
-    def picture(self, timed: TimedLatent, into: np.ndarray | None = None) -> np.ndarray:
-        """uint8 [H, W, 3] of the newest latent, in `into` or in a buffer that the next call fills again."""
+    def picture(self, latent: Latent, into: np.ndarray | None = None) -> np.ndarray:
+        """uint8 [H, W, 3] of a latent, in `into` or in a buffer that the next call fills again."""
         pixels = self.buffer if into is None else into
-        numbers = timed.latent.numbers
-        w_plus = self.space(int(numbers[_CLASS])).w_plus(timed.latent.deviation, timed.latent.truncation)
+        numbers = latent.numbers
+        w_plus = self.space(int(numbers[_CLASS])).w_plus(latent.deviation, latent.truncation)
         self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels)
         return pixels
 
@@ -69,6 +70,7 @@ class PictureWorker:
     Args:
         backlog: gives the latent worker's backlog in seconds, for the governor.
         tell: takes events for the stage.
+        hop_seconds: of the encoder, for the governor.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class PictureWorker:
         rate: float = 60.0,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], object] = time.sleep,
+        hop_seconds: float = ONE_HOP,
     ) -> None:
         self.tick = clock()
         self.failure: BaseException | None = None
@@ -94,7 +97,7 @@ class PictureWorker:
         self._tell = tell
         self._clock = clock
         self._sleep = sleep
-        self._governor = Governor(rate, hop_seconds=1 / 75)
+        self._governor = Governor(rate, hop_seconds)
         self._was_limiting = False
         self._incoming: Mailbox[tuple[Model, float]] = Mailbox()
         self._next_model: Model | None = None
@@ -171,9 +174,9 @@ class PictureWorker:
         started = self._clock()
         if self._next_model is None:
             runner = self.model.runner
-            pixels = self.model.picture(timed, self._link.next_slot(runner.height, runner.width))
+            pixels = self.model.picture(timed.latent, self._link.next_slot(runner.height, runner.width))
         else:
-            pixels = self._faded(self.model.picture(timed), timed)
+            pixels = self._faded(self.model.picture(timed.latent), timed)
         self.space = self.model.space(int(timed.latent.numbers[_CLASS]))
         made = self._clock()
         journey = timed.journey._replace(generate_began=started)
@@ -193,7 +196,7 @@ class PictureWorker:
     def _faded(self, pixels: np.ndarray, timed: TimedLatent) -> np.ndarray:
         assert self._next_model is not None
         share = (self._clock() - self._fade_began) / max(self._fade_seconds, 1e-6)
-        incoming = self._next_model.picture(timed)
+        incoming = self._next_model.picture(timed.latent)
         if share >= 1.0:
             self._finish_fade()
             return incoming

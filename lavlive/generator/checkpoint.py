@@ -5,10 +5,8 @@ Nothing in such a file is ever run. Foreign formats are read by ``lavlive.genera
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from lavlive.errors import CheckpointError
+from lavlive.files import write_whole
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.readers.conversion import check_values
 from lavlive.generator.shapes import expected_shapes
@@ -57,17 +56,9 @@ def save_generator(
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside ``path``, then rename over it. Raises CheckpointError, leaving the older file."""
-    temporary = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_whole(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):  # a file may lie where its folder should be
-            temporary.unlink(missing_ok=True)
         raise CheckpointError(
             f"cannot write {path}: {error.strerror or error}; any older file is kept"
         ) from error

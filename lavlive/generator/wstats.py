@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from lavlive.errors import CheckpointError
+from lavlive.files import replacing
 from lavlive.generator.network import Generator
 from lavlive.resources import cache_folder
 
@@ -113,13 +113,9 @@ def w_statistics(
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
         _log.warning("measuring W again, %s is unreadable: %s", path, error)
     statistics = measure_w(generator, SAMPLES, SEED, class_index)
-    # Two lavlives may start at once: each writes its own file and renames it.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with open(temporary, "wb") as file:
+        with replacing(path) as beside, beside.open("wb") as file:
             np.savez(file, **asdict(statistics))
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         _log.warning("cannot keep W's statistics in %s: %s", path, error)
     return statistics

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lavlive.parameters import GROUPS
+from lavlive.parameters import GROUPS, ONE_HOP
 from lavlive.study.drivers import LOG_MEL
 
 DEFAULT = "default"
@@ -111,7 +111,6 @@ def _all(prefix: str, depth: float) -> dict[str, float]:
     return {f"modulation.{prefix}.{group}": depth for group in GROUPS}
 
 
-_HOP = 320 / 24_000
 _STILL, _SHOWN, _MOVING = range(3)
 """What of a condition is made into pictures: nothing, what is compared with windows, also motion."""
 
@@ -123,7 +122,7 @@ _SWEEPS: tuple[tuple[str, str, dict[str, float], int], ...] = (
     ("c", "c 1", {"mapper.c": 1.0}, _STILL),
     ("c", "y 4, c 0", {"mapper.y": 4.0, "mapper.c": 0.0}, _STILL),
     ("c", "y 4, c 1", {"mapper.y": 4.0, "mapper.c": 1.0}, _STILL),
-    ("windows", "no smoothing", _windows(_HOP, _HOP, _HOP), _MOVING),
+    ("windows", "no smoothing", _windows(ONE_HOP, ONE_HOP, ONE_HOP), _MOVING),
     ("windows", "windows ÷ 4", _windows(0.3, 0.1, 0.025), _SHOWN),
     ("windows", "windows × 4", _windows(4.8, 1.6, 0.4), _SHOWN),
     ("windows", "all 8 s", _windows(8.0, 8.0, 8.0), _MOVING),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from lavlive.audio.hops import HopCutter
 from lavlive.audio.tracks import read_track
 from lavlive.encoder.calibration import calibrate
 from lavlive.errors import SourceError, UsageError
+from lavlive.files import write_whole
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.projection import Calibration
 from lavlive.resources import shipped
@@ -199,9 +199,7 @@ def save_whole(path: Path, **arrays: np.ndarray) -> None:
     """Write an npz that appears whole or not at all: several processes may make the same one."""
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content.getvalue())
-    os.replace(part, path)
+    write_whole(path, content.getvalue())
 
 
 @dataclass(frozen=True, eq=False)

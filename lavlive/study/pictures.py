@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lavlive.light import OF_BYTES
+
 SIDE = 16
-_LINEAR = np.array(
-    [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.arange(256) / 255.0], np.float32
-)
+_LINEAR = OF_BYTES.astype(np.float32)
 _XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 _WHITE = np.array([0.9505, 1.0, 1.089])
 

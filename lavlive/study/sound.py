@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RATE = 24_000
-HOP = 320
+from lavlive.audio import hops
+
+RATE, HOP = hops.HOP_RATE, hops.HOP
 HOP_RATE = RATE / HOP
 WINDOW_SECONDS = 1.0
 STRIDE_SECONDS = 0.5

@@ -11,7 +11,6 @@ import numpy as np
 
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.signs import Signs
-from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import SourceError
 from lavlive.latent.path import LatentPath
@@ -121,7 +120,7 @@ def _run(condition: Condition, path: LatentPath, hops: int, model: Model) -> Run
         if condition.meters and hop >= first_metered:
             signs.append(diagnosis.step(latent))
         if hop in shown or hop in moving:
-            seen = pictures.thumbnail(model.picture(TimedLatent(latent, 0.0, 0.0, 0)))
+            seen = pictures.thumbnail(model.picture(latent))
             still += [seen] if hop in shown else []
             fast += [seen] if hop in moving else []
     settled = signs[round(_METER_WARM_UP * path.rate) :]

@@ -10,7 +10,6 @@ piano, a build, and a drop. The end runs into the start, so that it loops withou
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ import numpy as np
 import soundfile
 
 from lavlive.errors import TrainingError
+from lavlive.files import replacing
 from lavlive.resources import shipped
 from lavlive.training import music_synth as synth
 from lavlive.training.music_synth import Loop, Samples
@@ -311,27 +311,16 @@ def write_track(path: Path, samples: Samples, quality: float = 0.55) -> None:
         TrainingError: the file cannot be written.
     """
     kind = ("OGG", "VORBIS") if path.suffix == ".ogg" else ("WAV", "PCM_16")
-    part = path.with_name(path.name + ".part")
+    level = 1.0 - quality if kind[0] == "OGG" else None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot write {path}: {error}") from error
-    try:
-        with soundfile.SoundFile(
-            part,
-            "w",
-            RATE,
-            2,
-            kind[1],
-            format=kind[0],
-            compression_level=1.0 - quality if kind[0] == "OGG" else None,
-        ) as file:
+        with (
+            replacing(path) as part,
+            soundfile.SoundFile(part, "w", RATE, 2, kind[1], format=kind[0], compression_level=level) as file,
+        ):
             # libsndfile's Vorbis writer overflows the stack on long blocks.
             for start in range(0, len(samples), 65_536):
                 file.write(samples[start : start + 65_536])
-        os.replace(part, path)
     except (OSError, soundfile.LibsndfileError) as error:
-        part.unlink(missing_ok=True)
         raise TrainingError(f"cannot write {path}: {error}") from error
 
 

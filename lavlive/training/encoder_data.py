@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lavlive.errors import TrainingError
+from lavlive.files import replacing
 from lavlive.training.music_composer import GENRES, Piece, compose
 from lavlive.training.music_render import render
 
@@ -195,9 +195,5 @@ def _write_piece(target: Path, piece: Piece, samples: NDArray[np.float64]) -> No
     target.parent.mkdir(parents=True, exist_ok=True)
     notes = {"genre": piece.genre, "tempo": piece.tempo, "sections": piece.sections}
     target.with_suffix(".json").write_text(json.dumps(notes))
-    part = target.with_suffix(".part")
-    try:
+    with replacing(target) as part:
         soundfile.write(part, samples, SAMPLE_RATE, "PCM_16", format="WAV")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)

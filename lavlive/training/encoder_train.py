@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lavlive.errors import TrainingError
+from lavlive.files import replacing
 from lavlive.training.encoder_codec import (
     Codec,
     MelDistance,
@@ -135,16 +135,10 @@ class Training:
             **self.extras(),
         }
         target = self.folder / _CHECKPOINT
-        part = target.with_suffix(".part")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            with replacing(target) as beside, beside.open("wb") as file:
                 torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, target)
         except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)
             raise TrainingError(
                 f"cannot write {target}: {error}; the checkpoint before it is kept: make room and run again"
             ) from error

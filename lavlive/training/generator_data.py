@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from lavlive.errors import TrainingError
+from lavlive.files import replacing
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 # Out of 256: about one picture in eleven is never trained on.
@@ -113,12 +114,10 @@ def _decode_all(listed: list[tuple[str, Callable[[], bytes]]], resolution: int, 
         raise TrainingError(f"only {len(kept[False])} of {len(listed)} pictures can be trained on")
     for path, pictures in zip(paths, (kept[False], kept[True]), strict=True):
         array = np.stack(pictures) if pictures else np.zeros((0, resolution, resolution, 3), np.uint8)
-        temporary = path.with_suffix(".part.npy")
         try:
-            np.save(temporary, array)
-            temporary.replace(path)
+            with replacing(path) as beside, beside.open("wb") as file:
+                np.save(file, array)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise TrainingError(f"cannot write decoded pictures to {path}: {error}") from error
     return broken
 

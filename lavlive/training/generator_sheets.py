@@ -61,7 +61,6 @@ def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float
     # Training on a machine without sound needs none of these.
     from lavlive.audio.tracks import read_track
     from lavlive.commands.render import latents_of
-    from lavlive.engine.latent_worker import TimedLatent
     from lavlive.engine.loading import load_model, load_path
     from lavlive.generator.grid import Grid
     from lavlive.generator.importing import open_model
@@ -77,7 +76,7 @@ def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float
     with read_track(str(track)) as sound:
         for time, latent in latents_of(sound, load_path("bundled"), values):
             if time >= len(pictures) * seconds / count:
-                pictures.append(model.picture(TimedLatent(latent, time, time, 0)).copy())
+                pictures.append(model.picture(latent).copy())
             if len(pictures) == count:
                 break
     model.close()

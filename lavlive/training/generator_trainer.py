@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from lavlive.errors import CheckpointError, TrainingError
 from lavlive.generator.checkpoint import write_atomically
 from lavlive.generator.network import Generator, GeneratorConfig, Linear
+from lavlive.latent import space
 from lavlive.training.generator_discriminator import (
     ProjectedDiscriminator,
     discriminator_loss,
@@ -93,7 +94,8 @@ class Recipe:
 
 def layer_groups(config: GeneratorConfig) -> list[int]:
     """0, 1 or 2 for each of the L layers: coarse 4²–8², middle 16²–32², fine above."""
-    return [0 if r <= 8 else 1 if r <= 32 else 2 for r in config.layer_resolutions]
+    groups: list[int] = space.layer_groups(config.layer_resolutions).tolist()
+    return groups
 
 
 def begin(config: GeneratorConfig, mean_colour: Tensor) -> Generator:

@@ -24,6 +24,7 @@ import soundfile
 from tqdm import tqdm
 
 from lavlive.errors import LavliveError, TrainingError
+from lavlive.files import replacing
 from lavlive.training.music_render import play_midi
 from lavlive.training.music_synth import Samples
 
@@ -189,17 +190,16 @@ def _read(base: Path, track: StudyTrack) -> tuple[Samples, int]:
 
 
 def _write(target: Path, samples: Samples, rate: int) -> None:
-    part = target.with_suffix(".part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with soundfile.SoundFile(
-            part, "w", rate, samples.shape[1], "VORBIS", format="OGG", compression_level=0.3
-        ) as file:
+        with (
+            replacing(target) as part,
+            soundfile.SoundFile(
+                part, "w", rate, samples.shape[1], "VORBIS", format="OGG", compression_level=0.3
+            ) as file,
+        ):
             for start in range(0, len(samples), 65_536):
                 file.write(samples[start : start + 65_536])
-        part.replace(target)
     except (OSError, soundfile.LibsndfileError) as error:
-        part.unlink(missing_ok=True)
         raise TrainingError(f"cannot write {target}: {error}") from error
 
 

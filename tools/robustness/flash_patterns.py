@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lavlive.stage.canvas.light import to_encoded
+from lavlive.light import to_encoded
 from lavlive.stage.canvas.limiter import FlashLimiter
 from tests.support.flash_counter import count_flashes
 

@@ -32,7 +32,6 @@ import soundfile
 
 from lavlive.audio.tracks import read_track
 from lavlive.commands.render import _Clip, latents_of
-from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model, load_path
 from lavlive.engine.picture_worker import Model
 from lavlive.link.memory import Picture
@@ -123,7 +122,7 @@ class Bench:
             clip = _Clip(latents_of(opened, load_path(self._encoder, w_dim=self.model.runner.w_dim), values))
             for index in range(round(min(seconds, opened.seconds) * fps)):
                 now = index / fps
-                pixels = self.model.picture(TimedLatent(clip.newest(now + 0.5 / fps), now, now, 0)).copy()
+                pixels = self.model.picture(clip.newest(now + 0.5 / fps)).copy()
                 picture = Picture(pixels, index + 1, now, now, 0)
                 free.present(picture, off, now)
                 limited.present(picture, on, now)

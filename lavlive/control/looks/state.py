@@ -15,8 +15,8 @@ from msgspec import Meta
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.checking import plain, read_fields
-from lavlive.control.looks.toml_files import replace_file
 from lavlive.errors import ParameterError, PresetError
+from lavlive.files import write_whole
 from lavlive.parameters import Value, find
 
 SCHEMA = 1
@@ -138,8 +138,8 @@ class StateKeeper:
             return
         try:
             if _is_whole(self._path):
-                replace_file(backup_of(self._path), self._path.read_bytes())
-            replace_file(self._path, text.encode("utf-8"))
+                write_whole(backup_of(self._path), self._path.read_bytes())
+            write_whole(self._path, text.encode("utf-8"))
         except (OSError, MemoryError) as reason:
             detail = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
             self.problem = f"{self._path} cannot be written: {detail}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 import tomli_w
 
 from lavlive.errors import LavliveError
+from lavlive.files import write_whole
 from lavlive.parameters import Parameter, Value
 from lavlive.resources import is_no_file
 
@@ -136,24 +136,9 @@ def write_toml(path: Path, content: Mapping[str, object], error: type[LavliveErr
         error: the folder cannot be written to.
     """
     try:
-        replace_file(path, tomli_w.dumps(content).encode("utf-8"))
+        write_whole(path, tomli_w.dumps(content).encode("utf-8"))
     except OSError as reason:
         raise error(f"{path} cannot be written: {reason.strerror or reason}.") from None
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` in the place of a file so that a crash at any moment leaves the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _parts(key: str) -> list[str]:

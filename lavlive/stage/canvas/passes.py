@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import moderngl
 
-from lavlive.resources import shipped
+from lavlive.stage.canvas.shader_text import shader_text
 
 
 class Target:
@@ -54,10 +54,8 @@ class Passes:
 
     def _pass(self, name: str) -> tuple[moderngl.Program, moderngl.VertexArray]:
         if name not in self._known:
-            shaders = shipped("shaders")
             program = self._context.program(
-                vertex_shader=(shaders / "present.vert").read_text(),
-                fragment_shader=(shaders / f"{name}.frag").read_text(),
+                vertex_shader=shader_text("present.vert"), fragment_shader=shader_text(f"{name}.frag")
             )
             self._known[name] = program, self._context.vertex_array(program, [])
         return self._known[name]

@@ -16,12 +16,12 @@ import moderngl
 import numpy as np
 
 from lavlive.errors import DisplayError
+from lavlive.light import to_encoded, to_linear
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundTextures
-from lavlive.stage.canvas.light import to_encoded, to_linear
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix

@@ -1,4 +1,7 @@
-"""Between sRGB's encoding and linear light (IEC 61966-2-1), fast enough for whole canvases."""
+"""Between sRGB's encoding and linear light (IEC 61966-2-1), fast enough for whole canvases.
+
+The shaders have the same in ``shaders/srgb.glsl``; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -23,4 +26,6 @@ def _curve(encoded: np.ndarray) -> np.ndarray:
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
+OF_BYTES = _curve(np.arange(256) / 255.0)
+"""Linear light of the 256 values of a byte, float64."""
 _TO_LINEAR = _curve(np.arange(_STEPS + 1) / _STEPS).astype(np.float32)
