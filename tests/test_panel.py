@@ -16,21 +16,26 @@ from tests.support.panel_rig import PanelRig
 from tests.support.xvfb import xvfb
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[PanelRig]:
+@pytest.fixture(scope="module")
+def desktop() -> Iterator[str]:
     if shutil.which("xdotool") is None:
         pytest.skip("xdotool is not installed")
-    with xvfb(1920, 1400):
-        made = PanelRig(tmp_path)
-        glfw.set_window_size(made.window.handle, 1180, 1380)
-        try:
-            with made.eye.open():
-                made.frames(2)
-                made.draw_nothing()
-                made.frames(6)
-                yield made
-        finally:
-            made.close()
+    with xvfb(1920, 1400) as name:
+        yield name
+
+
+@pytest.fixture
+def rig(desktop: str, tmp_path: Path) -> Iterator[PanelRig]:
+    made = PanelRig(tmp_path)
+    glfw.set_window_size(made.window.handle, 1180, 1380)
+    try:
+        with made.eye.open():
+            made.frames(2)
+            made.draw_nothing()
+            made.frames(4)
+            yield made
+    finally:
+        made.close()
 
 
 def test_dragging_a_slider_moves_its_parameter_and_undo_takes_it_back(rig: PanelRig) -> None:
@@ -138,3 +143,64 @@ def test_a_preset_that_was_shown_has_a_thumbnail_from_then_on(rig: PanelRig, tmp
 def test_no_controller_may_learn_the_flash_limiter(rig: PanelRig) -> None:
     with pytest.raises(ControlError, match="panel only"):
         rig.control.learn("show.flash_limit")
+
+
+def choose(rig: PanelRig, combo: str, label: str) -> None:
+    rig.press(f"begin_combo {combo}")
+    rig.frames()
+    rig.press(f"selectable {label}")
+    rig.frames()
+
+
+def test_a_look_between_two_presets_is_had_with_the_fader(rig: PanelRig) -> None:
+    choose(rig, "##morph.a", "Dub")
+    choose(rig, "##morph.b", "Acid")
+    assert rig.control.looks.fader_ends == ("Dub", "Acid")
+    fader = rig.place("slider_float ##fader")
+    rig.click(round(fader.right - 3), fader.middle[1])
+    rig.frames()
+    acid = rig.control.looks.library.find("Acid")
+    assert rig.control.looks.preset == "Acid"
+    assert rig.control.values["mapper.y"] == pytest.approx(acid.values["mapper.y"], abs=0.05)
+
+
+def test_a_model_and_a_source_are_chosen_from_lists(rig: PanelRig) -> None:
+    rig.press("begin_tab_item Show")
+    rig.frames()
+    rig.press("button tissue##model tissue")
+    assert rig.chosen_models[-1] == "/models/tissue"
+    choose(rig, "##source", "input: the default device")
+    assert rig.source.kind == "input"
+
+
+def test_a_preset_is_saved_given_a_key_moved_and_deleted(rig: PanelRig) -> None:
+    library = rig.control.looks.library
+    rig.control.looks.save("Mine")
+    rig.frames()
+    assert library.names()[-1] != "Mine"
+    before = library.names().index("Mine")
+    rig.press("button earlier")
+    assert library.names().index("Mine") == before - 1
+    rig.press("button delete")
+    rig.press("button keep it")
+    assert "Mine" in library.names()
+    rig.press("button delete")
+    rig.press("button delete it")
+    assert "Mine" not in library.names()
+
+
+def test_the_lock_is_seen_and_taken_off_in_the_panel(rig: PanelRig) -> None:
+    rig.press("button lock keys##lock")
+    rig.frames()
+    rig.mouse("key", "b")
+    assert rig.control.values["show.blackout"] is False
+    rig.press("button keys locked##lock")
+    rig.frames()
+    rig.mouse("key", "b")
+    assert rig.control.values["show.blackout"] is True
+
+
+def test_h_brings_the_keys_to_the_front(rig: PanelRig) -> None:
+    rig.panel.show("Keys")
+    rig.frames()
+    assert rig.place("text_colored Ctrl+R")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -372,3 +373,52 @@ def test_deep_tables_flatten_without_recursion() -> None:
     for _ in range(5000):
         table = {"a": table}
     assert list(flatten(table).values()) == [1]
+
+
+def test_a_number_key_is_given_to_one_preset_and_taken_from_another(tmp_path: Path) -> None:
+    library = PresetLibrary(None, tmp_path)
+    library.save(Preset("One", key=3, values=defaults()))
+    library.save(Preset("Two", values=defaults()))
+    library.set_key("Two", 3)
+    found = library.on_key(3)
+    assert found is not None
+    assert found.name == "Two"
+    assert library.find("One").key is None
+    library.set_key("Two", None)
+    assert PresetLibrary(None, tmp_path).find("Two").key is None
+
+
+def test_presets_are_put_in_order_and_stay_so(tmp_path: Path) -> None:
+    library = PresetLibrary(None, tmp_path)
+    for name in ("A", "B", "C"):
+        library.save(Preset(name, values=defaults()))
+    library.move("C", -1)
+    library.move("A", 99)
+    assert library.names() == ["C", "B", "A"]
+    again = PresetLibrary(None, tmp_path)
+    again.save(Preset("New", values=defaults()))
+    assert again.names() == ["C", "B", "A", "New"]
+    following = again.neighbour("C", 1)
+    assert following is not None
+    assert following.name == "B"
+
+
+def test_own_presets_are_deleted_and_shipped_ones_stay_or_come_back(tmp_path: Path) -> None:
+    library = PresetLibrary(shipped("presets"), tmp_path)
+    with pytest.raises(PresetError, match="ships with lavlive"):
+        library.delete("Dub")
+    theirs = library.find("Dub")
+    library.save(replace(theirs, description="mine"))
+    library.delete("Dub")
+    assert library.find("Dub").description == theirs.description
+    library.save(replace(theirs, name="Mine"))
+    library.delete("Mine")
+    assert "Mine" not in library.names()
+
+
+def test_a_torn_order_is_no_order(tmp_path: Path) -> None:
+    (tmp_path / "order.txt").write_bytes(b"\xff\xfe\0B")
+    library = PresetLibrary(None, tmp_path)
+    library.save(Preset("B", values=defaults()))
+    library.save(Preset("A", values=defaults()))
+    assert library.names() == ["A", "B"]

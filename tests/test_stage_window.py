@@ -275,6 +275,10 @@ def test_a_canvas_drawn_by_the_processor_stays_small(display: str) -> None:
     with WindowOutput(OutputSettings(1280, 720, vsync=False)) as window:
         assert window.software
         assert window.canvas_size == (640, 360)
+        assert "no graphics driver" in window.canvas_note.lower()
+        assert "640 x 360" in window.canvas_note
+    with WindowOutput(SETTINGS) as small:
+        assert small.canvas_note == ""
 
 
 def test_a_still_canvas_is_not_drawn_again(window: WindowOutput) -> None:

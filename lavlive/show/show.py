@@ -16,9 +16,8 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import Action
@@ -81,6 +80,9 @@ _FAILED_SECONDS = 6.0
 _PANEL_SECONDS = 1 / 30
 _RESHAPE_SECONDS = 0.5
 """Of the fade from pictures of one shape to those of another."""
+_PREVIEW_SECONDS = 0.1
+_ASK_AGAIN_SECONDS = 4.0
+"""So long does a second Tab mean that the panel is wanted although it covers the picture."""
 
 
 @dataclass(slots=True)
@@ -147,7 +149,8 @@ class Show:
         self._sequence = 0
         self._early = EarlyPictures()
         self._panel: Panel | None = None
-        self._panel_drawn = 0.0
+        self._panel_drawn = self._previewed = 0.0
+        self._panel_refused = float("-inf")
         self._safe = False
         self._failed: dict[str, float] = {}
         self._seen = False
@@ -293,9 +296,31 @@ class Show:
         """How much of the last change the flash limiter held back, 0 to 1."""
         return self.output.held_back
 
-    def preview(self, width: int, height: int) -> np.ndarray:
-        """The canvas as shown, made small: uint8 [height, width, 3]."""
-        return self.output.preview(width, height)
+    @property
+    def source(self) -> SourceSpec:
+        """What is listened to."""
+        return self.supervisor.settings.source
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """The models to choose from: from a name to a path."""
+        return self._models
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model that makes the pictures, as the bank has it."""
+        path = self.supervisor.settings.model or next(iter(self._models.values()), "")
+        return next((name for name, each in self._models.items() if each == path), Path(path).stem)
+
+    @property
+    def model_is_loading(self) -> bool:
+        """Whether another one is being loaded or faded in."""
+        return self._loading
+
+    def choose_model(self, path: str) -> None:
+        """Fade to a model of `models`; `undo` takes it back."""
+        self.control.looks.changed_model(self._coming_model or self.supervisor.settings.model, path)
+        self.load_model(path)
 
     def toggle_panel(self) -> None:
         """Open the operator's panel, or close it."""
@@ -303,13 +328,22 @@ class Show:
             self.close_panel()
             return
         from lavlive.stage.panel.panel import Panel
-        from lavlive.stage.panel.window import PanelWindow
+        from lavlive.stage.panel.window import SIZE, PanelWindow
 
+        now = time.perf_counter()
+        place = self.output.make_room(SIZE)
+        if place is None and now - self._panel_refused > _ASK_AGAIN_SECONDS:
+            self._panel_refused = now
+            self.notices.tell(
+                "The panel would cover the picture: F leaves full screen, Tab again opens it all the same",
+                now,
+            )
+            return
         try:
             self._panel = Panel(self)
-            self.panel = PanelWindow(self._panel.draw, self._panel.close)
+            self.panel = PanelWindow(self._panel.draw, self._panel.close, place)
         except DisplayError as error:
-            self.notices.tell(str(error), time.perf_counter())
+            self.notices.tell(str(error), now)
 
     def close_panel(self) -> None:
         """Close the panel, if it is open."""
@@ -343,6 +377,8 @@ class Show:
     def _draw_panel(self, now: float) -> None:
         if self.panel is None:
             return
+        from lavlive.stage.panel.section import PREVIEW
+
         for key in self.panel.poll():
             self.control.press(key.name, key.modifiers)
         if self.panel.should_close:
@@ -350,6 +386,9 @@ class Show:
         elif now - self._panel_drawn >= _PANEL_SECONDS:
             self._panel_drawn = now
             try:
+                if self._panel is not None and now - self._previewed >= _PREVIEW_SECONDS:
+                    self._previewed = now
+                    self._panel.desk.preview = self.output.preview(*PREVIEW)
                 self.panel.present(now)
             except Exception as error:  # the audience must not suffer from the operator's view
                 traceback.print_exc()

@@ -38,6 +38,12 @@ class KnownSources:
         if source.kind == "track" and source not in self._tracks:
             self._tracks.append(source)
 
+    def known(self) -> list[SourceSpec]:
+        """The demo track, the tracks of this show, and the devices listened to or the default ones."""
+        track = self._of_kind["track"]
+        demo = replace(track, kind="demo", name=None, channels=None)
+        return [demo, *self._tracks, self._of_kind["input"], self._of_kind["loopback"]]
+
     def meant_by(self, action: Action) -> SourceSpec:
         """The source that one of the ``source.`` actions asks for.
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import glfw
-import numpy as np
 from imgui_bundle import imgui
 
+from lavlive.audio.spec import SourceSpec
 from lavlive.control.control import Control
 from lavlive.control.controls import Controls
 from lavlive.control.looks.library import PresetLibrary
@@ -22,16 +22,28 @@ from lavlive.link.memory import Link, Picture
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.show.notices import Notices
+from lavlive.show.sources import KnownSources
+from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.panel.panel import Panel
+from lavlive.stage.panel.section import PREVIEW
 from lavlive.stage.panel.window import PanelWindow
 from lavlive.stage.recording.recordings import Recordings
 
 _WATCHED = (
     "button", "small_button", "checkbox", "combo", "slider_float", "slider_int", "drag_int", "input_text",
     "text", "text_colored", "text_unformatted", "progress_bar", "image", "begin_tab_item", "selectable",
-    "drag_float", "begin_combo", "image_button", "menu_item",
+    "drag_float", "begin_combo", "image_button", "menu_item", "input_text_with_hint",
 )  # fmt: skip
-_OWN_WORDS = ("combo", "begin_combo", "input_text", "slider_float", "slider_int", "text_unformatted")
+_OWN_WORDS = (
+    "combo",
+    "begin_combo",
+    "input_text",
+    "input_text_with_hint",
+    "slider_float",
+    "slider_int",
+    "text_unformatted",
+)
 """These show more or less than their first words, or over several lines."""
 
 
@@ -124,6 +136,12 @@ class PanelRig:
         self.controls = Controls(self.control.values.numbers, 0)
         self.newest_picture: Picture | None = None
         self.recordings = Recordings()
+        self.listened = [SourceSpec("demo")]
+        self.sources = KnownSources(self.listened[0])
+        self.models = {"flames": "/models/flames", "cymatics": "/models/cymatics", "tissue": "/models/tissue"}
+        self.chosen_models = ["/models/flames"]
+        self.model_is_loading = False
+        self.output: Any = HeadlessOutput(OutputSettings(canvas=(640, 360)))
         self.eye = Eye()
         self.now = 0.0
         self.panel = Panel(self)
@@ -139,8 +157,19 @@ class PanelRig:
     def flash_held_back(self) -> float:
         return 0.0
 
-    def preview(self, width: int, height: int) -> np.ndarray | None:
-        return np.full((height, width, 3), 90, np.uint8)
+    @property
+    def source(self) -> SourceSpec:
+        return self.listened[-1]
+
+    def change_source(self, source: SourceSpec) -> None:
+        self.listened.append(source)
+
+    @property
+    def model_name(self) -> str:
+        return next(name for name, path in self.models.items() if path == self.chosen_models[-1])
+
+    def choose_model(self, path: str) -> None:
+        self.chosen_models.append(path)
 
     def draw_nothing(self) -> None:
         """Build the panel as ever from now on, but leave out its pixels, which take a processor long."""
@@ -158,6 +187,7 @@ class PanelRig:
             now = self.now
             self.control.step(now)
             self.eye.forget()
+            self.panel.desk.preview = self.output.preview(*PREVIEW)
             self.window.present(now)
 
     def place(self, name: str, beside: str | None = None) -> Place:

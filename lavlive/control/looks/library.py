@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lavlive.control.looks.order import ORDER, read_order, write_order
 from lavlive.control.looks.presets import Preset, check_name, file_stem, read_preset, write_preset
 from lavlive.errors import LavliveError, PresetError
 
@@ -28,6 +29,7 @@ class PresetLibrary:
         self._presets: dict[Path, Preset] = {}
         self._stamps: dict[Path, tuple[int, int]] = {}
         self._due = float("-inf")
+        self._order = read_order(user / ORDER) if user is not None else []
         self.refused: dict[Path, LavliveError] = {}
         self.reload()
 
@@ -35,10 +37,16 @@ class PresetLibrary:
         return len(self.all())
 
     def all(self) -> list[Preset]:
-        """Every preset once, in the order of next and previous: by number key, then by name."""
+        """Every preset once, in the order of next and previous: the user's, else by number key and name."""
         named = {preset.name.lower(): preset for preset in self._in_order_of_folders()}
+        places = {name.lower(): place for place, name in enumerate(self._order)}
         return sorted(
-            named.values(), key=lambda p: (10 if p.key is None else (p.key - 1) % 10, p.name.lower())
+            named.values(),
+            key=lambda p: (
+                places.get(p.name.lower(), len(places)),
+                10 if p.key is None else (p.key - 1) % 10,
+                p.name.lower(),
+            ),
         )
 
     def names(self) -> list[str]:
@@ -109,6 +117,47 @@ class PresetLibrary:
             preset.path.unlink(missing_ok=True)
             self.reload()
         return renamed
+
+    def delete(self, name: str) -> None:
+        """Delete the file of one of the user's presets; where it stood for a shipped one, that is back.
+
+        Raises:
+            PresetError: no such preset, one that ships with lavlive, or a file that cannot be deleted.
+        """
+        preset = self.find(name)
+        if preset.path is None or preset.path.parent != self._user:
+            raise PresetError(f"{preset.name} ships with lavlive and stays; your own presets can be deleted.")
+        try:
+            preset.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise PresetError(f"{preset.path} cannot be deleted: {error.strerror or error}.") from error
+        self.reload()
+
+    def set_key(self, name: str, key: int | None) -> Preset:
+        """Give a preset a number key, 0 to 9, or none; another of the user's that has it loses it.
+
+        Raises:
+            PresetError: no such preset, or a folder that cannot be written to.
+        """
+        preset = self.find(name)
+        for other in self.all():
+            if key is not None and other.key == key and other != preset:
+                self.save(replace(other, key=None))
+        return self.save(replace(preset, key=key))
+
+    def move(self, name: str, step: int) -> None:
+        """Move a preset `step` places later (or, below 0, earlier) in the order of next and previous.
+
+        Raises:
+            PresetError: no such preset, or a folder that cannot be written to.
+        """
+        names = self.names()
+        place = names.index(self.find(name).name)
+        names.insert(min(max(place + step, 0), len(names) - 1), names.pop(place))
+        if self._user is None:
+            raise PresetError("There is no folder to save presets in.")
+        write_order(self._user / ORDER, names)
+        self._order = names
 
     def reload(self) -> list[str]:
         """Read what changed on disk; returns the names of presets that are new or different now."""

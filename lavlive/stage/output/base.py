@@ -17,6 +17,7 @@ from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundTextures
+from lavlive.stage.output.monitors import Geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,26 @@ class Output(Protocol):
 
     def toggle_fullscreen(self) -> None:
         """Between a window and full screen."""
+
+    def monitors(self) -> list[str]:
+        """The monitors that it could fill, as a performer reads them."""
+
+    def fill(self, monitor: int | str) -> None:
+        """Fill the monitor of that number or name, now and whenever full screen is asked for.
+
+        Raises:
+            DisplayError: there is none.
+        """
+
+    @property
+    def canvas_note(self) -> str:
+        """Why the canvas is smaller than where it is shown, "" where it is not."""
+
+    def make_room(self, size: tuple[int, int]) -> Geometry | None:
+        """Where a panel of that size can stand without covering the picture, which may move aside for it.
+
+        None where the picture fills the only monitor.
+        """
 
     def read_canvas(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""

@@ -26,6 +26,7 @@ from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
 from lavlive.stage.output.base import Event, OutputSettings
+from lavlive.stage.output.monitors import Geometry
 
 _SAMPLES_PER_CELL = 4
 
@@ -222,6 +223,22 @@ class HeadlessOutput:
 
     def toggle_fullscreen(self) -> None:
         """There is no screen to fill."""
+
+    def monitors(self) -> list[str]:
+        """None."""
+        return []
+
+    def fill(self, monitor: int | str) -> None:
+        """There is no screen to fill."""
+
+    @property
+    def canvas_note(self) -> str:
+        """It has the size that was asked for."""
+        return ""
+
+    def make_room(self, size: tuple[int, int]) -> Geometry | None:
+        """Nothing is in the way."""
+        return Geometry(0, 0, *size)
 
     def read_canvas(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""

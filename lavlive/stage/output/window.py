@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import glfw
@@ -38,6 +39,7 @@ from lavlive.stage.output.monitors import (
     find_monitor,
     list_monitors,
 )
+from lavlive.stage.output.room import room_for_panel
 from lavlive.stage.output.x11 import forget_dead_window_manager
 
 TITLE = "lavlive"
@@ -304,6 +306,48 @@ class WindowOutput:
     def geometry(self) -> Geometry:
         """Where it lies on the desktop, in screen coordinates, without its borders."""
         return Geometry(*glfw.get_window_pos(self.handle), *glfw.get_window_size(self.handle))
+
+    def monitors(self) -> list[str]:
+        """The monitors that it could fill, as a performer reads them."""
+        return [str(monitor) for monitor in self._monitors()]
+
+    def fill(self, monitor: int | str) -> None:
+        """Fill the monitor of that number or name, now and whenever full screen is asked for.
+
+        Raises:
+            DisplayError: there is none.
+        """
+        found = find_monitor(monitor, self._monitors())
+        self._settings = replace(self._settings, monitor=found.index)
+        self._enter_fullscreen(found)
+
+    @property
+    def canvas_note(self) -> str:
+        """Why the canvas is smaller than where it is shown, "" where it is not."""
+        width, height = glfw.get_framebuffer_size(self.handle)
+        limit = SOFTWARE_CANVAS if self.software else MAX_CANVAS
+        if self._settings.canvas is not None or (width <= limit[0] and height <= limit[1]):
+            return ""
+        if self.software:
+            return (
+                "No graphics driver is at work, so the processor draws: the canvas is kept within "
+                f"{limit[0]} x {limit[1]} and enlarged."
+            )
+        return f"The canvas is kept within {limit[0]} x {limit[1]} and enlarged."
+
+    def make_room(self, size: tuple[int, int]) -> Geometry | None:
+        """Where a panel of that size can stand without covering the picture, which may move aside for it.
+
+        None where the picture fills the only monitor.
+        """
+        monitors = [monitor.geometry for monitor in self._monitors()]
+        room = room_for_panel(monitors, self.geometry, self.fullscreen, size)
+        if room is None:
+            return None
+        if room.picture != self.geometry:
+            glfw.set_window_size(self.handle, room.picture.width, room.picture.height)
+            glfw.set_window_pos(self.handle, room.picture.x, room.picture.y)
+        return room.panel
 
     def _enter_fullscreen(self, monitor: Monitor) -> None:
         if self._watch is None:

@@ -64,9 +64,9 @@ class Header:
             ("freeze", "show.freeze", "Hold the picture, or go on (Space)"),
             ("re-roll", "projection.reroll", "Another random projection from sound to picture (R)"),
             ("undo", "undo", "Take back the last change (U)"),
+            ("redo", "redo", "Do again what was taken back (Shift+U)"),
             ("tap", "tap", "Tap the tempo (T)"),
-            ("model <", "model.previous", "The model before (P)"),
-            ("model >", "model.next", "The next model (N)"),
+            ("full screen", "fullscreen", "Full screen, or back to a window (F)"),
         ):
             lit = action in NAMES and values[action] is True
             if row.button(f"{label}##{action}", lit):
@@ -81,8 +81,6 @@ class Header:
         if row.button("keys locked##lock" if desk.control.locked else "lock keys##lock", desk.control.locked):
             desk.ask("lock")
         tip("Lock the keys against slips of the hand, or unlock them (Ctrl+L)")
-        beat = desk.control.beat(desk.now)
-        row.text(f"{beat.bpm:.1f} bpm" if beat.known else "no tempo", DIM)
 
     def _just_limited(self) -> bool:
         """Whether w+ was held at its limit within the last two seconds."""

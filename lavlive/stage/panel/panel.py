@@ -13,6 +13,7 @@ from imgui_bundle import ImVec2, imgui
 
 from lavlive.control.actions import Action
 from lavlive.stage.panel.header import Header
+from lavlive.stage.panel.overview import Overview
 from lavlive.stage.panel.section import Column, Desk, RunningShow, Section
 from lavlive.stage.panel.sections import SECTIONS
 
@@ -26,6 +27,7 @@ class Panel:
     def __init__(self, show: RunningShow, sections: Sequence[type[Section]] = SECTIONS) -> None:
         self.desk = Desk(show)
         self._header = Header(self.desk)
+        self._overview = Overview(self.desk)
         self._sections = [section(self.desk) for section in sections]
         self._wished = ""
 
@@ -54,6 +56,8 @@ class Panel:
         # The last one takes what is left.
         width = imgui.get_window_width() * share if share else 0.0
         imgui.begin_child(name, ImVec2(width, 0), imgui.ChildFlags_.nav_flattened.value)
+        if Column.PLAY in columns:
+            self._overview.draw()
         if imgui.begin_tab_bar("tabs"):
             for section in self._sections:
                 if section.column not in columns:
@@ -71,6 +75,7 @@ class Panel:
 
     def close(self) -> None:
         """Let go of what the panel keeps in OpenGL."""
+        self._overview.close()
         for section in self._sections:
             section.close()
 

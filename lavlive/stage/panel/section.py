@@ -6,19 +6,26 @@ A section is one tab: a file of its own with a class derived from `Section`, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Protocol
 
 import numpy as np
 
+from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.controls import Controls
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Link, Picture
 from lavlive.show.notices import Notices
+from lavlive.show.sources import KnownSources
+from lavlive.stage.output.base import Output
 from lavlive.stage.recording.recordings import Recordings
+
+PREVIEW = (224, 126)
+"""Width and height in pixels of the small picture of the canvas."""
 
 
 class RunningShow(Protocol):
@@ -43,8 +50,30 @@ class RunningShow(Protocol):
     def newest_picture(self) -> Picture | None:
         """The picture that is shown, None before the first."""
 
-    def preview(self, width: int, height: int) -> np.ndarray | None:
-        """The canvas as shown, made small: uint8 [height, width, 3]; None where there is none."""
+    output: Output
+    sources: KnownSources
+
+    @property
+    def source(self) -> SourceSpec:
+        """What is listened to."""
+
+    def change_source(self, source: SourceSpec) -> None:
+        """Listen to another source."""
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """The models to choose from: from a name to a path."""
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model that makes the pictures."""
+
+    @property
+    def model_is_loading(self) -> bool:
+        """Whether another one is being loaded or faded in."""
+
+    def choose_model(self, path: str) -> None:
+        """Fade to a model of `models`."""
 
 
 class Column(Enum):
@@ -63,12 +92,14 @@ class Desk:
         show: the running show.
         now: seconds of the clock, of the present drawing.
         pointed: the parameter or button last under the mouse or the keyboard's mark: what the key L learns.
+        preview: the canvas made small, uint8 [H, W, 3] of `PREVIEW`, until the panel has drawn it.
         problem: why the last thing asked for cannot be done, "" when it was.
     """
 
     show: RunningShow
     now: float = 0.0
     pointed: str | Action | None = None
+    preview: np.ndarray | None = None
     problem: str = ""
 
     @property

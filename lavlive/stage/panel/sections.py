@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lavlive.stage.panel.choosers import ChoosersSection
 from lavlive.stage.panel.devices import DevicesSection
 from lavlive.stage.panel.effects import EffectsSection
 from lavlive.stage.panel.keys import KeysSection
@@ -14,6 +15,7 @@ SECTIONS: tuple[type[Section], ...] = (
     KnobsSection,
     EffectsSection,
     PresetsSection,
+    ChoosersSection,
     MetersSection,
     DevicesSection,
     KeysSection,

@@ -7,6 +7,7 @@ from imgui_bundle import ImVec2, ImVec4, imgui
 
 from lavlive.diagnosis.signs import SETTLED_SECONDS, Signature, Signs, excesses, remedy, verdict, worst
 from lavlive.parameters import GROUPS
+from lavlive.stage.panel.widgets import say
 
 _DIM = ImVec4(0.50, 0.52, 0.55, 1.0)
 _CALM = ImVec4(0.24, 0.44, 0.36, 1.0)
@@ -53,11 +54,11 @@ def draw_signs(signs: Signs, numbers: np.ndarray) -> None:
                 imgui.set_tooltip(f"{name} layers: {_MEANING[signature]}")
     if findings:
         told = "   ".join(f"{each.signature.value}: {remedy(each, numbers)}" for each in findings[:2])
-        imgui.text_colored(_WARN, told)
+        say(told, _WARN)
     elif signs.heard < SETTLED_SECONDS:
-        imgui.text_colored(_DIM, "listening")
+        imgui.text_colored(_DIM, f"measuring, {SETTLED_SECONDS - signs.heard:.0f} s more")
     else:
-        imgui.text_colored(_DIM, f"looks well   {signs.picture_change:.1f} L* a picture")
+        imgui.text_colored(_DIM, "nothing looks wrong")
 
 
 def _bar(name: str, excess: float, decides: float, width: float, text: str) -> None:

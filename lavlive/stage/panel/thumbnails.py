@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from OpenGL import GL
 
 from lavlive.control.looks.presets import file_stem
+from lavlive.stage.panel import texture
 
 SIZE = 48
 _SETTLED_SECONDS = 3.0
@@ -45,20 +45,20 @@ class Thumbnails:
                 return None
             if pixels.shape != (SIZE, SIZE, 3) or pixels.dtype != np.uint8:
                 return None
-            self._textures[preset] = _upload(pixels)
+            self._textures[preset] = texture.upload(pixels)
         return self._textures[preset]
 
     def close(self) -> None:
         """Let go of the textures."""
         if self._textures:
-            GL.glDeleteTextures(list(self._textures.values()))
+            texture.delete(list(self._textures.values()))
             self._textures.clear()
 
     def _keep(self, preset: str, pixels: np.ndarray) -> None:
         old = self._textures.pop(preset, None)
         if old is not None:
-            GL.glDeleteTextures([old])
-        self._textures[preset] = _upload(pixels)
+            texture.delete([old])
+        self._textures[preset] = texture.upload(pixels)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             np.save(self._path(preset), pixels)
@@ -78,23 +78,3 @@ def _reduced(pixels: np.ndarray) -> np.ndarray:
     counts = np.diff(np.append(rows, pixels.shape[0]))[:, None] * np.diff(np.append(columns, pixels.shape[1]))
     reduced: np.ndarray = (sums // counts[..., None]).astype(np.uint8)
     return reduced
-
-
-def _upload(pixels: np.ndarray) -> int:
-    texture = int(GL.glGenTextures(1))
-    GL.glBindTexture(GL.GL_TEXTURE_2D, texture)
-    GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
-    GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MIN_FILTER, GL.GL_LINEAR)
-    GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAG_FILTER, GL.GL_LINEAR)
-    GL.glTexImage2D(
-        GL.GL_TEXTURE_2D,
-        0,
-        GL.GL_RGB,
-        SIZE,
-        SIZE,
-        0,
-        GL.GL_RGB,
-        GL.GL_UNSIGNED_BYTE,
-        np.ascontiguousarray(pixels),
-    )
-    return texture

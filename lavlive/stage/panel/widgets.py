@@ -42,11 +42,11 @@ class Row:
         imgui.text_colored(colour, text)
 
 
-def button(label: str, lit: bool = False, colour: ImVec4 = CHOSEN) -> bool:
+def button(label: str, lit: bool = False, colour: ImVec4 = CHOSEN, size: ImVec2 | None = None) -> bool:
     """A button, in another colour when `lit`; whether it was pressed."""
     if lit:
         imgui.push_style_color(imgui.Col_.button.value, colour)
-    pressed = bool(imgui.button(label))
+    pressed = bool(imgui.button(label, size))
     if lit:
         imgui.pop_style_color()
     return pressed

@@ -16,13 +16,15 @@ import glfw
 from lavlive.errors import DisplayError
 from lavlive.stage.output.base import KeyPressed
 from lavlive.stage.output.keys import key_name, modifier_names
+from lavlive.stage.output.monitors import Geometry
 from lavlive.stage.output.window import start_glfw
 
 if sys.platform.startswith("linux") and os.environ.get("XDG_SESSION_TYPE") == "wayland":
     # GLFW may speak X11 here; PyOpenGL must then do so too.
     os.environ.setdefault("PYOPENGL_PLATFORM", "x11")
 
-_SIZE = (1180, 860)
+SIZE = (1180, 860)
+"""Width and height that the panel likes best."""
 _FONT_PIXELS = 19.0
 _NAVIGATION = ("left", "right", "up", "down", "space", "enter", "escape")
 
@@ -33,6 +35,7 @@ class PanelWindow:
     Args:
         close: lets go of what `draw` keeps in OpenGL; called while the context is current.
         draw: builds the panel with Dear ImGui calls, inside one full-size window; takes width, height, time.
+        place: where on the desktop, and how large; None leaves that to the window manager.
         visible: tests may hide it.
     """
 
@@ -40,6 +43,7 @@ class PanelWindow:
         self,
         draw: Callable[[float, float, float], None],
         close: Callable[[], None] = lambda: None,
+        place: Geometry | None = None,
         visible: bool = True,
     ) -> None:
         start_glfw()
@@ -56,9 +60,12 @@ class PanelWindow:
         glfw.window_hint(glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE)
         glfw.window_hint(glfw.OPENGL_FORWARD_COMPAT, True)
         glfw.window_hint(glfw.VISIBLE, visible)
-        self.handle: Any = glfw.create_window(*_SIZE, "lavlive panel", None, None)
+        width, height = place[2:] if place is not None else SIZE
+        self.handle: Any = glfw.create_window(width, height, "lavlive panel", None, None)
         if not self.handle:
             raise DisplayError("The panel's window cannot be opened; use --no-panel.")
+        if place is not None:
+            glfw.set_window_pos(self.handle, place.x, place.y)
         glfw.make_context_current(self.handle)
         # The projector's window keeps the pace; waiting for two displays would halve it.
         glfw.swap_interval(0)

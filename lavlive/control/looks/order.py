@@ -1,0 +1,35 @@
+"""The order in which a performer wants the presets: a text file with a name in each line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lavlive.control.looks.toml_files import replace_file
+from lavlive.errors import PresetError
+
+ORDER = "order.txt"
+_LARGEST = 1 << 18
+
+
+def read_order(path: Path) -> list[str]:
+    """The names in the file, in order; none where it is missing or cannot be read."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    return [line.strip() for line in lines if line.strip()]
+
+
+def write_order(path: Path, names: list[str]) -> None:
+    """Write the names, replacing the file whole.
+
+    Raises:
+        PresetError: the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, "".join(f"{name}\n" for name in names).encode())
+    except OSError as error:
+        raise PresetError(f"{path} cannot be written: {error.strerror or error}.") from error
