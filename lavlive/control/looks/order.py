@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lavlive.control.looks.toml_files import replace_file
 from lavlive.errors import PresetError
+from lavlive.files import write_whole
 
 ORDER = "order.txt"
 _LARGEST = 1 << 18
@@ -29,7 +29,6 @@ def write_order(path: Path, names: list[str]) -> None:
         PresetError: the folder cannot be written to.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, "".join(f"{name}\n" for name in names).encode())
+        write_whole(path, "".join(f"{name}\n" for name in names).encode())
     except OSError as error:
         raise PresetError(f"{path} cannot be written: {error.strerror or error}.") from error
