@@ -18,7 +18,7 @@ from lavlive.audio.tracks import read_track
 from lavlive.commands.main import parse_size
 from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
-from lavlive.control.looks.starting import initial_model, preset_library
+from lavlive.control.looks.starting import begin_with_effects, initial_model, preset_library
 from lavlive.control.looks.state import ShowState, StateKeeper, read_state
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
@@ -296,6 +296,8 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
         control.looks.begin_with(preset)
     elif crashed is not None:
         control.restore(crashed)
+    else:
+        begin_with_effects(control.looks)
     control.values.update(typed)
     return control
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from lavlive.control.looks.drives import Drive
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
-from lavlive.parameters import Values, parse_setting
+from lavlive.parameters import Value, Values, loaded_parameters, parse_setting
 from lavlive.resources import bundled_generators, config_folder, shipped
+
+DEFAULT_EFFECTS: dict[str, Value] = {
+    "fx1.shader": "flow",
+    "fx1.flow.amount": 0.25,
+    "fx1.flow.memory": 0.5,
+    "fx2.shader": "bloom",
+    "fx2.bloom.amount": 0.45,
+}
+"""A little flow and light over whatever the generator makes, in its own colours."""
+
+DEFAULT_DRIVES = (Drive("fx1.flow.amount", "middle", 0.15, 1), Drive("fx2.bloom.amount", "onset", 0.15, 0))
+"""What moves them: the layers of middle size, and onsets."""
 
 
 def preset_library() -> PresetLibrary:
@@ -48,5 +61,16 @@ def initial_looks(preset: str | None, settings: list[str]) -> Looks:
         found = library.find(preset)
         looks.values.update(found.values)
         looks.begin_with(found)
+    else:
+        begin_with_effects(looks)
     looks.values.update(dict(parse_setting(setting) for setting in settings))
     return looks
+
+
+def begin_with_effects(looks: Looks) -> None:
+    """The default look's effects, for a show that begins without a preset; none where there is no rack."""
+    rows = {parameter.name for parameter in loaded_parameters(lambda name: DEFAULT_EFFECTS.get(name, "none"))}
+    if not DEFAULT_EFFECTS.keys() <= rows:
+        return
+    looks.values.update(DEFAULT_EFFECTS)
+    looks.drives = {drive.name: drive for drive in DEFAULT_DRIVES}

@@ -9,6 +9,7 @@ changes and kept otherwise. With an empty rack its two passes are not drawn.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -28,7 +29,12 @@ from lavlive.stage.canvas.scaling import SHARPEN, picture_extent
 
 
 class Canvas:
-    """Draws the canvas in an OpenGL 3.3 context that is current in every call."""
+    """Draws the canvas in an OpenGL 3.3 context that is current in every call.
+
+    Attributes:
+        rack: the effects; None without shaders.
+        least_interval: seconds between two drawings with effects, for where the processor draws.
+    """
 
     def __init__(
         self, context: moderngl.Context, size: tuple[int, int], shaders: ShaderLibrary | None = None
@@ -39,6 +45,8 @@ class Canvas:
         self._rack_input: Target | None = None
         self._pending: list[tuple[Mix, float]] = []
         self._position = 1.0
+        self.least_interval = 0.0
+        self._drawn = -math.inf
         self._noted: tuple[Mix, Mapping[str, Value], float, SoundTextures | None] | None = None
         self._mixer = Mixer()
         self._limiter = FlashLimiter()
@@ -110,8 +118,10 @@ class Canvas:
         if self._noted is None:
             return
         mix, values, now, sound = self._noted
-        self._noted = None
         racked = self.rack is not None and self.rack.busy(values)
+        if racked and 0 <= now - self._drawn < self.least_interval:
+            return
+        self._noted, self._drawn = None, now
         scene = replace(mix, new=None), str(values["show.scaling"]), self.size
         if not self._pending and scene == self._scene and self.held_back == 0.0 and not racked:
             return

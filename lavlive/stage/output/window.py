@@ -50,6 +50,9 @@ MAX_CANVAS = (3840, 2160)
 SOFTWARE_CANVAS = (640, 360)
 """The canvas's limit where the processor draws: it is needed for sound and pictures."""
 
+SOFTWARE_INTERVAL = 1 / 31
+"""Seconds between two drawings with effects there."""
+
 _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic")
 
 _NULL: Any = None
@@ -129,6 +132,8 @@ class WindowOutput:
         renderer = str(self.context.info["GL_RENDERER"]).lower()
         self.software = any(name in renderer for name in _SOFTWARE_RENDERERS)
         self._canvas = Canvas(self.context, settings.canvas or self._follow_window(), settings.shaders)
+        if self.software:
+            self._canvas.least_interval = SOFTWARE_INTERVAL
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
         if settings.fullscreen:
