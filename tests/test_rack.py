@@ -23,7 +23,7 @@ from lavlive.parameters import TABLE, Kind, Value, Values, find, join_table
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind, read_document
 from lavlive.stage.canvas.isf.library import ShaderLibrary, short_name
-from lavlive.stage.canvas.rack import FADE_SECONDS
+from lavlive.stage.canvas.rack import BUDGET_FRAMES, FADE_SECONDS
 from lavlive.stage.canvas.slots import Slots
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
@@ -207,6 +207,24 @@ def test_a_shader_that_never_compiled_leaves_the_picture(
     assert "broken.fs: line 1" in output.problems["fx1"]
     shown(output, Values(STILL | {"fx1.shader": "negative"}), 3.0)
     assert not output.problems
+
+
+def test_a_shader_that_is_too_slow_is_switched_off_and_said(
+    output: HeadlessOutput, library: ShaderLibrary
+) -> None:
+    plain = shown(output, Values(STILL), 0.0)
+    rack = output.rack
+    assert rack is not None
+    rack.budget = 1e-9
+    values = Values(STILL | {"fx1.shader": "negative"})
+    for tick in range(BUDGET_FRAMES + 8):
+        canvas = shown(output, values, 1 + tick / 100)
+    assert "fx1 is switched off" in output.problems["fx1"]
+    np.testing.assert_allclose(canvas, plain, atol=4)
+    rack.budget = 10.0
+    shown(output, Values(STILL | {"fx1.shader": "none"}), 3.0)
+    shown(output, values, 4.0)
+    assert shown(output, values, 6.0)[5].mean() < 70
 
 
 # Presets

@@ -240,6 +240,8 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         keeper = StateKeeper(state_file)
         show = Show(link, supervisor, control, output, notices, recordings, models, keeper, shape)
         show.shaders = shaders
+        shaders.watch()
+        stack.callback(shaders.close)
         stack.callback(show.close_panel)
         if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
             show.toggle_panel()

@@ -243,13 +243,13 @@ class Show:
 
     def _tell_slots(self, now: float) -> None:
         """Say which slots of the rack do not show what was chosen, as long as they do not."""
-        if self.shaders is not None:
-            self.shaders.poll(now)
         problems = dict(self.output.problems)
+        if self.shaders is not None:
+            problems |= {path.name: text for path, text in self.shaders.refused.items()}
         for group in self._slot_problems.keys() - problems.keys():
             self.notices.clear(f"slot {group}")
         for group, problem in problems.items():
-            self.notices.raise_condition(f"slot {group}", f"{group}: {problem}", now)
+            self.notices.raise_condition(f"slot {group}", problem, now)
         self._slot_problems = problems
 
     def listen(self) -> None:

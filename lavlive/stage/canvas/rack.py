@@ -9,9 +9,10 @@ every slot empty nothing is drawn.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import moderngl
 
@@ -26,6 +27,9 @@ from lavlive.stage.canvas.passes import Passes, Target
 from lavlive.stage.canvas.slots import BLENDS, EFFECTS, GENERATOR
 
 FADE_SECONDS = 0.35
+BUDGET_FRAMES = 60
+_QUERIES = 4
+"""A measurement is read so many frames later, when the card has long made it, so that nobody waits for it."""
 _GLIDE_SECONDS = 0.05 / 3
 _LONGEST_STEP = 0.25
 """Time steps of shaders are no longer, so that what moves by them does not jump after a pause."""
@@ -47,6 +51,23 @@ class _Slot:
         self.frames = 0
         self._glided: dict[str, float] = {}
         self._rows: list[Parameter] = []
+        self._queries: list[moderngl.Query] = []
+        self.seconds = 0.0
+        self.measured = 0
+
+    @contextlib.contextmanager
+    def timed(self, context: moderngl.Context) -> Iterator[None]:
+        """Measure what the graphics card does inside; `seconds` follows."""
+        if len(self._queries) < _QUERIES:
+            self._queries.append(context.query(time=True))
+            query = self._queries[-1]
+        else:
+            query = self._queries[self.frames % _QUERIES]
+            self.measured += 1
+            share = 1.0 / min(self.measured, BUDGET_FRAMES)
+            self.seconds += (query.elapsed * 1e-9 - self.seconds) * share
+        with query:
+            yield
 
     def values(self, values: Mapping[str, Value], elapsed: float) -> dict[str, Value]:
         """The inputs of the shader, continuous ones gliding, by what follows ``fx1.shader.``."""
@@ -69,6 +90,8 @@ class _Slot:
             self.shader.release()
         self.shader, self.name, self.version = shader, name, version
         self._rows = shader.document.parameters(f"{self.group}.{name}") if shader is not None else []
+        self.seconds, self.measured = 0.0, 0
+        self._queries.clear()
         if anew:
             self.began, self.frames = now, 0
             self._glided.clear()
@@ -86,6 +109,7 @@ class Rack:
 
     Attributes:
         problems: by slot, why its shader is not the one that was chosen; a line each.
+        budget: seconds that a shader may take, on average over `BUDGET_FRAMES`; a slower one is switched off.
     """
 
     def __init__(self, context: moderngl.Context, library: ShaderLibrary, passes: Passes) -> None:
@@ -97,6 +121,7 @@ class Rack:
         self._size = (0, 0)
         self._last: float | None = None
         self.problems: dict[str, str] = {}
+        self.budget = math.inf
 
     def busy(self, values: Mapping[str, Value]) -> bool:
         """Whether anything is to be drawn."""
@@ -106,7 +131,10 @@ class Rack:
         )
 
     def _has_hope(self, slot: _Slot, wanted: str) -> bool:
-        """Whether what is wanted in a slot may compile."""
+        """Whether what is wanted in a slot may compile; another choice makes a failure past."""
+        if slot.failed is not None and slot.failed[0] != wanted:
+            slot.failed = None
+            self.problems.pop(slot.group, None)
         return wanted != NONE and slot.failed != (wanted, self._library.version(wanted))
 
     @property
@@ -201,16 +229,26 @@ class Rack:
             images,
             sound,
         )
+        with slot.timed(self._context):
+            drawn = slot.shader.draw(frame)
         slot.frames += 1
-        return slot.shader.draw(frame)
+        return drawn
 
     def _follow(
         self, slot: _Slot, values: Mapping[str, Value], now: float, elapsed: float, first: bool
     ) -> None:
         """Bring a slot to what is chosen for it, a step of `elapsed` seconds further."""
         wanted = str(values[f"{slot.group}.shader"])
+        if slot.measured >= BUDGET_FRAMES and slot.seconds > self.budget:
+            slot.failed = slot.name, slot.version
+            self.problems[slot.group] = (
+                f"{slot.name} takes {slot.seconds * 1000:.1f} ms, more than {self.budget * 1000:.0f} ms: "
+                f"{slot.group} is switched off until it is saved or chosen anew."
+            )
+            slot.begin(None, NONE, 0, now, anew=True)
+        self._has_hope(slot, wanted)
         self._compile(slot, wanted, now)
-        if slot.failed is None or slot.failed[0] != wanted:
+        if slot.failed is None:
             self.problems.pop(slot.group, None)
         leaves = wanted == NONE or slot.incoming is not None
         target = 0.0 if leaves or not values[f"{slot.group}.on"] else 1.0

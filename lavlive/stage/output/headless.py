@@ -24,6 +24,7 @@ from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
+from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
 from lavlive.stage.output.base import Event, OutputSettings
 from lavlive.stage.output.monitors import Geometry
@@ -197,8 +198,12 @@ class HeadlessOutput:
     @property
     def problems(self) -> Mapping[str, str]:
         """Why slots of the rack do not show what was chosen, a line each."""
-        rack = self._canvas.canvas.rack if isinstance(self._canvas, _OffscreenCanvas) else None
-        return rack.problems if rack is not None else {}
+        return self.rack.problems if self.rack is not None else {}
+
+    @property
+    def rack(self) -> Rack | None:
+        """The effects; None without OpenGL."""
+        return self._canvas.canvas.rack if isinstance(self._canvas, _OffscreenCanvas) else None
 
     @property
     def held_back(self) -> float:

@@ -53,6 +53,10 @@ SOFTWARE_CANVAS = (640, 360)
 SOFTWARE_INTERVAL = 1 / 31
 """Seconds between two drawings with effects there."""
 
+BUDGET = 0.004
+SOFTWARE_BUDGET = 0.1
+"""Seconds that a shader in the rack may take on a graphics card, and where the processor draws."""
+
 _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic")
 
 _NULL: Any = None
@@ -134,6 +138,8 @@ class WindowOutput:
         self._canvas = Canvas(self.context, settings.canvas or self._follow_window(), settings.shaders)
         if self.software:
             self._canvas.least_interval = SOFTWARE_INTERVAL
+        if self._canvas.rack is not None:
+            self._canvas.rack.budget = SOFTWARE_BUDGET if self.software else BUDGET
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
         if settings.fullscreen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from lavlive.errors import ShaderError
 from lavlive.stage.canvas.isf.document import ENDINGS, Document, ShaderKind, read_document
 
 NONE = "none"
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 _MOST_FILES = 3000
 _TAKEN = (NONE, "shader", "on", "mix", "blend")
 """Names of a slot's own parameters, which no shader may have."""
@@ -49,7 +50,8 @@ class ShaderLibrary:
         self._documents: dict[str, Document] = {}
         self._versions: dict[str, int] = {}
         self._stamps: dict[Path, _Stamp] = {}
-        self._due = float("-inf")
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
         self.reload()
 
     def names(self, *kinds: ShaderKind) -> tuple[str, ...]:
@@ -64,16 +66,27 @@ class ShaderLibrary:
         """Grows whenever a shader's file was read anew."""
         return self._versions.get(name, 0)
 
-    def poll(self, now: float) -> list[str]:
-        """`reload` once a second."""
-        if now < self._due:
-            return []
-        self._due = now + _LOOK_SECONDS
-        return self.reload()
+    def watch(self) -> None:
+        """Read what is saved from now on, twice a second, in a thread of its own, until `close`."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="shaders", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+
+    def _watch(self) -> None:
+        while not self._ending.wait(_LOOK_SECONDS):
+            self.reload()
 
     def reload(self) -> list[str]:
-        """Read what changed on disk; returns the short names of what is new."""
+        """Read what changed on disk; returns the short names of what is new. One thread at a time."""
         changed = []
+        # Who reads meanwhile has the old ones whole.
+        documents, versions, refused = dict(self._documents), dict(self._versions), dict(self.refused)
         for path in self._files():
             stamp = _stamp_of(path)
             if stamp is None or self._stamps.get(path) == stamp:
@@ -81,13 +94,14 @@ class ShaderLibrary:
             self._stamps[path] = stamp
             name = short_name(path)
             try:
-                self._documents[name] = read_document(path)
+                documents[name] = read_document(path)
             except ShaderError as error:
-                self.refused[path] = str(error)
+                refused[path] = str(error)
                 continue
-            self.refused.pop(path, None)
-            self._versions[name] = self._versions.get(name, 0) + 1
+            refused.pop(path, None)
+            versions[name] = versions.get(name, 0) + 1
             changed.append(name)
+        self._documents, self._versions, self.refused = documents, versions, refused
         if changed:
             self.revision += 1
         return changed
