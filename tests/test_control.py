@@ -229,7 +229,7 @@ def test_keys_do_what_the_reference_says(tmp_path: Path) -> None:
     assert control.values["projection.seed"] != seed
     control.press("u")
     control.step(0.0)
-    assert control.values["mapper.y"] == 1.0
+    assert control.values["mapper.y"] == Values()["mapper.y"]
     for key, modifiers, name in (("q", {"ctrl"}, "quit"), ("n", (), "model.next"), ("tab", (), "panel")):
         control.press(key, modifiers)
         assert control.step(0.0) == [Action(name)]

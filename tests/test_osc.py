@@ -367,7 +367,8 @@ def test_the_table_answers_whoever_asks(control: Control) -> None:
         table = heard(surface, until="/lavlive/?/end")
     parameters = [item.arguments for item in table if item.address == "/lavlive/?/parameter"]
     assert [row[0] for row in parameters] == ["/lavlive/" + p.name.replace(".", "/") for p in TABLE]
-    assert parameters[0][1:6] == ("continuous", 1.0, 1.0, 0.0, 4.0)
+    first = float(TABLE[0].default)
+    assert parameters[0][1:6] == ("continuous", first, first, 0.0, 4.0)
     assert any(
         item.arguments[0] == "/lavlive/preset/load" for item in table if item.address == "/lavlive/?/action"
     )
@@ -381,11 +382,11 @@ def test_subscribers_are_told_of_changes_but_not_of_their_own_while_a_finger_mov
         surface.sendto(message("/lavlive/subscribe", port, "norm"), control.osc.address)
         settle(control, 2)
         heard(surface), heard(other)
-        control.edit("mapper.y", 2.0, 0.0)
+        control.edit("mapper.y", 2.5, 0.0)
         now = time.perf_counter() + 1.0
         control.step(now)
-        assert heard(surface) == [Message("/lavlive/mapper/y", (2.0,))]
-        assert heard(other) == [Message("/lavlive/norm/mapper/y", (0.5,))]
+        assert heard(surface) == [Message("/lavlive/mapper/y", (2.5,))]
+        assert heard(other) == [Message("/lavlive/norm/mapper/y", (0.625,))]
         surface.sendto(message("/lavlive/mapper/y", 3.0), control.osc.address)
         wait_until(lambda: control.osc.counters.accepted >= 3)
         control.step(now + 0.1)

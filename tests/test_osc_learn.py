@@ -68,7 +68,7 @@ def control(tmp_path: Path) -> Iterator[Control]:
 
 def desk(folder: Path) -> Control:
     return Control(
-        Values(),
+        Values({"mapper.y": 1.0}),
         BindingFolders(folder, folder),
         osc=OscSettings(port=0),
         osc_bindings=OscBindings(folder / "osc.toml"),

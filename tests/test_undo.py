@@ -28,7 +28,7 @@ class Hands:
 
     def __init__(self, folder: Path) -> None:
         self.control = Control(
-            Values({"show.morph": 0.0}),
+            Values({"show.morph": 0.0, "mapper.y": 1.0, "mapper.c": 0.1, "projection.kind": "random"}),
             BindingFolders(folder, folder),
             presets=PresetLibrary(shipped("presets"), folder / "presets"),
             chance=random.Random(1),
@@ -87,7 +87,7 @@ def test_everything_that_hands_do_is_taken_back_in_order_and_done_again(hands: H
         lambda: hands.control.looks.modulate(sine),
         lambda: hands.do("snapshot.recall", "1"),
         lambda: hands.press("r"),
-        lambda: hands.press("h"),
+        lambda: hands.press("w"),
     ]
     looks = [hands.look]
     for deed in deeds:
