@@ -11,8 +11,9 @@ from lavlive.link.memory import Picture
 from lavlive.parameters import Values
 from lavlive.stage.canvas.mixer import IDLE
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
-from lavlive.stage.output.base import Output, OutputSettings, open_output
+from lavlive.stage.output.base import Output, OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput, MemoryCanvas
+from lavlive.stage.output.opening import open_output
 from tests.support.flash_counter import count_flashes
 from tests.support.xvfb import display
 

@@ -116,7 +116,7 @@ def test_an_unknown_output_is_refused_with_the_names() -> None:
 def test_without_a_display_there_is_none_and_the_window_says_so() -> None:
     program = """
 from lavlive.errors import DisplayError
-from lavlive.stage.output.base import open_output
+from lavlive.stage.output.opening import open_output
 from lavlive.stage.output.window import display_available
 assert not display_available()
 try:

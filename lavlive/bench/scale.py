@@ -19,7 +19,8 @@ from lavlive.generator.runner import Runner, open_runner
 from lavlive.latent.path import LatentPath
 from lavlive.link.memory import Picture
 from lavlive.parameters import GROUPS, Values
-from lavlive.stage.output.base import OutputSettings, open_output
+from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.opening import open_output
 
 RESOLUTIONS = (64, 128, 256, 512, 1024)
 OUTPUTS = (1, 2, 3, 4)

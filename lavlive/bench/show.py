@@ -20,7 +20,8 @@ from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import cache_folder
 from lavlive.show.pace import Pace
-from lavlive.stage.output.base import OutputSettings, open_output
+from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.opening import open_output
 
 DISPLAY_RATE = 60.0
 _START_SECONDS = 120.0

@@ -38,9 +38,10 @@ from lavlive.show.shape import ShapeFollower
 from lavlive.show.show import Show
 from lavlive.show.terminal import Terminal
 from lavlive.stage.canvas.slots import open_shaders
-from lavlive.stage.output.base import OutputSettings, open_output
+from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.output.monitors import find_monitor, list_monitors
+from lavlive.stage.output.opening import open_output
 from lavlive.stage.output.window import display_available
 from lavlive.stage.recording.recordings import Recordings
 

@@ -1,4 +1,4 @@
-"""What every output can do, what it is asked for, and the lookup of outputs by name.
+"""What every output can do, and what it is asked for.
 
 An output is where pictures are shown: a window on a projector, or a canvas in memory that only a
 recording sees. Both have the same surface, so the show does not know which one it has.
@@ -12,7 +12,6 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from lavlive.errors import DisplayError
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -177,26 +176,3 @@ class Output(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
-
-
-OUTPUTS = ("window", "headless")
-
-
-def open_output(name: str, settings: OutputSettings | None = None) -> Output:
-    """Open the output of that name, ``window`` or ``headless``.
-
-    Raises:
-        DisplayError: no such output, no display, no such monitor, or no OpenGL 3.3.
-    """
-    settings = settings or OutputSettings()
-    match name:
-        case "window":
-            from lavlive.stage.output.window import WindowOutput
-
-            return WindowOutput(settings)
-        case "headless":
-            from lavlive.stage.output.headless import HeadlessOutput
-
-            return HeadlessOutput(settings)
-        case _:
-            raise DisplayError(f"There is no output {name!r}; use one of {', '.join(OUTPUTS)}.")
