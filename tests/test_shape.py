@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lavlive.engine.loading import _fill
 from lavlive.engine.picture_worker import _fitted
 from lavlive.errors import UsageError
 from lavlive.generator.checkpoint import LoadedGenerator
@@ -98,8 +99,8 @@ def test_a_constant_is_stretched_mirrored_or_repeated() -> None:
     constant = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
     stretched = refilled(constant, WIDE)[0]
     assert stretched[0].tolist() == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 3])
-    assert refilled(constant, Grid(4, 6), "mirror")[0, 0].tolist() == [0, 1, 2, 3, 3, 2]
-    assert refilled(constant, Grid(4, 6), "tile")[0, 0].tolist() == [0, 1, 2, 3, 0, 1]
+    assert refilled(constant, Grid(4, 7), "mirror")[0, 0].tolist() == [0, 0, 1, 2, 3, 3, 2]
+    assert refilled(constant, Grid(4, 7), "tile")[0, 0].tolist() == [3, 0, 1, 2, 3, 0, 1]
     assert refilled(constant, SQUARE) is constant
 
 
@@ -212,3 +213,9 @@ def test_a_fade_between_shapes_shows_the_middle_of_the_old_picture() -> None:
     assert (fitted[:, 8:] == 150).all()
     assert _fitted(old, (8, 8)) is old
     assert np.array_equal(_fitted(old, (16, 16)), old.repeat(2, 0).repeat(2, 1))
+
+
+def test_a_models_card_says_how_it_comes_to_another_shape_unless_somebody_else_does() -> None:
+    assert _fill("auto", {"fill": "mirror"}) == "mirror"
+    assert _fill("auto", {}) == _fill("auto", {"fill": "nonsense"}) == _fill("auto", {"fill": 3}) == "stretch"
+    assert _fill("tile", {"fill": "mirror"}) == "tile"

@@ -98,8 +98,8 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
     )
     look.add_argument(
         "--fill",
-        default="stretch",
-        choices=("stretch", "mirror", "tile"),
+        default="auto",
+        choices=("auto", "stretch", "mirror", "tile"),
         help="how the model's beginnings come to that shape (default: %(default)s)",
     )
     look.add_argument("--log-w", metavar="FILE", help="write w+ of every hop, raw float32")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast, get_args
 
 import numpy as np
 from safetensors import SafetensorError
@@ -60,7 +60,7 @@ def load_model(
     runner: str = "auto",
     device: str = "auto",
     aspect: float | None = None,
-    fill: Fill = "stretch",
+    fill: str = "auto",
     beside_a_show: bool = False,
 ) -> tuple[Model, list[str]]:
     """A model, ready to show pictures, and notes for the operator.
@@ -69,7 +69,7 @@ def load_model(
         path: a bundled generator's name or a file; None for the first bundled one.
         runner, device: of `open_runner`.
         aspect: shape of its pictures, width by height; None for its own.
-        fill: how it comes to that shape.
+        fill: how it comes to that shape: of `generator.grid`, or ``auto``, what its card says.
         beside_a_show: read it and measure its W at low priority. The runner is opened at the caller's, which
             its threads keep for as long as they make pictures.
 
@@ -90,7 +90,7 @@ def load_model(
             f"lavlive shows at most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape, or "
             "a smaller model."
         )
-    opened, notes = open_runner(loaded, runner, device, grid=grid, fill=fill)
+    opened, notes = open_runner(loaded, runner, device, grid=grid, fill=_fill(fill, loaded.card))
     name = _name(loaded, file) if path == str(file) else str(loaded.card.get("name") or file.stem)
     trained = bool(loaded.card.get("trained", True))
     spaces = _spaces(loaded)
@@ -114,6 +114,15 @@ def _check_playable(file: Path, config: GeneratorConfig) -> None:
             f"{file} makes pictures of {config.resolution} x {config.resolution}; lavlive shows at most "
             f"{MAX_RESOLUTION} x {MAX_RESOLUTION}."
         )
+
+
+def _fill(asked: str, card: Mapping[str, Any]) -> Fill:
+    """How a constant comes to another size: as asked, else as the model's card has it."""
+    named = card.get("fill") if asked == "auto" else asked
+    for fill in get_args(Fill):
+        if named == fill:
+            return cast(Fill, fill)
+    return "stretch"
 
 
 def load_first(

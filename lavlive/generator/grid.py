@@ -76,12 +76,14 @@ def _stretched(values: Array, axis: int, length: int) -> Array:
 
 
 def _mirrored(source: int, length: int) -> npt.NDArray[np.int64]:
-    places = np.arange(length) % (2 * source)
+    """The constant in the middle, mirrors of it on either side."""
+    places = (np.arange(length) - (length - source) // 2) % (2 * source)
     return np.where(places < source, places, 2 * source - 1 - places)
 
 
 def _repeated(source: int, length: int) -> npt.NDArray[np.int64]:
-    return np.arange(length) % source
+    """The constant in the middle, repeated on either side."""
+    return (np.arange(length) - (length - source) // 2) % source
 
 
 def noise_for(constant: Array, height: int, width: int, layer: int, seed: int = 0) -> Array:

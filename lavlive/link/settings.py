@@ -13,8 +13,8 @@ WIDEST = 8.0
 """Largest ratio of a picture's sides."""
 Aspect = Annotated[float, Meta(ge=1 / WIDEST, le=WIDEST)]
 """Width by height."""
-Fill = Literal["stretch", "mirror", "tile"]
-"""How a generator's constant comes to another shape; see ``generator.grid``."""
+Fill = Literal["auto", "stretch", "mirror", "tile"]
+"""How a generator's constant comes to another shape (``generator.grid``); ``auto`` is what its card says."""
 PictureRate = Annotated[float, Meta(ge=1, le=240)]
 """Pictures per second."""
 
@@ -45,7 +45,7 @@ class EngineSettings:
     device: str = "auto"
     rate: PictureRate = 60.0
     aspect: Aspect | None = None
-    fill: Fill = "stretch"
+    fill: Fill = "auto"
     learned: str | None = None
     bank: tuple[str, ...] = ()
     log: str | None = None
