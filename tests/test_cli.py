@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from lavlive.commands.main import main, parse_rate, parse_size
+from lavlive.commands.main import main
+from lavlive.commands.typed import parse_rate, parse_size
 from lavlive.stage.recording.video import VideoWriter
 from tools.parameter_reference import PAGE, page
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
-from lavlive.commands.main import parse_size
+from lavlive.commands.typed import parse_size
 from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
 from lavlive.control.looks.starting import begin_with_effects, initial_model, preset_library

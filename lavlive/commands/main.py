@@ -7,15 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 from lavlive import __version__
-from lavlive.errors import LavliveError, UsageError
+from lavlive.errors import LavliveError
 
 EXIT_ERROR = 2
-_FINEST_RATE = 1001
-"""Lower number of the finest ratio that a video file's clock is sure to hold."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -280,45 +277,3 @@ def _add_study(commands: argparse._SubParsersAction) -> None:
 
     command.add_arguments(parser)
     parser.set_defaults(run=command.main)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read ``WxH``; both even, as video codecs want, from 64 to 4096.
-
-    Raises:
-        UsageError: of another form or size.
-    """
-    width, _, height = text.strip().lower().replace("×", "x").partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise UsageError(f"A size is WIDTHxHEIGHT, for example 1920x1080, not {text!r}.")
-    size = int(width), int(height)
-    if any(side % 2 or not 64 <= side <= 4096 for side in size):
-        raise UsageError(f"Width and height are even numbers from 64 to 4096, not {text}.")
-    return size
-
-
-_TELEVISION_RATES = {
-    name: Fraction(round(float(name)) * 1000, 1001)
-    for name in ("23.976", "23.98", "29.97", "47.95", "47.952", "59.94", "119.88")
-}
-"""What these numbers stand for: 29.97 pictures a second are 30000/1001."""
-
-
-def parse_rate(text: str) -> Fraction:
-    """Read pictures per second: a number, or a ratio of two; from 1 to 120, kept exactly.
-
-    Raises:
-        UsageError: of another form, out of range, or finer than video files can hold.
-    """
-    text = str(text).strip()
-    try:
-        rate = _TELEVISION_RATES.get(text) or Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(
-            f"--fps takes a number or a ratio, such as 25 or 30000/1001, not {text!r}."
-        ) from None
-    if not 1 <= rate <= 120:
-        raise UsageError(f"--fps takes 1 to 120, not {text}.")
-    if rate.denominator > _FINEST_RATE:
-        raise UsageError(f"--fps takes a ratio whose lower number is at most {_FINEST_RATE}, not {text}.")
-    return rate

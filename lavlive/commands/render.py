@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.tracks import Track, read_track
-from lavlive.commands.main import parse_rate, parse_size
+from lavlive.commands.typed import parse_rate, parse_size
 from lavlive.control.beat.tempo import Tempo
 from lavlive.control.controls import CanvasValues
 from lavlive.control.looks.drives import Heard
