@@ -15,8 +15,8 @@ import torch
 from lavlive.errors import CheckpointError
 from lavlive.generator import importing as bring
 from lavlive.generator.importing import Limits, convert_model, open_model
-from lavlive.generator.readers import child
 from lavlive.generator.readers.recognise import is_own, read_file
+from lavlive.weightfiles.child import Answer, answer
 from tests.support.foreign_files import (
     fixture,
     nvidia_pickle,
@@ -123,7 +123,7 @@ def test_size_and_kind_are_looked_at_before_anything_long_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sparse file of a terabyte, and one of a gigabyte that begins with nothing known."""
-    monkeypatch.setattr(bring, "_digest", lambda path: pytest.fail("its checksum was made first"))
+    monkeypatch.setattr(bring, "file_hash", lambda path: pytest.fail("its checksum was made first"))
     path = tmp_path / "sparse.pkl"
     for size, words in ((1 << 40, "1,100 GB"), (1 << 30, "no kind of file")):
         with open(path, "wb") as file:
@@ -177,13 +177,12 @@ def test_a_module_beside_the_model_is_not_imported(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "canary").exists()
 
 
-def test_a_readers_own_mistake_becomes_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def mistaken(path: Path) -> None:
+def test_a_readers_own_mistake_becomes_one_error(tmp_path: Path) -> None:
+    def mistaken(path: Path) -> Answer:
         raise IndexError("out of \x1b[2J range")
 
-    monkeypatch.setattr(child, "read_file", mistaken)
-    answer = child._answer(tmp_path / "x.pkl", tmp_path / "o.safetensors")
-    assert answer == {"error": r"damaged: IndexError, 'out of \x1b[2J range'"}
+    given = answer(mistaken, tmp_path / "x.pkl", tmp_path / "o.safetensors")
+    assert given == {"error": r"damaged: IndexError, 'out of \x1b[2J range'"}
 
 
 def test_reading_needs_little_memory_beside_the_generator(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class EncoderInfo:
         hash: SHA-256 of the weights' file, in hex.
         licence: of the weights.
         card: whatever their maker wrote down.
+        notes: one line for the operator of each thing worth knowing.
         calibration: kept with the weights, where it is.
     """
 
@@ -45,6 +46,7 @@ class EncoderInfo:
     licence: str = "unknown"
     card: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -53,7 +55,11 @@ class EncoderInfo:
 
 
 class Encoder(Protocol):
-    """A causal encoder with the state of one stream. One thread owns it; none of its calls blocks.
+    """An encoder with the state of one stream. One thread owns it; none of its calls blocks.
+
+    One that hears ahead gives each latent as soon as the last of its ``ahead`` samples is there: in the hops
+    of ``step`` a latent's own samples end ``ahead`` before the hop's end. ``Pieces`` gives the
+    latents of a stream from its first sample on.
 
     ``step`` never lets a sample change a latent that was given before, and gives the same latents
     whatever the samples come in. It keeps what it hears: a sample that is not finite spoils all that
@@ -79,6 +85,18 @@ class Encoder(Protocol):
     @property
     def dimension(self) -> int:
         """Numbers per latent."""
+
+    @property
+    def ahead(self) -> int:
+        """How many samples after its own hop a latent hears: 0 for a causal encoder."""
+
+    @property
+    def lookahead(self) -> float:
+        """The same in seconds: by so much latents come later than their sound."""
+
+    @property
+    def delay(self) -> int:
+        """How many latents of the silence before a stream come first."""
 
     @property
     def trained(self) -> bool:
@@ -141,6 +159,21 @@ class Described:
     def dimension(self) -> int:
         """Numbers per latent."""
         return self.network.dimension
+
+    @property
+    def ahead(self) -> int:
+        """How many samples after its own hop a latent hears: 0 for a causal encoder."""
+        return self.network.ahead
+
+    @property
+    def lookahead(self) -> float:
+        """The same in seconds."""
+        return self.network.ahead / self.info.sample_rate
+
+    @property
+    def delay(self) -> int:
+        """How many latents of the silence before a stream come first."""
+        return self.network.delay
 
     @property
     def trained(self) -> bool:

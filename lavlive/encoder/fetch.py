@@ -8,11 +8,53 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lavlive.errors import DownloadError
 from lavlive.files import replacing
 from lavlive.resources import cache_folder
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One file of a published encoder.
+
+    Attributes:
+        url: where it lies.
+        name: of the file in the cache.
+        sha256: what is known of its checksum from its publisher: all of it, its beginning, or nothing.
+    """
+
+    url: str
+    name: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published encoder: its files, the weights last, and under which terms it comes.
+
+    Attributes:
+        folder: in the cache; empty for the cache itself.
+        known: what is known of the checksums, for whoever fetches them.
+    """
+
+    title: str
+    folder: str
+    files: tuple[PublishedFile, ...]
+    megabytes: int
+    licence: str
+    known: str
+
+    @property
+    def notice(self) -> str:
+        """To be shown wherever a user chooses or fetches these weights."""
+        return (
+            f"{self.title}: © Meta Platforms, licence {self.licence} (no commercial use), "
+            "https://creativecommons.org/licenses/by-nc/4.0/"
+        )
+
 
 ENCODEC_URL = "https://dl.fbaipublicfiles.com/encodec/v0/encodec_24khz-d7cc33bc.th"
 ENCODEC_SHA256 = "d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47bf"
@@ -23,8 +65,46 @@ ENCODEC_NOTICE = (
 )
 """To be shown wherever a user chooses or fetches these weights."""
 
-LARGEST = 200 * 2**20
-"""Bytes; the published file has 93 MB."""
+_HUB = "https://huggingface.co/facebook/encodec_32khz/resolve/main"
+PUBLISHED: dict[str, Published] = {
+    "encodec": Published(
+        "EnCodec's published 24 kHz weights",
+        "",
+        (PublishedFile(ENCODEC_URL, "encodec_24khz-d7cc33bc.th", ENCODEC_SHA256),),
+        93,
+        ENCODEC_LICENCE,
+        "checked by its SHA-256",
+    ),
+    "encodec-32khz": Published(
+        "EnCodec's 32 kHz weights, as MusicGen uses them",
+        "encodec_32khz",
+        (
+            PublishedFile(f"{_HUB}/config.json", "config.json"),
+            PublishedFile(f"{_HUB}/model.safetensors", "model.safetensors"),
+        ),
+        236,
+        ENCODEC_LICENCE,
+        "its publisher names no checksum that lavlive knows: what came is not checked",
+    ),
+    "encodec-48khz": Published(
+        "EnCodec's published 48 kHz weights",
+        "",
+        (
+            PublishedFile(
+                "https://dl.fbaipublicfiles.com/encodec/v0/encodec_48khz-7e698e3e.th",
+                "encodec_48khz-7e698e3e.th",
+                "7e698e3e",
+            ),
+        ),
+        73,
+        ENCODEC_LICENCE,
+        "checked by the eight first digits of its SHA-256, which its publisher put into its name",
+    ),
+}
+"""The encoders of ``lavlive model fetch``, by name. Sizes are about right."""
+
+LARGEST = 400 * 2**20
+"""Bytes; the largest published file has about 236 MB."""
 
 _PIECE = 2**18
 _OTHERWISE = "Try again later, or give a local copy with --encoder FILE."
@@ -34,6 +114,30 @@ _TIMEOUT = 30.0
 def encodec_path() -> Path:
     """Where the fetched weights lie, whether they do or not."""
     return cache_folder() / "encodec_24khz-d7cc33bc.th"
+
+
+def published_path(name: str) -> Path:
+    """Where the weights of a published encoder lie, whether they do or not."""
+    published = PUBLISHED[name]
+    return cache_folder() / published.folder / published.files[-1].name
+
+
+def fetch_published(
+    name: str, progress: Callable[[int, int | None], None] | None = None, server: str | None = None
+) -> Path:
+    """Download a published encoder into the cache; the path of its weights. What is there already stays.
+
+    Args:
+        server: for a mirror: where all its files lie under their names.
+
+    Raises DownloadError.
+    """
+    published = PUBLISHED[name]
+    folder = cache_folder() / published.folder
+    for file in published.files:
+        url = f"{server}/{file.name}" if server else file.url
+        fetch_encodec(progress, url, file.sha256, folder / file.name)
+    return published_path(name)
 
 
 def fetch_encodec(
@@ -47,13 +151,14 @@ def fetch_encodec(
 
     Args:
         progress: called with the bytes received and the bytes expected, None when unknown.
-        url, sha256, target, largest: for a mirror of the same file, and for tests.
+        url, target, largest: for another file, a mirror, and for tests.
+        sha256: what is known of the checksum, at least its beginning; empty takes what comes.
 
     The file appears whole and with the right hash, or not at all. Raises DownloadError.
     """
     target = target or encodec_path()
     try:
-        if target.exists() and file_hash(target) == sha256:
+        if target.exists() and file_hash(target).startswith(sha256):
             return target
         with replacing(target) as beside, beside.open("wb") as file:
             arrived = _download(url, file.fileno(), target, progress, largest)
@@ -119,5 +224,5 @@ def _write_all(descriptor: int, piece: bytes, target: Path) -> None:
 
 def _cannot_write(target: Path, error: OSError) -> DownloadError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DownloadError(f"the disk of {target.parent} is full; make room (about 100 MB) and try again")
+        return DownloadError(f"the disk of {target.parent} is full; make room (100 to 300 MB) and try again")
     return DownloadError(f"cannot write {target}: {error.strerror or error}")

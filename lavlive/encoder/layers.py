@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,16 +20,21 @@ from lavlive.errors import EncoderError
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """A causal convolution over time: ``weight`` [out, in, kernel], ``bias`` [out]."""
+    """A convolution over time: ``weight`` [out, in, kernel], ``bias`` [out].
+
+    ``ahead`` is how many input steps after its own an output hears: 0 for a causal one, EnCodec's padding on
+    the right for others. In a stream its outputs come that much later.
+    """
 
     weight: Tensor
     bias: Tensor
     stride: int
     dilation: int
+    ahead: int = 0
 
     @property
     def context(self) -> int:
-        """How many past input steps the first output needs: EnCodec's padding on the left."""
+        """How many input steps before its newest block an output hears in a stream: EnCodec's padding."""
         return (self.weight.shape[2] - 1) * self.dilation - (self.stride - 1)
 
 
@@ -79,7 +84,24 @@ class Residual:
     shortcut: tuple[Layer, ...]
 
 
-Layer = Convolution | Activation | Recurrence | Residual
+@dataclass(frozen=True, eq=False)
+class Delay:
+    """Lets a stream of ``channels`` wait for ``steps``: a shortcut for a branch that hears ahead."""
+
+    channels: int
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class TimeNorm:
+    """A group norm of one group, over all channels and the whole time of a segment: [channels] each."""
+
+    weight: Tensor
+    bias: Tensor
+    epsilon: float
+
+
+Layer = Convolution | Activation | Recurrence | Residual | Delay | TimeNorm
 
 
 @dataclass(frozen=True)
@@ -92,41 +114,71 @@ class StateShape:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A causal encoder: ``hop`` samples in, one latent of ``dimension`` numbers out."""
+    """An encoder: ``hop`` samples in, one latent of ``dimension`` numbers out.
+
+    Attributes:
+        pad_mode: how a signal is continued at its ends offline: ``constant`` (zeros) or ``reflect``.
+        segment: samples that are encoded as one, None for streams without an end.
+        normalize: whether a segment is divided by its root mean square first.
+    """
 
     layers: tuple[Layer, ...]
     hop: int
     dimension: int
+    pad_mode: str = "constant"
+    segment: int | None = None
+    normalize: bool = False
+
+    @property
+    def ahead(self) -> int:
+        """How many samples after a latent's own hop it hears; in segments, as the first of each."""
+        if self.segment is not None:
+            return self.segment - self.hop
+        return _ahead(self.layers)[0]
+
+    @property
+    def delay(self) -> int:
+        """Latents of the silence before a stream, which come first: hops until the first latent's."""
+        return -(-self.ahead // self.hop)
 
     def state_shapes(self) -> list[StateShape]:
         """The state of a stream, in the order in which the layers use it."""
         return _state_shapes(self.layers, "")
 
 
-def fold(encoder: nn.Module) -> Network:
+def fold(encoder: nn.Module, segment: int | None = None, normalize: bool = False) -> Network:
     """The layers of an ``encodec.modules.SEANetEncoder``, its normalisation folded into the weights.
 
-    Copies all weights as float32: training ``encoder`` further changes nothing here. Raises EncoderError
-    for an encoder that cannot stream: not causal, not mono, or normalised over time.
+    Copies all weights as float32: training ``encoder`` further changes nothing here. lavlive's sound is mono,
+    which a stereo encoder hears in both channels: its first convolution's weights are added up.
+
+    Args:
+        segment: samples that are encoded as one; without it an encoder that is normalised over time, which
+            needs an end, is refused.
+        normalize: see ``Network``.
+
+    Raises EncoderError for an encoder that cannot be heard live.
     """
     modules = encodec_modules()
     if not isinstance(encoder, modules.SEANetEncoder):
         raise EncoderError(f"{type(encoder).__name__} is no SEANetEncoder of the encodec package")
-    first: Any = encoder.model
-    if first[0].conv.conv.in_channels != 1:
-        raise EncoderError(
-            "the encoder takes more than one channel; lavlive's sound is mono: use the 24 kHz model"
-        )
+    model: Any = encoder.model
     with torch.no_grad():
-        layers = tuple(_fold(module, modules) for module in first)
-    strides = [layer.stride for layer in layers if isinstance(layer, Convolution)]
-    last = layers[-1]
-    if not isinstance(last, Convolution):
+        layers = tuple(layer for module in model for layer in _fold(module, modules))
+    first = layers[0]
+    if isinstance(first, Convolution):
+        layers = (replace(first, weight=first.weight.sum(1, keepdim=True)), *layers[1:])
+    if segment is None and any(isinstance(layer, TimeNorm) for layer in layers):
+        raise EncoderError("the norm time_group_norm needs segments, of which there is no length")
+    convolutions = [layer for layer in layers if isinstance(layer, Convolution)]
+    if not isinstance(layers[-1], Convolution | TimeNorm):
         raise EncoderError("the encoder does not end with a convolution: another version of encodec?")
-    return Network(layers, hop=math.prod(strides), dimension=last.weight.shape[0])
+    hop, dimension = math.prod(layer.stride for layer in convolutions), convolutions[-1].weight.shape[0]
+    return Network(layers, hop, dimension, model[0].pad_mode, segment, normalize)
 
 
-def _fold(module: Any, modules: Any) -> Layer:
+def _fold(module: Any, modules: Any) -> tuple[Layer, ...]:
+    """The layers that a module becomes."""
     if isinstance(module, modules.SConv1d):
         return _fold_convolution(module)
     if isinstance(module, modules.SLSTM):
@@ -140,23 +192,21 @@ def _fold(module: Any, modules: Any) -> Layer:
             )
             for i in range(lstm.num_layers)
         ]
-        return Recurrence(tuple(weights), skip=module.skip)
+        return (Recurrence(tuple(weights), skip=module.skip),)
     if hasattr(module, "block") and hasattr(module, "shortcut"):
-        shortcut = () if isinstance(module.shortcut, nn.Identity) else (_fold(module.shortcut, modules),)
-        return Residual(tuple(_fold(part, modules) for part in module.block), shortcut)
+        shortcut = () if isinstance(module.shortcut, nn.Identity) else _fold(module.shortcut, modules)
+        branch = tuple(layer for part in module.block for layer in _fold(part, modules))
+        waits = _ahead(branch)[0] - _ahead(shortcut)[0]
+        inputs = next(layer.weight.shape[1] for layer in branch if isinstance(layer, Convolution))
+        # In a stream what a branch gives comes later: the shortcut waits for it.
+        return (Residual(branch, (Delay(inputs, waits), *shortcut) if waits else shortcut),)
     if any(True for _ in module.parameters()):
         raise EncoderError(f"{type(module).__name__} has weights of its own; lavlive cannot stream it")
-    return Activation(module)
+    return (Activation(module),)
 
 
-def _fold_convolution(module: Any) -> Convolution:
-    if not module.causal:
-        raise EncoderError("the encoder looks into the future (causal=False); a live one must be causal")
-    convolution = module.conv.conv
-    if not isinstance(module.conv.norm, nn.Identity):
-        raise EncoderError(
-            f"the norm {module.conv.norm_type} needs the whole signal; only weight_norm or none streams"
-        )
+def _fold_convolution(module: Any) -> tuple[Layer, ...]:
+    convolution, norm = module.conv.conv, module.conv.norm
     layer = Convolution(
         _folded_weight(convolution),
         _copy(convolution.bias),
@@ -165,7 +215,27 @@ def _fold_convolution(module: Any) -> Convolution:
     )
     if layer.context < 0 or convolution.groups != 1:
         raise EncoderError(f"a convolution of this shape cannot stream: {convolution}")
-    return layer
+    if not module.causal:
+        layer = replace(layer, ahead=layer.context // 2)
+    if isinstance(norm, nn.Identity):
+        return (layer,)
+    if isinstance(norm, nn.GroupNorm) and norm.num_groups == 1 and not module.causal:
+        return layer, TimeNorm(_copy(norm.weight), _copy(norm.bias), norm.eps)
+    raise EncoderError(
+        f"the norm {module.conv.norm_type} cannot be heard live; only weight_norm, none and time_group_norm"
+    )
+
+
+def _ahead(layers: Sequence[Layer]) -> tuple[int, int]:
+    """How many input steps after its own block an output of ``layers`` hears, and the block's length."""
+    ahead, block = 0, 1
+    for layer in layers:
+        if isinstance(layer, Convolution):
+            ahead += layer.ahead * block
+            block *= layer.stride
+        elif isinstance(layer, Residual):
+            ahead += max(_ahead(layer.branch)[0], _ahead(layer.shortcut)[0]) * block
+    return ahead, block
 
 
 def _folded_weight(convolution: Any) -> Tensor:
@@ -195,6 +265,8 @@ def _state_shapes(layers: Sequence[Layer], prefix: str) -> list[StateShape]:
         name = f"{prefix}{index}"
         if isinstance(layer, Convolution) and layer.context:
             shapes.append(StateShape(f"{name}.context", (1, layer.weight.shape[1], layer.context)))
+        elif isinstance(layer, Delay):
+            shapes.append(StateShape(f"{name}.delay", (1, layer.channels, layer.steps)))
         elif isinstance(layer, Recurrence):
             for index in range(len(layer.layers)):
                 shapes += [

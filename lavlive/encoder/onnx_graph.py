@@ -16,6 +16,7 @@ from torch import nn
 from lavlive.encoder.layers import (
     Activation,
     Convolution,
+    Delay,
     Layer,
     Network,
     Recurrence,
@@ -137,18 +138,29 @@ class _Builder:
                 signal = self._residual(layer, signal, steps, states)
             elif isinstance(layer, Activation):
                 signal = self._activate(layer.module, signal)
-            else:
+            elif isinstance(layer, Delay):
+                signal = self._wait(layer, signal, steps, states)
+            elif isinstance(layer, Recurrence):
                 signal = self._recur(layer, signal, steps, states)
+            else:
+                raise RunnerError("an encoder that is normalised over time runs on torch only")
         return signal
+
+    def _wait(self, layer: Delay, signal: str, steps: int, states: Iterator[StateShape]) -> str:
+        state = next(states).name
+        both = self.node("Concat", [state, signal], axis=0)
+        self.rows(both, steps, steps + layer.steps, output=next_name(state))
+        return self.rows(both, 0, steps)
 
     def _residual(self, layer: Residual, signal: str, steps: int, states: Iterator[StateShape]) -> str:
         *before, last = layer.branch
         inner = self.run(before, signal, steps, states)
-        if len(layer.shortcut) == 1 and _is_pointwise(last) and _is_pointwise(layer.shortcut[0]):
+        waiting, shortcut = _without_delay(layer.shortcut)
+        if len(shortcut) == 1 and _is_pointwise(last) and _is_pointwise(shortcut[0]):
+            if waiting is not None:
+                signal = self._wait(waiting, signal, steps, states)
             # The second product starts from the first one's result, both biases in it.
-            outer = self._product(
-                signal, _matrix(layer.shortcut[0]), (layer.shortcut[0].bias + last.bias).numpy()
-            )
+            outer = self._product(signal, _matrix(shortcut[0]), (shortcut[0].bias + last.bias).numpy())
             return self.node("Gemm", [inner, self.constant(_matrix(last)), outer])
         inner = self.run([last], inner, steps, states)
         return self.node("Add", [self.run(layer.shortcut, signal, steps, states), inner])
@@ -233,6 +245,13 @@ class _Builder:
             c = self.node("Add", [kept, added], next_name(cell))
             now = self.node("Mul", [o, self.node("Tanh", [c])], next_name(hidden))
         return self.node("Add", [now, signal]) if layer.skip else now
+
+
+def _without_delay(layers: Sequence[Layer]) -> tuple[Delay | None, Sequence[Layer]]:
+    """A shortcut's delay, which comes first where there is one, and the rest of it."""
+    if layers and isinstance(layers[0], Delay):
+        return layers[0], layers[1:]
+    return None, layers
 
 
 def _is_pointwise(layer: Layer) -> TypeGuard[Convolution]:

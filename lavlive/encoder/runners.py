@@ -26,6 +26,7 @@ from lavlive.encoder.cuda_runner import CudaEncoder
 from lavlive.encoder.layers import Network
 from lavlive.encoder.onnx_runner import OnnxEncoder
 from lavlive.encoder.seanet import StreamingEncoder
+from lavlive.encoder.segments import SegmentEncoder
 from lavlive.errors import RunnerError, UsageError
 from lavlive.resources import KeptChoices, cache_folder
 
@@ -57,6 +58,10 @@ def open_encoder(
 
     Raises RunnerError for an unknown runner, and for one asked for by name that cannot be used.
     """
+    if network.segment is not None:
+        if runner not in ("auto", "torch"):
+            raise RunnerError(f"an encoder of segments runs on torch only, not {runner!r}")
+        return SegmentEncoder(network, info)
     makers: dict[str, Callable[[], Encoder]] = {
         "cuda": lambda: CudaEncoder(network, info),
         "onnx": lambda: OnnxEncoder(network, info, threads),

@@ -1,7 +1,12 @@
-"""The streaming SEANet encoder in torch: every convolution keeps its left context, the LSTM its state.
+"""The streaming SEANet encoder in torch: every convolution keeps its context, the LSTM its state.
 
-It equals ``encodec``'s own encoder built with ``pad_mode="constant"`` over the whole signal (Défossez et
-al., "High Fidelity Neural Audio Compression", 2022), whatever pieces the signal comes in.
+A convolution that is not causal works on a stream as if it were, and its outputs are those of the reference
+some steps later; a residual branch is waited for by its shortcut. So causal and other encoders are one loop,
+and what all delays add up to is the encoder's look-ahead.
+
+A causal one equals ``encodec``'s own encoder built with ``pad_mode="constant"`` over the whole signal
+(Défossez et al., "High Fidelity Neural Audio Compression", 2022), whatever pieces the signal comes in; others
+equal it away from the signal's ends.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from lavlive.encoder.base import Described, EncoderInfo
 from lavlive.encoder.layers import (
     Activation,
     Convolution,
+    Delay,
     Layer,
     LstmWeights,
     Network,
@@ -24,6 +30,8 @@ from lavlive.encoder.layers import (
     Residual,
     fold,
 )
+from lavlive.encoder.offline import encode_offline
+from lavlive.errors import EncoderError
 
 _ENCODE_SECONDS = 5.0
 """``encode`` works in pieces of this length: long enough to be fast, short enough to stay in memory."""
@@ -56,11 +64,11 @@ class StreamState:
 
 
 class StreamingEncoder(Described):
-    """A causal ``SEANetEncoder`` that hears one stream, in torch on the CPU.
+    """A ``SEANetEncoder`` that hears one stream, in torch on the CPU.
 
     Args:
-        encoder: an ``encodec.modules.SEANetEncoder`` with ``causal=True``, of any hyperparameters, or its
-            folded layers. Its weights are copied.
+        encoder: an ``encodec.modules.SEANetEncoder`` of any hyperparameters, or its folded layers. Its
+            weights are copied.
         info: what is known of the weights.
 
     Raises EncoderError for an encoder that cannot stream.
@@ -97,7 +105,12 @@ class StreamingEncoder(Described):
 
 
 def encode(network: Network, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A whole clip in long pieces, as its own stream: float32 [n·hop] to float32 [n, dimension]."""
+    """A whole clip as its own stream: float32 [n·hop] to float32 [n, dimension].
+
+    A causal encoder hears silence before it; others hear it continued at both ends as the reference does.
+    """
+    if network.ahead or network.segment:
+        return encode_offline(network, samples)
     state = StreamState(network)
     piece = max(1, int(_ENCODE_SECONDS * sample_rate) // network.hop) * network.hop
     pieces = [run(network, samples[start : start + piece], state) for start in range(0, len(samples), piece)]
@@ -125,9 +138,19 @@ def advance(layers: Sequence[Layer], signal: Tensor, states: Iterator[Tensor]) -
             signal = advance(layer.shortcut, signal, states) + inner
         elif isinstance(layer, Activation):
             signal = layer.module(signal)
-        else:
+        elif isinstance(layer, Delay):
+            signal = _wait(signal, next(states))
+        elif isinstance(layer, Recurrence):
             signal = _recur(layer, signal, states)
+        else:
+            raise EncoderError("an encoder that is normalised over time has no stream, only segments")
     return signal
+
+
+def _wait(signal: Tensor, waiting: Tensor) -> Tensor:
+    both = torch.cat((waiting, signal), dim=2)
+    waiting.copy_(both[:, :, -waiting.shape[2] :])
+    return both[:, :, : signal.shape[2]]
 
 
 def _convolve(layer: Convolution, signal: Tensor, states: Iterator[Tensor]) -> Tensor:

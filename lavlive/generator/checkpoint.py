@@ -18,8 +18,8 @@ from safetensors.torch import save
 from lavlive.errors import CheckpointError
 from lavlive.files import write_whole
 from lavlive.generator.network import Generator, GeneratorConfig
-from lavlive.generator.readers.conversion import check_values
 from lavlive.generator.shapes import expected_shapes
+from lavlive.weightfiles.weights import check_values
 
 FORMAT = "lavlive-generator-1"
 _FRACTIONS = ("F16", "BF16", "F32", "F64")

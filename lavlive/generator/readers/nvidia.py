@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.readers.arrays import Array, StoredTensor
 from lavlive.generator.readers.conversion import (
     Conversion,
-    Weights,
     assemble,
     block_resolutions,
     channel_rule,
@@ -24,7 +22,9 @@ from lavlive.generator.readers.conversion import (
     filter_taps,
     in_colour,
 )
-from lavlive.generator.readers.inert import ModuleState
+from lavlive.weightfiles.arrays import Array, StoredTensor
+from lavlive.weightfiles.names import ModuleState
+from lavlive.weightfiles.weights import Weights
 
 FORMAT = "NVIDIA stylegan2-ada-pytorch, or stylegan3 in its stylegan2 configuration"
 _DEPTH = 8

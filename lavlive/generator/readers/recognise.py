@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,33 +9,14 @@ from pathlib import Path
 from lavlive.errors import CheckpointError
 from lavlive.generator.readers import nvidia, rosinality, tensorflow
 from lavlive.generator.readers.conversion import Conversion
-from lavlive.generator.readers.inert import ModuleState, TensorflowNetwork
-from lavlive.generator.readers.machine import Budget, Refused
-from lavlive.generator.readers.torchfile import LEGACY_MAGIC, list_zip, read_legacy, read_pickle, read_zip
-from lavlive.generator.readers.window import Window
+from lavlive.weightfiles.containers import container
+from lavlive.weightfiles.machine import Budget, Refused
+from lavlive.weightfiles.names import ModuleState, TensorflowNetwork
+from lavlive.weightfiles.safetensorsfile import read_header
+from lavlive.weightfiles.torchfile import list_zip, read_legacy, read_pickle, read_zip
+from lavlive.weightfiles.window import Window
 
-_HEADER_LIMIT = 16 << 20
 _SEARCH_LIMIT = 256 << 20
-
-# First bytes of what is met under the name of a model.
-_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
-    (b"version https://git-lfs", "a git-lfs pointer: the model itself was not downloaded; run git lfs pull"),
-    (b"\x89PNG", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
-    (b"GIF8", "a picture (GIF)"),
-    (b"RIFF", "a sound, picture or video file (RIFF)"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89HDF", "an HDF5 file, as Keras writes them, not StyleGAN2"),
-    (b"GGUF", "a language model (GGUF)"),
-    (b"\x93NUMPY", "a numpy array"),
-    (b"\x1f\x8b", "packed with gzip; unpack it first"),
-    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
-    (b"Rar!", "a RAR archive; unpack it first"),
-    (b"BZh", "packed with bzip2; unpack it first"),
-    (b"\xfd7zXZ", "packed with xz; unpack it first"),
-    (b"\x7fELF", "a program"),
-    (b"MZ", "a program"),
-)
 
 # Names inside a file, and whose they are.
 _FAMILIES: tuple[tuple[str, str], ...] = (
@@ -83,7 +63,7 @@ def read_file(path: Path) -> Conversion:
         window = Window.whole(file)
         kind = container(window)
         if kind == "safetensors":
-            raise CheckpointError(_describe(_safetensors_header(window)) or _SAFETENSORS)
+            raise CheckpointError(_describe(read_header(window)) or _SAFETENSORS)
         readers = {"zip": read_zip, "legacy": read_legacy, "pickle": read_pickle}
         try:
             content = readers[kind](Window.whole(file), Budget())
@@ -103,39 +83,6 @@ def read_file(path: Path) -> Conversion:
 _SAFETENSORS = "a safetensors file of something else than a generator that lavlive wrote or knows"
 
 
-def container(window: Window) -> str:
-    """``safetensors``, ``zip``, ``legacy`` or ``pickle``.
-
-    Raises CheckpointError that names what else it is.
-    """
-    if window.length == 0:
-        raise CheckpointError("empty; the download may have failed")
-    head = window.part(0, min(window.length, 1024)).content(1024)
-    for beginning, what in _BEGINNINGS:
-        if head.startswith(beginning):
-            raise CheckpointError(what)
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--", b"<script")):
-        raise CheckpointError(
-            "a web page (HTML), not a model; the site may want you to log in or to confirm first"
-        )
-    if head[257:262] == b"ustar":
-        raise CheckpointError("a tar archive; unpack it first")
-    if head.startswith(b"PK"):
-        return "zip"
-    if head.startswith(LEGACY_MAGIC):
-        return "legacy"
-    if head[8:9] == b"{" and head[6:8] == b"\0\0":
-        return "safetensors"
-    if head[:1] == b"\x80" or head[:1] in (b"(", b"c", b"]", b"}"):
-        return "pickle"
-    if text.startswith((b"{", b"[")):
-        raise CheckpointError("a text file (JSON), not a model")
-    raise CheckpointError(
-        "no kind of file that lavlive knows; it reads .pkl, .pt and .safetensors of StyleGAN2"
-    )
-
-
 def is_own(path: Path) -> bool:
     """Whether ``path`` says of itself that lavlive wrote it; whether it is whole, its loader finds out."""
     try:
@@ -143,37 +90,12 @@ def is_own(path: Path) -> bool:
             window = Window.whole(file)
             if window.length < 16 or window.part(8, 1).content(1) != b"{":
                 return False
-            metadata = _safetensors_header(window).get("__metadata__")
+            metadata = read_header(window).get("__metadata__")
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
     except CheckpointError:
         return False
     return isinstance(metadata, dict) and str(metadata.get("format", "")).startswith("lavlive-generator")
-
-
-def _safetensors_header(window: Window) -> dict[str, object]:
-    length = int.from_bytes(window.read(8), "little")
-    if length > min(_HEADER_LIMIT, window.remaining):
-        raise CheckpointError(
-            "a damaged safetensors file: its header is longer than the file or than can be meant"
-        )
-    try:
-        header = json.loads(window.read(length), object_pairs_hook=without_doubles)
-    except CheckpointError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError("a damaged safetensors file: its header is not JSON") from error
-    return header if isinstance(header, dict) else {}
-
-
-def without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """The table of ``pairs``. Raises CheckpointError for a name that comes twice."""
-    table: dict[str, object] = {}
-    for name, value in pairs:
-        if name in table:
-            raise CheckpointError(f"damaged: it holds {ascii(name)[:80]} twice")
-        table[name] = value
-    return table
 
 
 def _convert(content: object) -> Conversion:

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.readers.arrays import Array, Stored, StoredTensor
 from lavlive.generator.readers.conversion import (
     Conversion,
-    Weights,
     assemble,
     block_resolutions,
     channel_rule,
@@ -21,6 +19,8 @@ from lavlive.generator.readers.conversion import (
     filter_taps,
     in_colour,
 )
+from lavlive.weightfiles.arrays import Array, Stored, StoredTensor
+from lavlive.weightfiles.weights import Weights
 
 FORMAT = "rosinality stylegan2-pytorch"
 # Fixed in that code, and not written to its files.

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.readers.arrays import Array, Stored, StoredArray
 from lavlive.generator.readers.conversion import (
     Conversion,
-    Weights,
     assemble,
     block_resolutions,
     channel_rule,
@@ -24,7 +22,9 @@ from lavlive.generator.readers.conversion import (
     filter_taps,
     in_colour,
 )
-from lavlive.generator.readers.inert import TensorflowNetwork
+from lavlive.weightfiles.arrays import Array, Stored, StoredArray
+from lavlive.weightfiles.names import TensorflowNetwork
+from lavlive.weightfiles.weights import Weights
 
 FORMAT = "NVIDIA stylegan2 or stylegan2-ada for TensorFlow"
 _VERSION = 4

@@ -16,10 +16,10 @@ import zipfile
 from collections.abc import Mapping
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.readers.arrays import NumberType, Storage
-from lavlive.generator.readers.inert import KNOWN, STORAGES
-from lavlive.generator.readers.machine import Budget, Machine, Make, Name
-from lavlive.generator.readers.window import Window
+from lavlive.weightfiles.arrays import NumberType, Storage
+from lavlive.weightfiles.machine import Budget, Machine, Make, Name
+from lavlive.weightfiles.names import KNOWN, STORAGES
+from lavlive.weightfiles.window import Window
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _LEGACY_VERSION = 1001
@@ -111,7 +111,7 @@ def list_zip(window: Window) -> Mapping[str, Window]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise CheckpointError(f"is a damaged or unfinished zip archive: {ascii(str(error))[:80]}") from error
     if len(listed) > _ENTRIES:
-        raise CheckpointError(f"is a zip archive of {len(listed)} files, which is no StyleGAN2 file")
+        raise CheckpointError(f"is a zip archive of {len(listed)} files, which is no file of weights")
     entries = {}
     for entry in listed:
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.readers.window import Window
+from lavlive.weightfiles.window import Window
 
 _SHORT = 4096
 _TEXT_LIMIT = 64 << 20
@@ -53,7 +53,7 @@ class Refused(CheckpointError):
 
     def __init__(self, name: Name) -> None:
         super().__init__(
-            f"asks Python to use {name}, which no StyleGAN2 file needs; refused, and nothing was run"
+            f"asks Python to use {name}, which no file of weights needs; refused, and nothing was run"
         )
         self.name = name
 
@@ -69,13 +69,13 @@ class Budget:
         """Count one opcode."""
         self.operations -= 1
         if self.operations < 0:
-            raise CheckpointError(f"has more than {_OPERATION_LIMIT} steps; no StyleGAN2 file needs so many")
+            raise CheckpointError(f"has more than {_OPERATION_LIMIT} steps; no file of weights needs so many")
 
     def spend_text(self, length: int) -> None:
         """Count ``length`` bytes of text or small byte strings."""
         self.text -= length
         if self.text < 0:
-            raise CheckpointError(f"holds more than {_TEXT_LIMIT >> 20} MB of text; no StyleGAN2 file does")
+            raise CheckpointError(f"holds more than {_TEXT_LIMIT >> 20} MB of text; no file of weights does")
 
 
 class Machine:
@@ -271,7 +271,7 @@ class Machine:
             raise CheckpointError(f"damaged: {callee} is given no arguments")
         make = self.known[callee.module, callee.name]
         if make is None:
-            raise CheckpointError(f"calls {callee}, which StyleGAN2 files only mention; refused")
+            raise CheckpointError(f"calls {callee}, which files of weights only mention; refused")
         self._push(make(arguments))
 
     def _reduce(self) -> None:
@@ -282,7 +282,7 @@ class Machine:
         keywords = self._pop()
         arguments = self._pop()
         if keywords != {}:
-            raise CheckpointError("builds an object by keywords, which no StyleGAN2 file does; refused")
+            raise CheckpointError("builds an object by keywords, which no file of weights does; refused")
         self._call(self._pop(), arguments)
 
     def _build(self) -> None:
@@ -296,7 +296,7 @@ class Machine:
 
     def _persistent(self, identifier: object) -> None:
         if self.persistent is None:
-            raise CheckpointError("refers to things outside itself, which no StyleGAN2 pickle does; refused")
+            raise CheckpointError("refers to things outside itself, which no pickle of weights does; refused")
         self._push(self.persistent(identifier))
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.readers.machine import Stateful
-from lavlive.generator.readers.window import Window
+from lavlive.weightfiles.machine import Stateful
+from lavlive.weightfiles.window import Window
 
 Array = npt.NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class NumberType(Stateful):
         """numpy's state of a dtype: (version, byte order, subtype, names, fields, …)."""
         plain = isinstance(state, tuple) and len(state) >= 5 and state[2:5] == (None, None, None)
         if not plain or not isinstance(state, tuple) or state[1] not in ("<", ">", "|", "="):
-            raise CheckpointError("holds an array of records, which no StyleGAN2 file does; refused")
+            raise CheckpointError("holds an array of records, which no file of weights does; refused")
         self.order = ">" if state[1] == ">" else "<"
 
     def decode(self, content: bytes) -> Array:
@@ -135,7 +135,7 @@ class StoredArray(Stateful):
         if not isinstance(kind, NumberType):
             raise CheckpointError("damaged: an array without a type of numbers; refused")
         if isinstance(content, list):
-            raise CheckpointError("holds an array of Python objects, which no StyleGAN2 file does; refused")
+            raise CheckpointError("holds an array of Python objects, which no file of weights does; refused")
         if not isinstance(content, Window | bytes):
             raise CheckpointError("damaged: an array without bytes")
         shape = sizes(shape)

@@ -1,6 +1,6 @@
 """The exact dictionary of what a pickle may name, and the inert things that stand in for it.
 
-A class that codebases of StyleGAN2 put into their files becomes a table, a module without behaviour, a
+A class that codebases put into their files becomes a table, a module without behaviour, a
 tensor that stays in the file, or a plain value. There is no entry that imports, opens, evaluates or calls
 anything. What is not listed here is refused by name.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.readers.arrays import NumberType, Storage, StoredArray, StoredTensor, sizes
-from lavlive.generator.readers.machine import Make, Name, Stateful
-from lavlive.generator.readers.window import Window
+from lavlive.weightfiles.arrays import NumberType, Storage, StoredArray, StoredTensor, sizes
+from lavlive.weightfiles.machine import Make, Name, Stateful
+from lavlive.weightfiles.window import Window
 
 Arguments = tuple[object, ...]
 
@@ -133,7 +133,7 @@ def _scalar(arguments: Arguments) -> float:
 def _encode(arguments: Arguments) -> bytes:
     """_codecs.encode(text, "latin1"): how protocol 2 writes bytes."""
     if len(arguments) != 2 or not isinstance(arguments[0], str) or arguments[1] not in ("latin1", "latin-1"):
-        raise CheckpointError("converts text in a way that no StyleGAN2 file does; refused")
+        raise CheckpointError("converts text in a way that no file of weights does; refused")
     return arguments[0].encode("latin-1")
 
 
