@@ -155,12 +155,20 @@ class Parameter:
             number = float(value)
         except (ValueError, OverflowError):
             raise ParameterError(f"{allowed}, not {value!r}.") from None
+        number = self._unrounded(number)
         if not math.isfinite(number) or not self.low <= number <= self.high:
             raise ParameterError(f"{allowed}, not {value}.")
         if self.kind is Kind.INTEGER:
             if number != round(number):
                 raise ParameterError(f"{self.name} takes whole numbers, not {value}.")
             return int(number)
+        return number
+
+    def _unrounded(self, number: float) -> float:
+        """An end of the range where `number` is that end as the reference prints it, in three digits."""
+        for end in (self.low, self.high):
+            if number == float(f"{end:.3g}"):
+                return end
         return number
 
 

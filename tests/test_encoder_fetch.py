@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from lavlive.encoder.fetch import fetch_encodec
+from lavlive.commands.main import main
+from lavlive.encoder import fetch as fetching
+from lavlive.encoder.fetch import fetch_encodec, fetch_published
 from lavlive.errors import DownloadError
 from lavlive.files import replacing
 
@@ -53,6 +56,34 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def fetch(address: str, folder: Path, page: str = "/weights", **more: object) -> Path:
     return fetch_encodec(url=address + page, target=folder / "weights.th", **{"sha256": SHA256, **more})
+
+
+def test_every_published_encoder_is_fetched_whole_with_what_is_known_of_it(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(fetching, "cache_folder", lambda: tmp_path)
+    known = replace(fetching.PUBLISHED["encodec-48khz"].files[0], sha256=SHA256[:8])
+    for name, files in (
+        ("encodec-32khz", ["encodec_32khz/config.json", "encodec_32khz/model.safetensors"]),
+        ("encodec-48khz", [known.name]),
+    ):
+        published = fetching.PUBLISHED[name]
+        if name == "encodec-48khz":
+            with pytest.raises(DownloadError, match="not the file that was promised"):
+                fetch_published(name, server=address)
+            published = replace(published, files=(known,))
+        served = tuple(replace(file, url=f"{address}/{file.name}") for file in published.files)
+        monkeypatch.setitem(fetching.PUBLISHED, name, replace(published, files=served))
+        assert main(["model", "fetch", name]) == 0
+        said = capsys.readouterr().out
+        assert "CC BY-NC 4.0" in said
+        assert SHA256 in said
+        assert ("is not checked" in said) is (name == "encodec-32khz")
+        for file in files:
+            assert (tmp_path / file).read_bytes() == CONTENT
+    asked = Server.requests
+    fetch_published("encodec-32khz", server=address)
+    assert Server.requests == asked
 
 
 def test_the_file_arrives_whole_with_progress(address: str, tmp_path: Path):

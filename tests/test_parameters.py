@@ -12,6 +12,13 @@ from lavlive.errors import ParameterError
 from lavlive.parameters import INDEX, TABLE, Glide, Kind, Parameter, Values, find, parse_setting, reference
 
 
+def test_an_end_of_a_range_can_be_typed_as_the_reference_prints_it() -> None:
+    name, value = parse_setting("smoothing.coarse=0.0133")
+    assert value == find(name).low
+    with pytest.raises(ParameterError):
+        parse_setting("smoothing.coarse=0.0132")
+
+
 def test_every_default_is_inside_its_own_range() -> None:
     for parameter in TABLE:
         assert parameter.check(parameter.default) == parameter.default

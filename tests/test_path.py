@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from lavlive.latent.path import LARGEST_DEVIATION, Latent, LatentPath
+from lavlive.latent.path import LARGEST_DEVIATION, Latent, LatentPath, soft_limit
 from lavlive.parameters import Values
 
 SILENCE = np.zeros(320, np.float32)
@@ -75,6 +75,28 @@ def test_no_setting_takes_a_group_further_than_the_limit(random_latents: np.ndar
     spreads = [np.sqrt(np.mean(latent.deviation**2, axis=1)) for latent in run(path, 200, wild)]
     assert np.max(spreads) <= LARGEST_DEVIATION * 1.001
     assert path.limited > 100
+
+
+def test_y_keeps_its_effect_however_far_the_sound_drives(random_latents: np.ndarray) -> None:
+    """At a hard limit every y would give the same here."""
+
+    def spread(y: float) -> float:
+        path, _ = path_over(random_latents)
+        settings = Values({"mapper.y": y, "mapper.c": 1, "mapper.adapt": 0, "smoothing.keep_energy": 1})
+        return float(np.mean([latent.deviation.std() for latent in run(path, 200, settings)[100:]]))
+
+    spreads = [spread(y) for y in (1.0, 3.0, 3.5, 4.0)]
+    assert np.diff(spreads).min() > 0.02
+    assert spreads[-1] < LARGEST_DEVIATION
+
+
+def test_the_limit_is_soft_and_leaves_alone_what_is_near() -> None:
+    spreads = np.linspace(0.0, 100.0, 2001)
+    limited = soft_limit(spreads)
+    np.testing.assert_array_equal(limited[spreads <= 2.5], spreads[spreads <= 2.5])
+    assert (np.diff(limited) > 0).all()
+    assert limited[-1] < LARGEST_DEVIATION
+    assert np.abs(np.diff(limited, 2)).max() < 0.005  # no corner
 
 
 def test_the_groups_follow_their_own_windows(random_latents: np.ndarray) -> None:

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a bundled generator's name or a file; the first bundled one if not given",
     )
-    parser.add_argument("--encoder", default="bundled", metavar="FILE|bundled|encodec")
+    parser.add_argument("--encoder", default="bundled", metavar="FILE|bundled|encodec|…")
     parser.add_argument(
         "--runner",
         action="append",

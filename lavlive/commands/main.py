@@ -71,7 +71,7 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
         help="a bundled generator's name, or a StyleGAN2 file; a folder is a bank of them",
     )
     look.add_argument(
-        "--encoder", default="bundled", metavar="FILE|bundled|encodec", help="default: %(default)s"
+        "--encoder", default="bundled", metavar="FILE|bundled|encodec|…", help="default: %(default)s"
     )
     look.add_argument("--preset", metavar="NAME", help="begin with this preset")
     look.add_argument(
@@ -188,6 +188,12 @@ def _add_render(commands: argparse._SubParsersAction) -> None:
         "--size", default="1280x720", metavar="WxH", help="of the video (default: %(default)s)"
     )
     parser.add_argument("--seconds", type=float, metavar="N", help="only the first N seconds")
+    parser.add_argument(
+        "--as-published",
+        action="store_true",
+        help="the paper's path: EnCodec at 32 kHz unless --encoder says another, centred moving averages, "
+        "no adaptation, no energy kept, no limit",
+    )
     _add_look(parser)
     parser.set_defaults(run=_render)
 
@@ -224,7 +230,11 @@ def _add_model(commands: argparse._SubParsersAction) -> None:
     convert.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
     convert.set_defaults(run=_model_convert)
     fetch = _command(actions, "fetch", "download published weights into the cache")
-    fetch.add_argument("name", choices=["encodec"], help="encodec: the 24 kHz encoder, CC BY-NC 4.0")
+    fetch.add_argument(
+        "name",
+        choices=["encodec", "encodec-32khz", "encodec-48khz"],
+        help="EnCodec at 24 kHz, at 32 kHz (the paper's), at 48 kHz; all CC BY-NC 4.0",
+    )
     fetch.set_defaults(run=_model_fetch)
 
 
@@ -246,7 +256,7 @@ def _model_convert(options: argparse.Namespace) -> int:
 def _model_fetch(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from lavlive.encoder.weights import ENCODEC_NOTICE, fetch_encodec
+    from lavlive.encoder.fetch import PUBLISHED, fetch_published, file_hash
 
     with tqdm(unit="B", unit_scale=True, desc=options.name, disable=None) as bar:
 
@@ -254,8 +264,9 @@ def _model_fetch(options: argparse.Namespace) -> int:
             bar.total = expected
             bar.update(received - bar.n)
 
-        path = fetch_encodec(progress)
-    print(f"{path}\n{ENCODEC_NOTICE}")
+        path = fetch_published(options.name, progress)
+    published = PUBLISHED[options.name]
+    print(f"{path}\nSHA-256 {file_hash(path)}: {published.known}\n{published.notice}")
     return 0
 
 

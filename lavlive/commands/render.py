@@ -28,10 +28,12 @@ from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.diagnosis.report import Report
 from lavlive.encoder.base import Encoder
-from lavlive.engine.loading import load_model, load_path, open_log
+from lavlive.engine.loading import encoder_notes, load_model, load_path, open_log
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import UsageError
+from lavlive.latent.features import FeatureExtractor
 from lavlive.latent.path import Latent, LatentPath
+from lavlive.latent.published import published_latents
 from lavlive.link.memory import Picture
 from lavlive.parameters import INDEX, Value, Values
 from lavlive.show.shape import ShapeFollower
@@ -61,9 +63,36 @@ def hops_of(track: Track, encoder: Encoder, values: Values | None = None) -> Ite
 
 
 def latents_of(track: Track, path: LatentPath, values: Values) -> Iterator[tuple[float, Latent]]:
-    """Every hop's latent with the time, in seconds from the track's start, of its newest sample."""
-    for hop in hops_of(track, path.encoder, values):
-        yield hop.time, path.step(hop.samples, values.numbers)
+    """Every hop's latent with the time, in seconds from the track's start, of the newest of its own samples.
+
+    Of an encoder that hears ahead the latents of the silence before the track are left out, and silence
+    follows the track until its last ones have come.
+    """
+    encoder = path.encoder
+    ended = 0.0
+    for hop in hops_of(track, encoder, values):
+        latent = path.step(hop.samples, values.numbers)
+        ended = hop.time
+        if latent.hop >= encoder.delay:
+            yield ended - encoder.lookahead, latent
+    for late in range(1, encoder.delay + 1):
+        latent = path.step(np.zeros(encoder.hop, np.float32), values.numbers)
+        yield ended + late * encoder.hop / encoder.sample_rate - encoder.lookahead, latent
+
+
+def published_latents_of(
+    track: Track, encoder: Encoder, values: Values, w_dim: int
+) -> Iterator[tuple[float, Latent]]:
+    """A track's latents as the paper makes them, with the times of their middles."""
+    hops = [hop.samples for hop in hops_of(track, encoder)]
+    if not hops:
+        return
+    seconds = encoder.hop / encoder.sample_rate
+    embeddings = encoder.encode(np.concatenate(hops))
+    listener = FeatureExtractor(encoder.sample_rate, encoder.hop)
+    latents = published_latents(embeddings, values.numbers, 1 / seconds, w_dim, iter(hops), listener)
+    for latent in latents:
+        yield (latent.hop + 0.5) * seconds, latent
 
 
 def run_render(options: argparse.Namespace) -> int:
@@ -90,10 +119,13 @@ def run_render(options: argparse.Namespace) -> int:
         )
         stack.callback(model.close)
         device = "cpu" if options.runner in ("torch", "openvino") else "auto"
-        path = load_path(options.encoder, options.learned, model.runner.w_dim, device)
-        for note in [*notes, *untrained_notice(model, path)]:
+        path = load_path(_encoder(options), options.learned, model.runner.w_dim, device)
+        for note in [*notes, *encoder_notes(path.encoder), *untrained_notice(model, path)]:
             print(f"lavlive: {note}", file=sys.stderr)
-        latents = latents_of(track, path, values)
+        if options.as_published:
+            latents = published_latents_of(track, path.encoder, values, model.runner.w_dim)
+        else:
+            latents = latents_of(track, path, values)
         if options.log_w:
             latents = _logged(latents, stack.enter_context(open_log(options.log_w)), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
@@ -112,6 +144,13 @@ def run_render(options: argparse.Namespace) -> int:
             meters.report.write(Path(options.report), options.track, model.name)
             print(f"{options.report}: {meters.report.summary()}")
     return 0
+
+
+def _encoder(options: argparse.Namespace) -> str:
+    """The encoder that was typed; without one the paper's own, where the paper's path was asked for."""
+    if options.as_published and options.encoder == "bundled":
+        return "encodec-32khz"
+    return str(options.encoder)
 
 
 class _Meters:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a bundled generator's name or a file; the first bundled one if not given",
     )
     parser.add_argument(
-        "--encoder", default="bundled", metavar="FILE|bundled|encodec", help="default: %(default)s"
+        "--encoder", default="bundled", metavar="FILE|bundled|encodec|…", help="default: %(default)s"
     )
     parser.add_argument("--runner", default="auto", help="of the generator (default: auto)")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core, at most 8)")

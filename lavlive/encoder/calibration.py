@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ __all__ = ["Calibration", "calibrate", "calibration_clip", "measure"]
 _log = logging.getLogger(__name__)
 
 CLIP_SECONDS = 20.0
+_LARGEST = 64 << 20
+"""Bytes; that of 128 dimensions has 66 kB."""
 _WARM_UP_SECONDS = 0.5
 """Left out at the beginning: there the encoder's past is the silence before the stream."""
 
@@ -98,7 +101,8 @@ def _hash_of(path: Path) -> str:
 def _read(path: Path, dimension: int) -> Calibration | None:
     """What the cache holds, or None where it holds nothing that fits."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+        content = _content(path)
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             calibration = Calibration(archive["mean"], archive["covariance"])
     except FileNotFoundError:
         return None
@@ -112,6 +116,17 @@ def _read(path: Path, dimension: int) -> Calibration | None:
     if not fits or not all(a.dtype == np.float32 and np.isfinite(a).all() for a in arrays):
         return None
     return calibration
+
+
+def _content(path: Path) -> bytes:
+    """The file's bytes. Raises ValueError when they, or what is packed in them, are more than can be."""
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST + 1)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    if max(len(content), unpacked) > _LARGEST:
+        raise ValueError(f"{unpacked} bytes are no calibration")
+    return content
 
 
 def _write(path: Path, calibration: Calibration) -> None:

@@ -28,7 +28,7 @@ from typing import IO
 
 from lavlive.engine.failures import account, kind_of
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
-from lavlive.engine.loading import load_first, load_model, load_path, open_log
+from lavlive.engine.loading import encoder_notes, load_first, load_model, load_path, open_log
 from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import PictureWorker
 from lavlive.engine.source_switch import SourceSwitch
@@ -139,7 +139,7 @@ class Engine:
                     if not trained
                 ),
                 seconds=round(time.perf_counter() - began, 2),
-                notes=tuple(notes),
+                notes=(*notes, *encoder_notes(path.encoder)),
             )
         )
 

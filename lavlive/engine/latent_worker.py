@@ -40,7 +40,7 @@ class TimedLatent:
 
     Attributes:
         latent: what to show.
-        captured: capture time of the newest sample that it heard.
+        captured: capture time of the newest of its own samples; an encoder that hears ahead has heard more.
         ready: when it was made.
         parameter_revision: the parameters that it was made with.
     """
@@ -167,7 +167,7 @@ class LatentWorker:
         self._read_parameters()
         self._path.resize(self._width())
         latent = self._path.step(hop.samples, self._targets)
-        self._mailbox.put(TimedLatent(latent, hop.time, self._clock(), self._revision))
+        self._mailbox.put(TimedLatent(latent, self._heard_until(hop), self._clock(), self._revision))
         if self._log is not None:
             file, space = self._log
             file.write(space.w_plus(latent.deviation, latent.truncation).tobytes())
@@ -176,6 +176,10 @@ class LatentWorker:
         self._diagnosis.familiar = shown.familiar if shown is not None else None
         change = self._link.number("picture.change")
         self._link.write_signs(self._diagnosis.step(latent, change))
+
+    def _heard_until(self, hop: Hop) -> float:
+        """When the last of a latent's own samples was captured; what hears ahead gives it later."""
+        return hop.time - self._path.encoder.lookahead
 
     def _read_parameters(self) -> None:
         parameters = self._link.read_parameters()

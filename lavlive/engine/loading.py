@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from lavlive.encoder.base import Encoder
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.engine.picture_worker import Model
@@ -29,6 +28,9 @@ from lavlive.latent.space import Familiar, Space, layer_groups
 from lavlive.link.memory import MAX_PIXELS, MAX_RESOLUTION
 from lavlive.link.settings import EngineSettings
 from lavlive.resources import generator_file, is_no_file
+from lavlive.weightfiles.safetensorsfile import read_tensors
+from lavlive.weightfiles.weights import Weights
+from lavlive.weightfiles.window import Window
 
 _NARROWEST_W, _WIDEST_W = 64, 1024
 
@@ -153,6 +155,16 @@ def load_first(
     raise CheckpointError(f"None of the {len(candidates)} models can be played; of the first: {first}")
 
 
+def encoder_notes(encoder: Encoder) -> list[str]:
+    """What the operator should know of an encoder: where it is no file of ours, and how late it hears."""
+    notes = [f"{encoder.name}: {note}" for note in encoder.info.notes]
+    if encoder.lookahead:
+        notes.append(
+            f"{encoder.name} hears {encoder.lookahead * 1e3:.0f} ms ahead: pictures come so much later"
+        )
+    return notes
+
+
 def load_familiar(path: str | None) -> Familiar:
     """What w a model knows, without a runner for its pictures.
 
@@ -205,8 +217,14 @@ def _learned_projection(path: str | None) -> np.ndarray | None:
     if is_no_file(Path(path)):
         raise EncoderError(f"{path} is not a file; make a learned projection with lavlive study.")
     try:
-        matrix: np.ndarray = load_file(path)["projection"]
-    except (OSError, SafetensorError, KeyError) as error:
+        with open(path, "rb") as file:
+            _, tensors = read_tensors(Window.whole(file))
+            weights = Weights(tensors)
+            weights.shape("projection", 2)
+            matrix: np.ndarray = weights.take("projection")
+    except OSError as error:
+        raise EncoderError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except CheckpointError as error:
         raise EncoderError(
             f"{path} holds no learned projection ({error}); make one with lavlive study."
         ) from error

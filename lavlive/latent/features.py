@@ -9,6 +9,8 @@ import numpy as np
 
 _ONSET_WINDOW = 1024
 _CHROMA_WINDOW = 4096
+_WINDOW_RATE = 24_000
+"""Hertz at which the windows have so many samples; at another rate they are as long in seconds."""
 _BANDS = 40
 _SILENCE = 1e-4
 """RMS amplitude below which there is nothing to hear (−80 dBFS)."""
@@ -40,13 +42,16 @@ class FeatureExtractor:
     """
 
     def __init__(self, sample_rate: int = 24_000, hop: int = 320) -> None:
-        self._recent = np.zeros(_CHROMA_WINDOW, np.float32)
+        onset_window, chroma_window = (
+            2 * round(length * sample_rate / _WINDOW_RATE / 2) for length in (_ONSET_WINDOW, _CHROMA_WINDOW)
+        )
+        self._recent = np.zeros(chroma_window, np.float32)
         self._hop_seconds = hop / sample_rate
-        self._onset_window = np.hanning(_ONSET_WINDOW).astype(np.float32)
-        self._chroma_window = np.hanning(_CHROMA_WINDOW).astype(np.float32)
-        self._bands = _band_matrix(_ONSET_WINDOW, sample_rate, _BANDS, 40.0, 11_000.0)
-        self._display = _band_matrix(_CHROMA_WINDOW, sample_rate, 64, 40.0, 11_000.0)
-        self._fold = _chroma_matrix(_CHROMA_WINDOW, sample_rate)
+        self._onset_window = np.hanning(onset_window).astype(np.float32)
+        self._chroma_window = np.hanning(chroma_window).astype(np.float32)
+        self._bands = _band_matrix(onset_window, sample_rate, _BANDS, 40.0, 11_000.0)
+        self._display = _band_matrix(chroma_window, sample_rate, 64, 40.0, 11_000.0)
+        self._fold = _chroma_matrix(chroma_window, sample_rate)
         self._last_bands: np.ndarray | None = None
         self._mean_flux = 0.0
         self._peak_flux = 0.05
@@ -60,7 +65,7 @@ class FeatureExtractor:
         self._recent[-count:] = samples
         silent = float(np.sqrt(np.mean(self._recent**2))) < _SILENCE
         magnitudes = np.abs(np.fft.rfft(self._recent * self._chroma_window))
-        levels = 20 * np.log10(self._display @ magnitudes * (4 / _CHROMA_WINDOW) + 1e-6)
+        levels = 20 * np.log10(self._display @ magnitudes * (4 / len(self._recent)) + 1e-6)
         return Features(
             onset=self._hear_onset(silent),
             chroma=self._hear_chroma(magnitudes, silent),
@@ -69,7 +74,7 @@ class FeatureExtractor:
         )
 
     def _hear_onset(self, silent: bool) -> float:
-        newest = np.abs(np.fft.rfft(self._recent[-_ONSET_WINDOW:] * self._onset_window))
+        newest = np.abs(np.fft.rfft(self._recent[-len(self._onset_window) :] * self._onset_window))
         bands = np.log1p(self._bands @ newest)
         last = bands if self._last_bands is None else self._last_bands
         flux = float(np.maximum(bands - last, 0.0).mean())

@@ -28,6 +28,8 @@ from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
 from lavlive.parameters import GROUPS, INDEX, TABLE, Glide, find
 
 LARGEST_DEVIATION = 4.0
+_FREE_DEVIATION = 2.5
+"""Up to here nothing is held back; from here on what comes further out moves less and less."""
 """Largest root mean square deviation of a layer group, in W_std: further out no generator was trained."""
 
 _BAD_HOPS_UNTIL_RESET = 38
@@ -120,7 +122,7 @@ class LatentPath:
         self.invalid = 0
         """Hops whose latent was not finite."""
         self.limited = 0
-        """Hops at which a group was held at `LARGEST_DEVIATION`."""
+        """Hops at which a group would have gone beyond `LARGEST_DEVIATION`."""
 
     def resize(self, w_dim: int) -> None:
         """Go on for a model with another width of W: the walk, the windows and the programme stay.
@@ -139,7 +141,7 @@ class LatentPath:
         self._walk.tell_lacking = tell
 
     def step(self, samples: np.ndarray, targets: np.ndarray) -> Latent:
-        """Take one hop, float32 [320] at 24 kHz, with the parameters' target values [len(TABLE)]."""
+        """Take one hop, float32 [hop], with the parameters' target values [len(TABLE)]."""
         assert len(targets) == len(TABLE)
         elapsed = 1.0 / self.rate
         began = self._clock()
@@ -209,7 +211,19 @@ class LatentPath:
 
     def _limit(self, deviation: np.ndarray) -> np.ndarray:
         spread = np.sqrt(np.mean(deviation**2, axis=1))
-        if (spread <= LARGEST_DEVIATION).all():
+        if (spread <= _FREE_DEVIATION).all():
             return deviation
-        self.limited += 1
-        return deviation * np.minimum(1.0, LARGEST_DEVIATION / np.maximum(spread, 1e-9))[:, None]
+        self.limited += bool((spread > LARGEST_DEVIATION).any())
+        return deviation * (soft_limit(spread) / np.maximum(spread, 1e-9))[:, None]
+
+
+def soft_limit(spread: np.ndarray) -> np.ndarray:
+    """Spreads in W_std, held below `LARGEST_DEVIATION`: f + r·x / (1 + x), x = (s − f) / r, beyond f = 2.5.
+
+    r = 4 − f. It rises for ever, so that y keeps its effect however far the sound drives, and bends without a
+    corner.
+    """
+    room = LARGEST_DEVIATION - _FREE_DEVIATION
+    beyond = np.maximum(spread - _FREE_DEVIATION, 0.0) / room
+    limited: np.ndarray = np.minimum(spread, _FREE_DEVIATION) + room * beyond / (1.0 + beyond)
+    return limited

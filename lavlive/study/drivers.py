@@ -37,6 +37,7 @@ class FeatureEncoder:
 
     sample_rate, hop = sound.RATE, sound.HOP
     trained, hash, licence, runner = True, "", "MIT", "numpy"
+    ahead, lookahead, delay = 0, 0.0, 0
 
     def __init__(self, name: str, dimension: int, kind: type[LogMel] | type[HandCrafted]) -> None:
         self.name = name
