@@ -161,7 +161,7 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path: Path):
     torch.save({"encoder.x": Trap()}, tmp_path / "trap.th")
     (tmp_path / "bare.th").write_bytes(pickle.dumps({"encoder.x": Trap()}))
     for name in ("trap.th", "bare.th"):
-        with pytest.raises(EncoderError, match="nothing in it was run"):
+        with pytest.raises(EncoderError, match="nothing was run"):
             load_encoder(tmp_path / name)
     assert not (tmp_path / "ran").exists()
 
@@ -182,7 +182,7 @@ def test_a_file_that_is_no_encoder_is_refused(tmp_path: Path, suffix: str, conte
     [
         ({"model.weight": torch.zeros(2)}, "no encoder's weights"),
         ([torch.zeros(2)], "no table"),
-        ({"encoder.model.0.conv.norm.weight": torch.zeros(2)}, "48 kHz"),
+        ({"encoder.model.0.conv.norm.weight": torch.zeros(2)}, "do not fit"),
         ({"encoder.model.0.conv.conv.bias": torch.zeros(32)}, "do not fit"),
     ],
 )
@@ -195,16 +195,16 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path, content: object
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"format": "something"}, "no encoder of lavlive"),
+        ({"format": "something"}, "no encoder's weights"),
         ({"hyperparameters": "{"}, "damaged"),
         ({"hyperparameters": "[]"}, "damaged"),
         ({"hyperparameters": json.dumps({**SMALL, "n_filters": 10**9})}, "n_filters"),
         ({"hyperparameters": json.dumps({**SMALL, "n_filters": -1})}, "n_filters"),
         ({"hyperparameters": json.dumps({**SMALL, "n_filters": "4"})}, "n_filters"),
         ({"hyperparameters": json.dumps({**SMALL, "ratios": [4096, 4096]})}, "ratios"),
-        ({"hyperparameters": json.dumps({**SMALL, "ratios": [0]})}, "do not fit"),
-        ({"hyperparameters": json.dumps({**SMALL, "compress": 0})}, "do not fit"),
-        ({"hyperparameters": json.dumps({**SMALL, "colour": 3})}, "do not fit"),
+        ({"hyperparameters": json.dumps({**SMALL, "ratios": [0]})}, "ratios"),
+        ({"hyperparameters": json.dumps({**SMALL, "compress": 0})}, "one of its sizes is 0"),
+        ({"hyperparameters": json.dumps({**SMALL, "colour": 3})}, "colour"),
         ({"hyperparameters": json.dumps({**SMALL, "activation": "Module"})}, "activation"),
         ({"hyperparameters": json.dumps({**SMALL, "dimension": 25})}, "do not fit"),
         ({"card": json.dumps({"sample_rate": "fast"})}, "sample rate"),
@@ -238,5 +238,5 @@ def test_a_truncated_file_is_refused(tmp_path: Path):
 
 
 def test_a_name_that_is_no_file_is_refused():
-    with pytest.raises(EncoderError, match="bundled, encodec or a file"):
+    with pytest.raises(EncoderError, match=r"give bundled, encodec, .* or a file"):
         load_encoder("soundstream")

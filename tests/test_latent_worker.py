@@ -24,6 +24,9 @@ class OneBlock:
     def __init__(self) -> None:
         self.blocks = [Block(np.zeros((2400, 1), np.float32), 24_000, 1.0)]
 
+    def hear(self, pick: object) -> None:
+        """It has one channel only."""
+
     def read(self) -> Block | None:
         return self.blocks.pop() if self.blocks else None
 
@@ -45,6 +48,21 @@ def test_half_written_parameters_at_the_very_beginning_do_not_end_the_worker(lin
     assert timed is not None
     assert timed.parameter_revision == -1
     assert timed.latent.numbers[INDEX["mapper.y"]] == Values().number("mapper.y")
+
+
+def test_a_latent_is_as_old_as_its_own_sound_however_far_the_encoder_hears_ahead(link: Link) -> None:
+    """What the latency is counted from: the same sound at the same time, heard 75 ms further."""
+
+    def captured(lookahead: float) -> float:
+        path, encoder = path_over(np.zeros((100, 128)))
+        encoder.lookahead = lookahead
+        mailbox: Mailbox[TimedLatent] = Mailbox()
+        assert LatentWorker(link, path, OneBlock(), mailbox)._work()
+        timed = mailbox.take(0)
+        assert timed is not None
+        return timed.captured
+
+    assert captured(0.0) - captured(0.075) == pytest.approx(0.075)
 
 
 def test_between_blocks_the_worker_rests_by_the_timer_of_high_resolution(link: Link) -> None:

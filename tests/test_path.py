@@ -22,6 +22,7 @@ class ChosenLatents:
 
     sample_rate, hop, dimension = 24_000, 320, 128
     name, trained, hash = "chosen", True, ""
+    ahead, lookahead, delay = 0, 0.0, 0
 
     def __init__(self, latents: np.ndarray) -> None:
         self.latents = latents.astype(np.float32)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
+import soxr
 from tqdm import tqdm
 
 from lavlive.audio.hops import Hop, HopCutter
@@ -84,11 +85,13 @@ def published_latents_of(
     track: Track, encoder: Encoder, values: Values, w_dim: int
 ) -> Iterator[tuple[float, Latent]]:
     """A track's latents as the paper makes them, with the times of their middles."""
-    hops = [hop.samples for hop in hops_of(track, encoder)]
-    if not hops:
-        return
+    # The sound as it is: the show's conditioning and gains are ours.
+    mono = np.concatenate([block.mixed().mean(axis=1) for block in track.blocks()])
+    sound = soxr.resample(mono, track.rate, encoder.sample_rate).astype(np.float32)
+    sound = np.pad(sound, (0, -len(sound) % encoder.hop))
+    hops = sound.reshape(-1, encoder.hop)
     seconds = encoder.hop / encoder.sample_rate
-    embeddings = encoder.encode(np.concatenate(hops))
+    embeddings = encoder.encode(sound)
     listener = FeatureExtractor(encoder.sample_rate, encoder.hop)
     latents = published_latents(embeddings, values.numbers, 1 / seconds, w_dim, iter(hops), listener)
     for latent in latents:
@@ -120,7 +123,7 @@ def run_render(options: argparse.Namespace) -> int:
         stack.callback(model.close)
         device = "cpu" if options.runner in ("torch", "openvino") else "auto"
         path = load_path(_encoder(options), options.learned, model.runner.w_dim, device)
-        for note in [*notes, *encoder_notes(path.encoder), *untrained_notice(model, path)]:
+        for note in [*notes, *encoder_notes(path.encoder, live=False), *untrained_notice(model, path)]:
             print(f"lavlive: {note}", file=sys.stderr)
         if options.as_published:
             latents = published_latents_of(track, path.encoder, values, model.runner.w_dim)

@@ -31,7 +31,7 @@ def assemble(config: SeanetConfig, weights: Mapping[str, np.ndarray], shown: obj
         first = str(error).strip().splitlines()
         detail = (first[1] if len(first) > 1 else first[0] if first else "").strip()[:200]
         raise EncoderError(f"{shown}: the weights do not fit the encoder's shape: {detail}") from error
-    encoder.eval().requires_grad_(False)
+    encoder.eval()
     _try(encoder, config, shown)
     return encoder
 

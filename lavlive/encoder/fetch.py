@@ -162,7 +162,7 @@ def fetch_encodec(
             return target
         with replacing(target) as beside, beside.open("wb") as file:
             arrived = _download(url, file.fileno(), target, progress, largest)
-            if arrived != sha256:
+            if not arrived.startswith(sha256):
                 raise DownloadError(
                     f"what arrived from {url} is not the file that was promised (SHA-256 {arrived[:12]}…, "
                     f"not {sha256[:12]}…).\nNothing was kept. {_OTHERWISE}"

@@ -250,11 +250,6 @@ def _folded_weight(convolution: Any) -> Tensor:
     return _copy(convolution.weight)
 
 
-def without_weight_norm(length: Tensor, direction: Tensor) -> Tensor:
-    """The weight [out, in, kernel] that weight norm keeps as a length [out, 1, 1] and a direction."""
-    return length * direction / torch.linalg.vector_norm(direction, dim=(1, 2), keepdim=True)
-
-
 def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
 

@@ -28,7 +28,8 @@ class SegmentEncoder(Described):
         assert network.segment is not None
         self._sound = np.zeros(network.segment, np.float32)
         self._hops = network.segment // network.hop
-        self.reset()
+        self._heard = 0
+        self._latents = encode_offline(network, self._sound)
 
     def step(self, samples: np.ndarray) -> np.ndarray:
         """Float32 [n·hop] to float32 [n, dimension]."""

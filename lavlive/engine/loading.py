@@ -155,10 +155,10 @@ def load_first(
     raise CheckpointError(f"None of the {len(candidates)} models can be played; of the first: {first}")
 
 
-def encoder_notes(encoder: Encoder) -> list[str]:
-    """What the operator should know of an encoder: where it is no file of ours, and how late it hears."""
+def encoder_notes(encoder: Encoder, live: bool = True) -> list[str]:
+    """What the operator should know of an encoder: what its file left open and, live, how late it hears."""
     notes = [f"{encoder.name}: {note}" for note in encoder.info.notes]
-    if encoder.lookahead:
+    if live and encoder.lookahead:
         notes.append(
             f"{encoder.name} hears {encoder.lookahead * 1e3:.0f} ms ahead: pictures come so much later"
         )

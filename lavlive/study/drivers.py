@@ -116,6 +116,7 @@ class Recorded:
 
     sample_rate, hop = sound.RATE, sound.HOP
     name, trained, hash, licence, runner = "recorded", True, "", "MIT", "numpy"
+    ahead, lookahead, delay = 0, 0.0, 0
 
     def __init__(self, latents: np.ndarray) -> None:
         self.dimension = latents.shape[1]

@@ -62,6 +62,7 @@ class Heard:
     def __init__(self, track: Path, encoder: Encoder) -> None:
         self.info, self.name, self.hash = encoder.info, encoder.name, encoder.hash
         self.sample_rate, self.hop, self.dimension = encoder.sample_rate, encoder.hop, encoder.dimension
+        self.ahead, self.lookahead, self.delay = encoder.ahead, encoder.lookahead, encoder.delay
         self.trained, self.licence = encoder.trained, encoder.licence
         self.runner = encoder.runner
         encoder.reset()

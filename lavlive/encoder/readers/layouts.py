@@ -151,7 +151,9 @@ def checked(config: SeanetConfig, weights: Weights) -> dict[str, Array]:
     known = set(expected) | {f"{name}{part}" for name in expected for part in ("_g", "_v")}
     for name in weights:
         if name not in known:
-            raise CheckpointError(f"holds {name}, which no encoder of its configuration has")
+            raise CheckpointError(
+                f"the weights do not fit the encoder's shape: {name}, which no encoder of its kind has"
+            )
     return {name: _folded(weights, name) for name in expected}
 
 
