@@ -69,6 +69,8 @@ def draw(document: Document, size: tuple[int, int], frames: int) -> tuple[np.nda
                 return frame / frames
             return frame in (1, 15) if not parameter.saved else parameter.default
 
+        # It moves a little, for shaders that look for motion.
+        source.write(np.ascontiguousarray(np.roll(picture[::-1], 2 * index, axis=1)).tobytes())
         images = {name: source if place == 0 else other for place, name in enumerate(document.images)}
         texture = shader.draw(
             Frame(size, time, 1 / 30, index, (2026.0, 1.0, 1.0, 43200.0 + time), value_of, images, sound)
