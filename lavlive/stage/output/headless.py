@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
@@ -30,6 +31,11 @@ from lavlive.stage.output.base import Event, OutputSettings
 from lavlive.stage.output.monitors import Geometry
 
 _SAMPLES_PER_CELL = 4
+_ROWS = 32
+"""Lines that are worked on at a time."""
+_ENCODED = to_encoded(np.arange(65_536, dtype=np.float32) / 65_535)
+"""sRGB of linear light in steps that are a fortieth of a picture's at the most: a power for every pixel would
+cost more than all the rest."""
 
 
 class MemoryCanvas:
@@ -42,7 +48,7 @@ class MemoryCanvas:
         self._limiter = FlashLimiter()
         self._newest = IDLE.astype(np.float32) / 255.0
         self._before = self._seen = self._newest
-        self._shown = np.zeros((size[1], size[0], 3), np.float32)
+        self._shown, self._spare = (np.zeros((size[1], size[0], 3), np.float32) for _ in range(2))
         self._pending: tuple[Mix, str, bool, float] | None = None
 
     def draw(
@@ -69,33 +75,70 @@ class MemoryCanvas:
             mix, scaling, limit, now = self._pending
             self._pending = None
             self._limit(self._placed(mix, scaling), limit, now)
-        return np.rint(self._shown * 255.0).astype(np.uint8)
+        return _as_bytes(self._shown)
 
     def _placed(self, mix: Mix, scaling: str) -> np.ndarray:
+        """What is wanted, float32 [H, W, 3], in the memory that is not shown."""
         height, width, _ = self._seen.shape
         extent = picture_extent(scaling, (width, height), self.size)
-        across = _matrix(width, self.size[0], extent[0], mix.zoom, mix.drift[0])
-        down = _matrix(height, self.size[1], extent[1], mix.zoom, mix.drift[1])
-        planes = np.ascontiguousarray(self._seen.transpose(2, 0, 1)) @ across.T
-        lines = np.ascontiguousarray(planes.transpose(1, 2, 0)).reshape(height, -1)
-        placed: np.ndarray = (down @ lines).reshape(len(down), -1, 3)
-        np.clip(placed, 0.0, 1.0, out=placed)
-        placed *= np.float32(mix.light)
-        return placed
+        planes = np.ascontiguousarray(self._seen.transpose(2, 1, 0)).transpose(1, 0, 2).reshape(width, -1)
+        columns = np.empty((self.size[0], planes.shape[1]), np.float32)
+        for band in _bands(width, self.size[0], extent[0], mix.zoom, mix.drift[0]):
+            np.matmul(band.matrix, planes[band.source], out=columns[band.target])
+        lines = np.ascontiguousarray(columns.reshape(self.size[0], 3, height).transpose(2, 0, 1))
+        lines = lines.reshape(height, -1)
+        placed = self._spare.reshape(self.size[1], -1)
+        for band in _bands(height, self.size[1], extent[1], mix.zoom, mix.drift[1]):
+            part = placed[band.target]
+            np.matmul(band.matrix, lines[band.source], out=part)
+            np.clip(part, 0.0, 1.0, out=part)
+            if mix.light != 1.0:
+                part *= np.float32(mix.light)
+        return self._spare
 
     def _limit(self, wanted: np.ndarray, limit: bool, now: float) -> None:
         factor = self._limiter.step(_cells(wanted), now, limit)
         self.held_back = 1.0 - factor
-        if factor == 1.0:
-            self._shown = wanted
-            return
-        shown = to_linear(self._shown)
-        self._shown = to_encoded(shown + np.float32(factor) * (to_linear(wanted) - shown))
+        if factor < 1.0:
+            for start in range(0, len(wanted), _ROWS):
+                rows = slice(start, start + _ROWS)
+                shown = to_linear(self._shown[rows])
+                mixed = shown + np.float32(factor) * (to_linear(wanted[rows]) - shown)
+                wanted[rows] = _ENCODED[np.rint(mixed * (len(_ENCODED) - 1)).astype(np.int32)]
+        self._shown, self._spare = wanted, self._shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """Lines of the canvas that stand together, and the few lines of a picture that they are made of."""
+
+    target: slice
+    source: slice
+    matrix: np.ndarray
 
 
 @lru_cache(maxsize=8)
-def _matrix(source: int, target: int, extent: float, zoom: float, drift: float) -> np.ndarray:
-    return scaling_matrix(source, target, extent, zoom, drift)
+def _bands(source: int, target: int, extent: float, zoom: float, drift: float) -> tuple[_Band, ...]:
+    """The scaling matrix in pieces without its zeros, of which it nearly consists."""
+    matrix, bands = scaling_matrix(source, target, extent, zoom, drift), []
+    for start in range(0, target, _ROWS):
+        rows = matrix[start : start + _ROWS]
+        used = np.flatnonzero(rows.any(axis=0))
+        first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 1)
+        piece = np.ascontiguousarray(rows[:, first:last])
+        bands.append(_Band(slice(start, start + len(rows)), slice(first, last), piece))
+    return tuple(bands)
+
+
+def _as_bytes(canvas: np.ndarray) -> np.ndarray:
+    """uint8 of 0 to 1, a few rows at a time, which stay in the processor's cache."""
+    made = np.empty(canvas.shape, np.uint8)
+    for start in range(0, len(canvas), _ROWS):
+        rows = slice(start, start + _ROWS)
+        scaled = canvas[rows] * np.float32(255.0)
+        np.rint(scaled, out=scaled)
+        made[rows] = scaled
+    return made
 
 
 def _resized(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
