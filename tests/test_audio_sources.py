@@ -4,13 +4,16 @@ import json
 import threading
 import time
 from collections import deque
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import soundfile
 
+from lavlive.audio import players
 from lavlive.audio import source as source_module
 from lavlive.audio.channels import FRONT, Pick
+from lavlive.audio.devices import Device
 from lavlive.audio.players import AloudPlayer, SilentPlayer
 from lavlive.audio.ring import Ring
 from lavlive.audio.source import Source
@@ -340,6 +343,88 @@ def test_a_track_that_should_play_aloud_plays_silently_where_there_is_no_output(
     player.pace(clock.now)
     assert player.ring.written == pytest.approx(0.2 * 48_000, abs=480)
     assert list(player.notices) == ["ramp.wav plays silently: there is no output"]
+    player.close()
+
+
+class Loudspeaker:
+    """An output that plays when the test says so, stops when it says so, and may be away."""
+
+    there = True
+    opened: ClassVar[list["Loudspeaker"]] = []
+
+    def __init__(self, index: int, rate: int, channels: int, fill, clock) -> None:
+        if not self.there:
+            raise SourceError("the output cannot be opened")
+        self.active, self.closed = True, False
+        self.fill = fill
+        self.opened.append(self)
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def loudspeakers(monkeypatch):
+    monkeypatch.setattr(players.portaudio, "Speaker", Loudspeaker)
+    monkeypatch.setattr(players.devices, "find_again", lambda device: device)
+    monkeypatch.setattr(Loudspeaker, "there", True)
+    monkeypatch.setattr(Loudspeaker, "opened", [])
+    return Loudspeaker.opened
+
+
+OUTPUT = Device("output", "ALSA", "Speakers", "Speakers", 0, 2, 48_000, True)
+
+
+def test_an_output_that_underran_is_opened_again_at_once_and_nothing_is_said(track, clock, loudspeakers):
+    player = AloudPlayer(Track(track), True, clock, OUTPUT)
+    player._play_on(OUTPUT)
+    for _ in range(5):
+        loudspeakers[-1].active = False
+        player.tend(clock.now)
+        assert loudspeakers[-2].closed
+        assert loudspeakers[-1].active
+        clock.now += 0.25
+    out = np.zeros((480, 2), np.float32)
+    loudspeakers[-1].fill(out, clock.now, False)
+    assert player.ring.written == 480
+    loudspeakers[0].fill(np.zeros((480, 2), np.float32), clock.now, False)
+    assert list(player.notices) == []
+    player.close()
+
+
+def test_an_output_that_is_away_is_told_once_and_comes_back_aloud(track, clock, loudspeakers, monkeypatch):
+    player = AloudPlayer(Track(track), True, clock, OUTPUT)
+    player._play_on(OUTPUT)
+    loudspeakers[-1].active = False
+    monkeypatch.setattr(Loudspeaker, "there", False)
+    for _ in range(40):
+        player.tend(clock.now)
+        clock.now += 0.25
+    player.pace(clock.now)
+    assert player.ring.written > 0, "the pictures have lost their track"
+    assert len(player.notices) == 1
+    assert "silently" in player.notices[0]
+    monkeypatch.setattr(Loudspeaker, "there", True)
+    for _ in range(9):
+        player.tend(clock.now)
+        clock.now += 0.25
+    assert len(loudspeakers) == 2
+    assert player.notices[-1] == "ramp.wav plays aloud again"
+    player.close()
+
+
+def test_surround_sound_is_mixed_for_a_stereo_output(tmp_path, clock, loudspeakers):
+    wide = np.zeros((4800, 6), np.float32)
+    wide[:, 2] = 0.5
+    soundfile.write(tmp_path / "centre.wav", wide, 48_000, subtype="FLOAT")
+    player = AloudPlayer(Track(tmp_path / "centre.wav"), False, clock, OUTPUT)
+    player._play_on(OUTPUT)
+    out = np.zeros((480, 2), np.float32)
+    loudspeakers[0].fill(out, clock.now, False)
+    np.testing.assert_allclose(out, 0.5 * np.sqrt(0.5) / (1 + np.sqrt(2)), rtol=1e-5)
     player.close()
 
 

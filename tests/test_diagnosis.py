@@ -171,10 +171,23 @@ def test_one_group_that_moves_is_enough_and_a_slow_one_does_no_harm(well: Signs)
     assert verdict(dataclasses.replace(well, lag=np.array([4.0, 4.0, 0.01]))) == []
 
 
-def test_silence_and_the_first_seconds_are_no_failure(well: Signs) -> None:
-    still = dataclasses.replace(well, diversity=np.zeros(3))
-    assert verdict(dataclasses.replace(still, sounding=0.2)) == []
-    assert verdict(dataclasses.replace(still, heard=5.0)) == []
+def test_the_first_seconds_are_no_failure(well: Signs) -> None:
+    assert verdict(dataclasses.replace(well, diversity=np.zeros(3), heard=5.0)) == []
+
+
+def test_a_picture_that_stands_still_in_silence_is_static_and_nothing_else(well: Signs) -> None:
+    still = dataclasses.replace(well, diversity=np.zeros(3), lag=np.full(3, 9.0), sounding=0.2)
+    (static,) = verdict(still)
+    assert static.signature is Signature.STATIC
+    assert "no sound arrives" in remedy(static, Values().numbers)
+
+
+def test_sound_that_is_too_quiet_is_to_blame_and_not_the_knobs(well: Signs) -> None:
+    (static,) = verdict(dataclasses.replace(well, diversity=np.full(3, 0.01), level=-55.0))
+    assert remedy(static, Values().numbers) == "too quiet: raise audio.gain"
+    assert "audio.auto_gain" in remedy(static, Values({"audio.auto_gain": False}).numbers)
+    (static,) = verdict(dataclasses.replace(well, diversity=np.full(3, 0.01), level=-25.0))
+    assert "audio" not in remedy(static, Values().numbers)
 
 
 def test_signs_travel_through_the_link(well: Signs) -> None:

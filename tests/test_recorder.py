@@ -308,3 +308,10 @@ def test_a_disk_that_is_really_full_leaves_a_playable_file(tmp_path: Path) -> No
         assert len(decoded_pictures(recorder.path)) >= 20
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_recording_without_a_picture_leaves_no_file(tmp_path):
+    with LiveRecorder(tmp_path / "show.mp4", 64, 64) as recorder:
+        pass
+    assert recorder.error is None
+    assert list(tmp_path.iterdir()) == []

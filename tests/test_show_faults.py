@@ -27,6 +27,7 @@ from lavlive.link.messages import (
     ModelRefused,
     ModelShown,
     Ready,
+    Refused,
     SourceLost,
     SourceNotice,
     SourceOpened,
@@ -389,3 +390,23 @@ def test_a_panel_that_cannot_even_be_closed_does_not_end_the_show(stage: Stage) 
     stage.show.panel = Panel()  # type: ignore[assignment]
     assert "no context" in stage.step()
     assert stage.show.panel is None
+
+
+@pytest.mark.parametrize(
+    ("meter", "word"), [("audio.opposite", "opposite"), ("audio.too_quiet", "too quiet")]
+)
+def test_what_is_wrong_with_the_sound_is_told_as_long_as_it_is(stage: Stage, meter: str, word: str) -> None:
+    stage.show.link.meter(meter)[0] = 1
+    assert word in stage.step()
+    assert word in stage.step(60.0)
+    stage.show.link.meter(meter)[0] = 0
+    assert word not in stage.step()
+
+
+def test_what_keeps_a_show_from_beginning_is_left_to_whoever_started_it(tmp_path: Path) -> None:
+    with Link.create() as link:
+        stage = Stage(link, tmp_path)
+        stage.tell(Refused(FailureKind.DEVICE_AWAY, "there is no input “nosuch”"))
+        assert not any("nosuch" in notice.text for notice in stage.notices.history)
+        stage.keeper.close()
+        stage.control.close()

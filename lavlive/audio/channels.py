@@ -50,6 +50,8 @@ _SHARES: dict[str, tuple[float, float]] = {
     "LFE": (0, 0),
     "LFE2": (0, 0),
 }
+SPEAKERS = frozenset(_SHARES)
+"""Every loudspeaker of which is known how it is mixed."""
 _WORDS = ("all", "left", "right", "mid", "side")
 
 
@@ -61,7 +63,7 @@ def stereo_mix(layout: Layout, channels: int) -> Mix:
         return np.ones((1, 2), np.float32)
     if not layout and channels == len(SURROUND_51):
         layout = SURROUND_51
-    if len(layout) != channels or not all(name in _SHARES for name in layout):
+    if len(layout) != channels or not SPEAKERS.issuperset(layout):
         return np.full((channels, 2), 1.0 / channels, np.float32)
     mix = np.array([_SHARES[name] for name in layout], np.float64)
     return (mix / max(float(mix.sum(axis=0).max()), 1.0)).astype(np.float32)

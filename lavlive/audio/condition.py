@@ -34,6 +34,8 @@ _ALIKE = 0.6
 _OPPOSITE_FOR, _ALIKE_FOR = 1.0, 0.3
 """Seconds that it must last: no wide chord or echo shall switch."""
 _FADE_SECONDS = 0.05
+OPPOSITE = "left and right are each other's opposite (a balanced plug in a stereo jack?); left alone is heard"
+"""What an operator is told of `Lamps.opposite`."""
 _TINY = 1e-15  # −300 dBFS; above float32's denormals, which cost a CPU a hundred times the work
 
 

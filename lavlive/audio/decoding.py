@@ -18,7 +18,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 from lavlive.audio.block import Samples
-from lavlive.audio.channels import Layout
+from lavlive.audio.channels import SPEAKERS, Layout
 from lavlive.errors import SourceError
 
 _LIBSNDFILE_IS_BEST = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "OGG")
@@ -259,4 +259,4 @@ def _samples(frame: AudioFrame) -> Samples:
 
 def _layout(frame: AudioFrame) -> Layout:
     names = tuple(channel.name for channel in frame.layout.channels)
-    return names if len(names) == frame.layout.nb_channels and all(names) else ()
+    return names if len(names) == frame.layout.nb_channels and SPEAKERS.issuperset(names) else ()

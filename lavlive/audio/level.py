@@ -17,8 +17,8 @@ import numpy as np
 
 from lavlive.audio.block import Samples
 
-TARGET = -20.0
-"""dBFS, of the loud parts' power over 0.4 s: the quietest of eighteen mastered tracks has −22."""
+TARGET = -23.0
+"""dBFS, of the loud parts' power over 0.4 s: of eighteen mastered tracks the quietest has −22."""
 MOST = 40.0
 """Decibels that the automatic gain raises at most."""
 FLOOR = -75.0

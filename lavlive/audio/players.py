@@ -10,6 +10,7 @@ import numpy as np
 
 from lavlive.audio import devices, portaudio
 from lavlive.audio.block import Clock, Samples
+from lavlive.audio.channels import Mix, stereo_mix
 from lavlive.audio.ring import RING_SECONDS, Ring
 from lavlive.audio.tracks import ReadAhead, ResampledTrack, Track
 from lavlive.errors import SourceError
@@ -109,9 +110,10 @@ class SilentPlayer:
 class AloudPlayer(SilentPlayer):
     """Plays a track through an output and copies what it plays into the ring.
 
-    The loudspeakers set the pace, and the capture time of a sample is the moment at which it is heard.
-    Without an output, or while it is away, the track goes on silently; the output is tried again every
-    two seconds.
+    The loudspeakers set the pace, and the capture time of a sample is the moment at which it is heard. An
+    output that stops (a busy machine, a server that starts anew) is opened again at once, and nothing is
+    said; if that fails it is away: the track goes on silently, and it is tried again every two seconds.
+    An output with fewer channels than the track plays them mixed to two, or one.
 
     Args:
         track: taken over; closed by `close`.
@@ -131,14 +133,20 @@ class AloudPlayer(SilentPlayer):
         self._hand_over = threading.Lock()
         self._scratch = np.zeros((8192, track.channels), np.float32)
         self._channels = track.channels
+        self._mixes = _mixes(track)
+        self._aloud = False
         self._tried = clock()
+        self._silent = output is None
         if output is None:
             self.notices.append(f"{self.name} plays silently: {why}")
 
     def start(self) -> None:
         """Begin to play."""
         if self._output is not None:
-            self._play_on(self._output)
+            failure = self._play_on(self._output)
+            if failure is not None:
+                self._silent = True
+                self.notices.append(f"{self.name} plays silently: {failure}")
         super().start()
 
     def pace(self, now: float) -> None:
@@ -148,24 +156,35 @@ class AloudPlayer(SilentPlayer):
                 super().pace(now)
 
     def tend(self, now: float) -> str | None:
-        """Go on silently when the output went away, and take it again when it is back."""
-        if self._speaker is not None and not self._speaker.active:
+        """Take the output again when it stopped or is back, and go on silently as long as it is away."""
+        stopped = self._speaker if self._speaker is not None and not self._speaker.active else None
+        if stopped is not None:
             with self._hand_over:
-                self._speaker.close()
+                self._aloud = False
                 self._speaker = None
                 self._began = now - self._played / self.rate
+            # Outside the lock: a dead driver takes its time, and the pictures' sound must go on.
+            stopped.close()
+        if self.ended or self._speaker is not None:
+            return None
+        if stopped is not None or now - self._tried >= RETRY_SECONDS:
             self._tried = now
-            self.notices.append("the output went away; the track goes on silently")
-        elif self._speaker is None and now - self._tried >= RETRY_SECONDS and not self.ended:
-            self._tried = now
-            try:
-                self._output = (
-                    devices.find_output(None) if self._output is None else devices.find_again(self._output)
-                )
-            except SourceError:
-                return None
-            self._play_on(self._output)
+            self._take_output()
         return None
+
+    def _take_output(self) -> None:
+        """Be aloud again if the output is there; say when that changes."""
+        try:
+            found = devices.find_output(None) if self._output is None else devices.find_again(self._output)
+            failure = self._play_on(found)
+            self._output = found
+        except SourceError as error:
+            failure = str(error)
+        if failure is None and self._silent:
+            self.notices.append(f"{self.name} plays aloud again")
+        elif failure is not None and not self._silent:
+            self.notices.append("the output went away; the track goes on silently until it is back")
+        self._silent = failure is not None
 
     def close(self) -> None:
         """Stop, let go of the output, and close the track."""
@@ -173,26 +192,43 @@ class AloudPlayer(SilentPlayer):
             self._speaker.close()
         super().close()
 
-    def _play_on(self, output: devices.Device) -> None:
+    def _play_on(self, output: devices.Device) -> str | None:
+        """Let an output set the pace; why it cannot, or None."""
         try:
             speaker = portaudio.Speaker(output.index, self.rate, self._channels, self._fill, self._clock)
             with self._hand_over:
-                self._speaker = speaker
+                self._speaker, self._aloud = speaker, True
                 speaker.start()
         except SourceError as error:
-            self._speaker = None
-            self.notices.append(f"{self.name} plays silently: {error}")
+            self._speaker, self._aloud = None, False
+            return str(error)
+        return None
 
     def _fill(self, out: Samples, heard_at: float, late: bool) -> None:
         """The loudspeaker's callback: take, copy, count. If it raised, PortAudio would end the stream."""
+        if not self._aloud:  # the pacer has it
+            return
         for start in range(0, len(out), len(self._scratch)):
             piece = out[start : start + len(self._scratch)]
             taken = self._scratch[: self._ahead.take(self._scratch[: len(piece)])]
-            piece[: len(taken)] = taken[:, : out.shape[1]]
+            mix = self._mixes.get(out.shape[1])
+            if mix is None:
+                piece[: len(taken)] = taken[:, : out.shape[1]]
+            else:
+                np.matmul(taken, mix, out=piece[: len(taken), : mix.shape[1]])
             late = late or (len(taken) < len(piece) and not self._ahead.finished)
             self._played += len(taken)
             self.ring.write(taken, heard_at + (start + len(taken)) / self.rate, late)
             late = False
+
+
+def _mixes(track: Track) -> dict[int, Mix]:
+    """How a track's channels become those of an output that has fewer, by their number."""
+    stereo = stereo_mix(track.layout, track.channels)
+    mixes = dict.fromkeys(range(2, track.channels), stereo)
+    if track.channels > 1:
+        mixes[1] = stereo.mean(axis=1, keepdims=True)
+    return mixes
 
 
 def play_aloud(path: str, loop: bool, clock: Clock) -> AloudPlayer:

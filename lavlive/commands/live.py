@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from lavlive.audio.channels import Pick
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
 from lavlive.commands.typed import parse_size
@@ -57,16 +58,17 @@ def source_spec(options: argparse.Namespace, last: ShowState | None = None) -> S
         SourceError: a track that cannot be read.
     """
     aloud, loop = not options.silent, not options.once
+    channels = None if options.channels is None else str(Pick.parse(options.channels))
     if last is not None and last.source is not None and not _names_source(options):
-        return last.source
+        return last.source if channels is None else replace(last.source, channels=channels)
     if options.track is not None:
         read_track(options.track).close()
-        return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop)
+        return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop, channels)
     if options.input is not None:
-        return SourceSpec("input", options.input)
+        return SourceSpec("input", options.input, channels=channels)
     if options.loopback is not None:
-        return SourceSpec("loopback", options.loopback or None)
-    return SourceSpec("demo", None, aloud, loop)
+        return SourceSpec("loopback", options.loopback or None, channels=channels)
+    return SourceSpec("demo", None, aloud, loop, channels)
 
 
 def _names_source(options: argparse.Namespace) -> bool:

@@ -102,6 +102,15 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
     look.add_argument("--log-w", metavar="FILE", help="write w+ of every hop, raw float32")
 
 
+def _add_channels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--channels",
+        metavar="3,4",
+        help="which channels to hear: numbers, or all, left, right, mid, side (default: all; of an input the "
+        "first two)",
+    )
+
+
 def _put_class(options: argparse.Namespace) -> None:
     """``--class N`` is short for ``--set generator.class=N``."""
     if options.class_index is not None:
@@ -119,8 +128,9 @@ def _add_live(commands: argparse._SubParsersAction) -> None:
         metavar="NAME",
         help="what this machine plays, of its default or a named output",
     )
-    source.add_argument("--track", metavar="FILE", help="wav, flac, ogg or mp3")
+    source.add_argument("--track", metavar="FILE", help="any file with sound: wav, flac, mp3, m4a, mp4, …")
     source.add_argument("--demo", action="store_true", help="the bundled demo track")
+    _add_channels(parser)
     parser.add_argument("--silent", action="store_true", help="do not play the track aloud")
     parser.add_argument("--once", action="store_true", help="do not loop the track")
     _add_look(parser)
@@ -176,8 +186,13 @@ def _live(options: argparse.Namespace) -> int:
 
 def _add_render(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "render", "a track to a video, through the same path as the show")
-    parser.add_argument("track", metavar="TRACK", help="wav, flac, ogg or mp3")
-    parser.add_argument("-o", "--output", metavar="VIDEO", help="an mp4 file")
+    parser.add_argument(
+        "track", metavar="TRACK", help="any file with sound: wav, flac, ogg, mp3, m4a, mp4, …"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="VIDEO", help="an mp4 file; beside one that exists, VIDEO-2.mp4 is written"
+    )
+    parser.add_argument("--force", action="store_true", help="write over a video that exists")
     parser.add_argument(
         "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
     )
@@ -194,6 +209,7 @@ def _add_render(commands: argparse._SubParsersAction) -> None:
         help="the paper's path: EnCodec at 32 kHz unless --encoder says another, centred moving averages, "
         "no adaptation, no energy kept, no limit",
     )
+    _add_channels(parser)
     _add_look(parser)
     parser.set_defaults(run=_render)
 

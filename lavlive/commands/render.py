@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +18,8 @@ import numpy as np
 import soxr
 from tqdm import tqdm
 
+from lavlive.audio.channels import ALL, Pick
+from lavlive.audio.condition import OPPOSITE
 from lavlive.audio.hops import Hop, HopCutter
 from lavlive.audio.tracks import Track, read_track
 from lavlive.commands.typed import parse_rate, parse_size
@@ -43,6 +46,7 @@ from lavlive.stage.canvas.isf.sound import SoundView
 from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
+from lavlive.stage.recording.recorder import unused_path
 from lavlive.stage.recording.video import VideoWriter
 
 _BLOCK_SECONDS = 0.02
@@ -52,26 +56,56 @@ _LEAST_HEARD_SECONDS = 0.1
 _CLASS = INDEX["generator.class"]
 
 
-def hops_of(track: Track, encoder: Encoder, values: Values | None = None) -> Iterator[Hop]:
-    """A track in the steps of an encoder, with the gains that the parameters ask for; without them, none."""
+def hops_of(
+    track: Track,
+    encoder: Encoder,
+    values: Values | None = None,
+    channels: str | None = None,
+    notice: Callable[[str], object] = lambda _: None,
+) -> Iterator[Hop]:
+    """A track in the steps of an encoder.
+
+    Args:
+        values: its gains and channels are in force; without them, none and all.
+        channels: which ones to hear where the parameters leave it to the source.
+        notice: is given a line about sound that is not heard as it is.
+
+    Raises:
+        UsageError: the track has not so many channels.
+    """
     cutter = HopCutter(encoder.hop, encoder.sample_rate)
+    asked = "source" if values is None else str(values["audio.channels"])
+    pick = Pick.parse(asked) if asked != "source" else ALL if channels is None else Pick.parse(channels)
+    if pick.needs > track.channels:
+        raise UsageError(f"{track.name} has {track.channels} channels; there is no channel {pick.needs}.")
+    mix = pick.mix(track.layout, track.channels)
+    told = False
     for block in track.blocks(max(1, round(track.rate * _BLOCK_SECONDS))):
         if values is not None:
             cutter.level.gain = values.number("audio.gain")
             cutter.level.automatic = bool(values["audio.auto_gain"])
-        yield from cutter.step(block)
+        yield from cutter.step(replace(block, mix=mix))
+        if cutter.lamps.opposite and not told:
+            told = True
+            notice(f"{track.name}: {OPPOSITE}")
     yield from cutter.flush()
 
 
-def latents_of(track: Track, path: LatentPath, values: Values) -> Iterator[tuple[float, Latent]]:
+def latents_of(
+    track: Track,
+    path: LatentPath,
+    values: Values,
+    channels: str | None = None,
+    notice: Callable[[str], object] = lambda _: None,
+) -> Iterator[tuple[float, Latent]]:
     """Every hop's latent with the time, in seconds from the track's start, of the newest of its own samples.
 
     Of an encoder that hears ahead the latents of the silence before the track are left out, and silence
-    follows the track until its last ones have come.
+    follows the track until its last ones have come. The other arguments are those of `hops_of`.
     """
     encoder = path.encoder
     ended = 0.0
-    for hop in hops_of(track, encoder, values):
+    for hop in hops_of(track, encoder, values, channels, notice):
         latent = path.step(hop.samples, values.numbers)
         ended = hop.time
         if latent.hop >= encoder.delay:
@@ -112,6 +146,10 @@ def run_render(options: argparse.Namespace) -> int:
     target = Path(options.output) if options.output else None
     if target and target.suffix.lower() != ".mp4":
         raise UsageError(f"The video is an mp4 file: write -o {target.with_suffix('.mp4')}.")
+    if options.channels is not None:
+        Pick.parse(options.channels)
+    if target and not options.force:
+        target = unused_path(target)
     with contextlib.ExitStack() as stack:
         track = stack.enter_context(read_track(options.track))
         model, notes = load_model(
@@ -124,11 +162,11 @@ def run_render(options: argparse.Namespace) -> int:
         device = "cpu" if options.runner in ("torch", "openvino") else "auto"
         path = load_path(_encoder(options), options.learned, model.runner.w_dim, device)
         for note in [*notes, *encoder_notes(path.encoder, live=False), *untrained_notice(model, path)]:
-            print(f"lavlive: {note}", file=sys.stderr)
+            _tell(note)
         if options.as_published:
             latents = published_latents_of(track, path.encoder, values, model.runner.w_dim)
         else:
-            latents = latents_of(track, path, values)
+            latents = latents_of(track, path, values, options.channels, _tell)
         if options.log_w:
             latents = _logged(latents, stack.enter_context(open_log(options.log_w)), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
@@ -192,17 +230,17 @@ def _make_video(
     meters: _Meters | None,
 ) -> None:
     size, rate = parse_size(options.size), parse_rate(options.fps)
-    channels = min(track.channels, 2)
+    channels = track.mix.shape[1]
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(target, *size, rate, track.rate, channels))
         output = stack.enter_context(HeadlessOutput(OutputSettings(canvas=size, shaders=shaders)))
         if output.note is not None:
-            print(f"lavlive: {output.note}", file=sys.stderr)
+            _tell(output.note)
         scene = _Scene(looks, stack.enter_context(read_track(options.track)))
-        sound = _SoundTrack(stack.enter_context(read_track(options.track)), video, channels)
+        sound = _SoundTrack(stack.enter_context(read_track(options.track)), video)
         aside = stack.enter_context(_Aside())
         clip = _Clip(latents)
-        pictures = round(seconds * rate)
+        pictures = max(1, round(seconds * rate))
         for index in tqdm(range(pictures), unit="picture", desc=target.name, disable=None):
             now = float(index / rate)
             # A picture follows the sound up to the middle of its time on the screen.
@@ -217,7 +255,15 @@ def _make_video(
             aside.do(video.picture, output.read_canvas())
             aside.do(sound.copy_until, min(float((index + 1) / rate), seconds))
         clip.finish()
-    print(f"{target}: {pictures} pictures, {seconds:.1f} s")
+    print(f"{target}: {pictures} picture{'s' if pictures > 1 else ''}, {_length(seconds)}")
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
+
+
+def _tell(line: str) -> None:
+    print(f"lavlive: {line}", file=sys.stderr)
 
 
 class _Scene:
@@ -236,7 +282,7 @@ class _Scene:
         """The canvas's values and what shaders hear, `now` seconds from the track's start."""
         frames = round(now * self._track.rate) - self._heard
         if frames > 0:
-            self._view.take(np.nan_to_num(self._track.read(frames)), self._track.rate)
+            self._view.take(np.nan_to_num(self._track.read(frames)) @ self._track.mix, self._track.rate)
             self._heard += frames
         self._view.step(now - self._now)
         self._now = now
@@ -250,7 +296,7 @@ class _Scene:
         """Tell, once, why a shader is not seen."""
         if problem not in self._said:
             self._said.add(problem)
-            print(f"lavlive: {problem}", file=sys.stderr)
+            _tell(problem)
 
 
 def untrained_notice(model: Model, path: LatentPath) -> list[str]:
@@ -321,16 +367,16 @@ class _Aside:
 class _SoundTrack:
     """Copies a track's sound into a video, in step with its pictures."""
 
-    def __init__(self, track: Track, video: VideoWriter, channels: int) -> None:
+    def __init__(self, track: Track, video: VideoWriter) -> None:
         self._track = track
         self._video = video
-        self._channels = channels
+        self._mix = track.mix
         self._copied = 0
 
     def copy_until(self, time: float) -> None:
         """Copy what is missing up to `time` seconds."""
         frames = round(time * self._track.rate) - self._copied
         if frames > 0:
-            samples = self._track.read(frames)[:, : self._channels]
-            self._video.sound(np.nan_to_num(samples))
+            samples = np.nan_to_num(self._track.read(frames), posinf=0.0, neginf=0.0)
+            self._video.sound(samples @ self._mix)
             self._copied += frames

@@ -72,7 +72,7 @@ class Diagnosis:
         diversity = self._spread.step(deviation)
         above = self._flicker.step(deviation)
         power = np.einsum("gd,gd->g", above, above) / deviation.shape[1]
-        heard = (not latent.features.silent, latent.features.onset, 0.0)
+        heard = (not latent.features.silent, latent.features.onset, latent.features.power)
         long = self._long.step(np.concatenate([power, heard]))
         lags, correlations = self._following.step(
             latent.features.onset, np.append(self._speed(deviation), picture_change)
@@ -95,6 +95,7 @@ class Diagnosis:
             sounding=float(long[3]),
             onset=float(long[4]),
             heard=self._spread.count / self._rate,
+            level=10.0 * math.log10(max(float(long[5]), _NOTHING)),
         )
 
     def _look_from_afar(self, deviation: np.ndarray) -> None:

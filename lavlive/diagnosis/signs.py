@@ -21,6 +21,9 @@ LAG_ABOVE = 0.30
 GLITCH_ABOVE = 2.0
 """Where the failures begin, in the meters' units; docs/diagnosis.md says how each was measured."""
 
+TOO_QUIET_BELOW = -40.0
+"""dBFS over 10 s: of a track at its usual level the quietest parts have −32."""
+
 SETTLED_SECONDS = 10.0
 _AUDIBLE = 0.5
 
@@ -48,6 +51,7 @@ class Signs:
         sounding: share of the last 10 s that was not silent, 0 to 1.
         onset: mean onset strength over the last 10 s, 0 to 1.
         heard: seconds that the meters rest on, at most 10.
+        level: dBFS of the last 10 s as pictures hear them, after all gains; NaN where nobody measured it.
     """
 
     diversity: np.ndarray
@@ -64,6 +68,7 @@ class Signs:
     sounding: float
     onset: float
     heard: float
+    level: float = float("nan")
 
     def numbers(self) -> dict[str, np.ndarray]:
         """Every meter by its name, float64 [3] or [1]."""
@@ -90,6 +95,7 @@ class Signs:
             sounding=float(numbers["sounding"][0]),
             onset=float(numbers["onset"][0]),
             heard=float(numbers["heard"][0]),
+            level=float(numbers["level"][0]),
         )
 
 
@@ -106,6 +112,14 @@ class Signature(Enum):
     GLITCH = "glitch"
 
 
+class Cause(Enum):
+    """Where a failure comes from."""
+
+    LOOK = "look"
+    TOO_QUIET = "too quiet"
+    NO_SOUND = "no sound"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One failure that the meters name.
@@ -114,11 +128,13 @@ class Finding:
         signature: which.
         excess: how far beyond its threshold, as a ratio above 1.
         group: 0 coarse, 1 middle, 2 fine: the group whose meter says so.
+        cause: what lies before the knobs, where something does.
     """
 
     signature: Signature
     excess: float
     group: int
+    cause: Cause = Cause.LOOK
 
 
 def excesses(signs: Signs) -> dict[Signature, np.ndarray]:
@@ -146,18 +162,23 @@ def judged(signs: Signs) -> bool:
 
 
 def verdict(signs: Signs) -> list[Finding]:
-    """The failures that the meters name now, the worst first; none in silence or before they have settled.
+    """The failures that the meters name now, the worst first; none before they have settled.
 
+    In silence a picture that stands still is static, and nothing else is named.
     Static if no group moves enough, lag if no group follows soon enough: the form may rest while the surface
     lives. Jitter if any group has too much motion above 8 Hz, both in W_std and as a share; glitch if any
     group is too far from the model's own w.
     """
-    if not judged(signs):
+    if signs.heard < SETTLED_SECONDS:
         return []
+    heard = judged(signs)
     findings = []
     for signature, excess in excesses(signs).items():
         decides, group = worst(signature, excess)
-        if decides > 1.0:
+        if decides > 1.0 and signature is Signature.STATIC:
+            quiet = Cause.TOO_QUIET if signs.level < TOO_QUIET_BELOW else Cause.LOOK
+            findings.append(Finding(signature, decides, group, quiet if heard else Cause.NO_SOUND))
+        elif decides > 1.0 and heard:
             findings.append(Finding(signature, decides, group))
     return sorted(findings, key=lambda finding: -finding.excess)
 
@@ -165,6 +186,11 @@ def verdict(signs: Signs) -> list[Finding]:
 def remedy(finding: Finding, numbers: np.ndarray) -> str:
     """What mends a failure under the parameters' present values [len(TABLE)]: a knob and where to turn it."""
     window = f"smoothing.{GROUPS[finding.group]}"
+    if finding.cause is Cause.NO_SOUND:
+        return "no sound arrives: see to the source and audio.channels"
+    if finding.cause is Cause.TOO_QUIET:
+        automatic = numbers[INDEX["audio.auto_gain"]] >= 0.5
+        return f"too quiet: raise audio.gain{'' if automatic else ', or switch audio.auto_gain on'}"
     match finding.signature:
         case Signature.STATIC:
             if numbers[INDEX["generator.truncation"]] < 0.5:

@@ -39,6 +39,8 @@ from lavlive.link.messages import (
     ChangeSource,
     Command,
     EngineEvent,
+    Failing,
+    FailureKind,
     LoadModel,
     Misunderstood,
     ModelLoading,
@@ -147,6 +149,9 @@ class Engine:
         """Pass on what the source has to tell and beat the heart; False once a worker has failed."""
         self._source.step()
         now = time.perf_counter()
+        if self._source.stuck(now):
+            self._tell(Failing(FailureKind.DEVICE_AWAY, "a sound driver does not let go of its device"))
+            return False
         for worker in (self.latents, self.pictures):
             if worker.failure is not None:
                 self._tell(account(worker.failure))

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from lavlive.audio import portaudio
 from lavlive.audio.sources import Source, SourceSpec, open_source
 from lavlive.engine.mailbox import Mailbox
 from lavlive.errors import LavliveError
@@ -23,6 +24,7 @@ from lavlive.link.messages import (
 )
 
 _LOOK_SECONDS = 0.5
+_STUCK_SECONDS = 2.0
 _TOLD: dict[str, type[SourceLost | SourceRunning | SourceNotice]] = {
     "lost": SourceLost,
     "running": SourceRunning,
@@ -47,6 +49,7 @@ class SourceSwitch:
         self._tell = tell
         self._wanted: Mailbox[SourceSpec] = Mailbox()
         self._ending = threading.Event()
+        self._stuck_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="source switch", daemon=True)
 
     @property
@@ -79,6 +82,18 @@ class SourceSwitch:
         if source.address and (source, source.address) != self._told:
             self._told = source, source.address
             self._tell(SourceOpened(_found(spec, source.address)))
+
+    def stuck(self, now: float) -> bool:
+        """Whether a driver holds a lost device for so long that only another process can open it again.
+
+        JACK's library never returns from the closing of a stream whose server was killed.
+        """
+        if self.source.state != "lost" or not portaudio.hangs():
+            self._stuck_since = None
+            return False
+        if self._stuck_since is None:
+            self._stuck_since = now
+        return now - self._stuck_since > _STUCK_SECONDS
 
     def stop(self) -> None:
         """Let go of the device."""

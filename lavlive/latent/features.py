@@ -25,12 +25,14 @@ class Features:
         chroma: float32 [12], share of each pitch class from C, sums to 1.
         spectrum: float32 [64], level per band in decibels over full scale, for the eye.
         silent: nothing to hear in the last 170 ms.
+        power: mean square of the hop's samples, 1 = full scale.
     """
 
     onset: float
     chroma: np.ndarray
     spectrum: np.ndarray
     silent: bool
+    power: float = 0.0
 
 
 class FeatureExtractor:
@@ -71,6 +73,7 @@ class FeatureExtractor:
             chroma=self._hear_chroma(magnitudes, silent),
             spectrum=levels.astype(np.float32),
             silent=silent,
+            power=float(np.mean(np.square(samples, dtype=np.float64))),
         )
 
     def _hear_onset(self, silent: bool) -> float:

@@ -83,6 +83,12 @@ _RESHAPE_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.1
 _ASK_AGAIN_SECONDS = 4.0
 """So long does a second Tab mean that the panel is wanted although it covers the picture."""
+_SOUND_CONDITIONS = {
+    "audio.opposite": "Sound: left and right are each other's opposite (a balanced plug in a stereo jack?); "
+    "left alone is heard",
+    "audio.too_quiet": "Sound: too quiet for pictures that move; raise audio.gain",
+}
+"""What the operator reads while a meter is lit."""
 
 
 @dataclass(slots=True)
@@ -173,6 +179,8 @@ class Show:
         with self._guarded("shape", now):
             self._follow_shape(now)
         self._present(now)
+        with self._guarded("sound", now):
+            self._watch_sound(now)
         with self._guarded("recorder", now):
             self._record(now)
         with self._guarded("panel", now):
@@ -515,6 +523,8 @@ class Show:
             case SourceRunning(text=text):
                 notices.clear("source")
                 notices.tell(text, now)
+            case Refused() if not (self.pictures_shown or self.supervisor.settings.resumed):
+                pass  # the show ends with it, and whoever started it says so
             case ModelLoading(path=path):
                 notices.tell(f"Loading {path or 'the bundled model'}", now)
             case ModelRefused(path=path, text=text):
@@ -550,6 +560,14 @@ class Show:
             self.notices.raise_condition("safe", "Safe mode: bundled models on the CPU, default look", now)
             default = Preset("", "", None, Values().saved(), {})
             self.control.looks.recall(default, now, seconds=0.0)
+
+    def _watch_sound(self, now: float) -> None:
+        """Tell what is wrong with the sound that comes in, as long as it is."""
+        for meter, text in _SOUND_CONDITIONS.items():
+            if self.link.number(meter) > 0:
+                self.notices.raise_condition(meter, text, now)
+            else:
+                self.notices.clear(meter)
 
     def _record(self, now: float) -> None:
         # With the first picture, so that a recording does not begin with a wait.

@@ -184,6 +184,8 @@ class LiveRecorder:
                     pass
             finally:
                 self._writer.close()
+                if not self._writer.pictures:  # a show that never began leaves no empty file
+                    self.path.unlink(missing_ok=True)
         except Exception as error:  # whatever an encoder raises, the operator must know
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             self._end(f"Recording stopped: {reason}. {self.path} holds what came before.")

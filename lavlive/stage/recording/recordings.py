@@ -137,7 +137,10 @@ class Recordings:
         self._ending.append(recorder)
 
     def _note_finished(self, recorder: LiveRecorder) -> None:
-        self.finished.append(recorder.path)
+        if not recorder.path.exists():  # one without a picture leaves no file
+            return
+        if recorder.path.exists():  # one without a picture leaves no file
+            self.finished.append(recorder.path)
         if recorder.error is None:
             self._tell(f"Recorded {recorder.path}")
 
