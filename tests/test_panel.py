@@ -171,6 +171,8 @@ def test_a_model_and_a_source_are_chosen_from_lists(rig: PanelRig) -> None:
     assert rig.chosen_models[-1] == "/models/tissue"
     choose(rig, "##source", "input: the default device")
     assert rig.source.kind == "input"
+    rig.press("button fill 1: EPSON PJ, 1280 x 800 at 60 Hz##monitor")
+    assert rig.output.filled == [1]
 
 
 def test_a_preset_is_saved_given_a_key_moved_and_deleted(rig: PanelRig) -> None:

@@ -104,6 +104,7 @@ class Control:
         self._osc_problem, self._osc_quiet_until = "", float("-inf")
         self._beat_revision = 0
         self._last_numbers = values.numbers.copy()
+        self.moved_now: Mapping[str, float] = {}
         self._owner = threading.get_ident()
         self.surfaces = Surfaces(osc, osc_bindings or OscBindings(), self._notices.append)
 

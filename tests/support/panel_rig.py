@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import glfw
+import numpy as np
 from imgui_bundle import imgui
 
 from lavlive.audio.spec import SourceSpec
@@ -23,8 +24,6 @@ from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
-from lavlive.stage.output.base import OutputSettings
-from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.panel.panel import Panel
 from lavlive.stage.panel.section import PREVIEW
 from lavlive.stage.panel.window import PanelWindow
@@ -123,6 +122,30 @@ class Eye:
                 setattr(imgui, name, original)
 
 
+class Projector:
+    """What a panel asks of an output, without OpenGL, of which the panel's window has its own."""
+
+    canvas_size = (640, 360)
+    canvas_note = "The processor draws: the canvas is kept within 640 x 360 and enlarged."
+
+    def __init__(self) -> None:
+        self.fullscreen = False
+        self.filled: list[int | str] = []
+
+    def monitors(self) -> list[str]:
+        return ["0: eDP-1, 1920 x 1080 at 60 Hz", "1: EPSON PJ, 1280 x 800 at 60 Hz"]
+
+    def fill(self, monitor: int | str) -> None:
+        self.fullscreen = True
+        self.filled.append(monitor)
+
+    def toggle_fullscreen(self) -> None:
+        self.fullscreen = not self.fullscreen
+
+    def preview(self, width: int, height: int) -> np.ndarray:
+        return np.full((height, width, 3), (90, 60, 120), np.uint8)
+
+
 class PanelRig:
     """A panel with everything it shows, and a hand on mouse and keyboard."""
 
@@ -141,7 +164,7 @@ class PanelRig:
         self.models = {"flames": "/models/flames", "cymatics": "/models/cymatics", "tissue": "/models/tissue"}
         self.chosen_models = ["/models/flames"]
         self.model_is_loading = False
-        self.output: Any = HeadlessOutput(OutputSettings(canvas=(640, 360)))
+        self.output: Any = Projector()
         self.eye = Eye()
         self.now = 0.0
         self.panel = Panel(self)
