@@ -24,10 +24,10 @@ from lavlive.stage.output.base import (
     MonitorLost,
     MonitorReturned,
     OutputSettings,
-    open_output,
 )
 from lavlive.stage.output.font import text_image
 from lavlive.stage.output.monitors import Monitor, list_monitors
+from lavlive.stage.output.opening import open_output
 from lavlive.stage.output.window import WindowOutput, display_available
 from lavlive.stage.output.x11 import forget_dead_window_manager
 from tests.support.xorg import window_manager

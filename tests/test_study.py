@@ -1,7 +1,6 @@
 """``lavlive study`` from tracks to a report."""
 
 import builtins
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -274,18 +273,3 @@ def test_a_learned_projection_lays_the_sound_along_ws_principal_directions() -> 
         assert abs(np.corrcoef(along[:, place], hidden[:, place])[0, 1]) > 0.95
     first = (latents - Measured.mean) @ aligned(Measured(), directions, spreads).T @ directions
     assert first[:, 0].std() == pytest.approx(spreads[0], rel=0.05)
-
-
-def test_a_readmes_section_is_replaced_and_everything_else_stays(tmp_path: Path) -> None:
-    tool = Path(__file__).parent.parent / "tools" / "study.py"
-    spec = importlib.util.spec_from_file_location("study_tool", tool)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    readme = "# lavlive\n\n## The knobs\n\na table\n\n## Troubleshooting\n\nhelp\n"
-    first = module.splice(readme, "## Does it follow the music?\n\nold\n")
-    second = module.splice(first, "## Does it follow the music?\n\nnew: 1 \\1\n")
-    assert "old" in first
-    assert second == first.replace("old", "new: 1 \\1")
-    assert second.replace("## Does it follow the music?\n\nnew: 1 \\1\n\n", "") == readme
