@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,16 +61,10 @@ def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float
     from lavlive.audio.tracks import read_track
     from lavlive.commands.render import latents_of
     from lavlive.engine.loading import load_model, load_path
-    from lavlive.generator.grid import Grid
-    from lavlive.generator.importing import open_model
-    from lavlive.generator.runner import open_runner
     from lavlive.parameters import Values
 
     values = Values()
-    square, _ = load_model(str(generator), "torch")
-    square.close()
-    wide, _ = open_runner(open_model(generator), "torch", grid=Grid(4, 7))
-    model = replace(square, runner=wide)
+    model, _ = load_model(str(generator), "torch", aspect=16 / 9)
     pictures: list[Pictures] = []
     with read_track(str(track)) as sound:
         for time, latent in latents_of(sound, load_path("bundled"), values):
