@@ -33,6 +33,8 @@ from lavlive.stage.output.monitors import Geometry
 _SAMPLES_PER_CELL = 4
 _ROWS = 32
 """Lines that are worked on at a time."""
+_PRODUCTS = 250_000
+"""Multiplications that OpenBLAS leaves to one thread."""
 _ENCODED = to_encoded(np.arange(65_536, dtype=np.float32) / 65_535)
 """sRGB of linear light in steps that are a fortieth of a picture's at the most: a power for every pixel would
 cost more than all the rest."""
@@ -84,13 +86,13 @@ class MemoryCanvas:
         planes = np.ascontiguousarray(self._seen.transpose(2, 1, 0)).transpose(1, 0, 2).reshape(width, -1)
         columns = np.empty((self.size[0], planes.shape[1]), np.float32)
         for band in _bands(width, self.size[0], extent[0], mix.zoom, mix.drift[0]):
-            np.matmul(band.matrix, planes[band.source], out=columns[band.target])
+            _multiply(band.matrix, planes[band.source], columns[band.target])
         lines = np.ascontiguousarray(columns.reshape(self.size[0], 3, height).transpose(2, 0, 1))
         lines = lines.reshape(height, -1)
         placed = self._spare.reshape(self.size[1], -1)
         for band in _bands(height, self.size[1], extent[1], mix.zoom, mix.drift[1]):
             part = placed[band.target]
-            np.matmul(band.matrix, lines[band.source], out=part)
+            _multiply(band.matrix, lines[band.source], part)
             np.clip(part, 0.0, 1.0, out=part)
             if mix.light != 1.0:
                 part *= np.float32(mix.light)
@@ -128,6 +130,16 @@ def _bands(source: int, target: int, extent: float, zoom: float, drift: float) -
         piece = np.ascontiguousarray(rows[:, first:last])
         bands.append(_Band(slice(start, start + len(rows)), slice(first, last), piece))
     return tuple(bands)
+
+
+def _multiply(matrix: np.ndarray, lines: np.ndarray, out: np.ndarray) -> None:
+    """The product of small matrices, in parts for which no other threads are woken.
+
+    On a busy machine products that wait for each other's halves take many times as long.
+    """
+    width = max(1, _PRODUCTS // matrix.size)
+    for start in range(0, lines.shape[1], width):
+        np.matmul(matrix, lines[:, start : start + width], out=out[:, start : start + width])
 
 
 def _as_bytes(canvas: np.ndarray) -> np.ndarray:
