@@ -57,6 +57,10 @@ class EffectsSection(KnobsSection):
                     self._draw_drive(row)
             imgui.pop_id()
 
+    def _label(self, parameter: Parameter) -> str:
+        """Without the shader's name, which stands above."""
+        return parameter.name.rpartition(".")[2]
+
     def _draw_buttons(self, group: str, rows: list[Parameter]) -> None:
         looks = self.desk.control.looks
         place = LOADED_GROUPS.index(group)

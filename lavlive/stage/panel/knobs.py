@@ -53,13 +53,17 @@ class KnobsSection(Section):
         self._ask_twice(parameter)
         imgui.same_line(width * (_SLIDER + 0.02))
         imgui.align_text_to_frame_padding()
-        imgui.text(parameter.name.partition(".")[2])
+        imgui.text(self._label(parameter))
         if not parameter.guarded:
             imgui.same_line(width * 0.70)
             draw_beat_button(parameter, control.looks)
             imgui.same_line(width * 0.82)
             draw_binding(self.desk, parameter.name)
         imgui.pop_id()
+
+    def _label(self, parameter: Parameter) -> str:
+        """What stands beside the slider, below the group's name."""
+        return parameter.name.partition(".")[2]
 
     def _reset(self, parameter: Parameter) -> None:
         """Back to the default; what is on or off is on or off by one click, and two would be none."""

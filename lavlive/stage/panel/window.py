@@ -84,6 +84,12 @@ class PanelWindow:
         """Whether the operator closed it."""
         return bool(glfw.window_should_close(self.handle))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of what is drawn, in pixels."""
+        width, height = glfw.get_framebuffer_size(self.handle)
+        return int(width), int(height)
+
     def poll(self) -> list[KeyPressed]:
         """Keys pressed here that the panel itself had no use for; events were polled by the output."""
         keys, self._keys = self._keys, []
