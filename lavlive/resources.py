@@ -29,7 +29,7 @@ def shipped(folder: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / folder
 
 
-_BANK = ("silk", "bloom", "cymatics", "nebula", "flames")
+_BANK = ("bloom", "silk", "cymatics", "nebula", "flames")
 """The bundled generators, the best first."""
 
 
