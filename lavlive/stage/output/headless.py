@@ -7,8 +7,9 @@ had, numpy computes the canvas by the same mathematics, without effects: that is
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -28,6 +29,7 @@ from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
 from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
 from lavlive.stage.output.base import Event, OutputSettings
+from lavlive.stage.output.current import current_window, make_window_current
 from lavlive.stage.output.monitors import Geometry
 
 _SAMPLES_PER_CELL = 4
@@ -173,9 +175,10 @@ class _OffscreenCanvas:
 
     def __init__(self, size: tuple[int, int], shaders: ShaderLibrary | None) -> None:
         self.size = size
-        self._context = _offscreen_context()
-        with self._context:
-            self.canvas = Canvas(self._context, size, shaders)
+        with _without_window():
+            self._context = _offscreen_context()
+            with self._context:
+                self.canvas = Canvas(self._context, size, shaders)
 
     @property
     def held_back(self) -> float:
@@ -193,15 +196,29 @@ class _OffscreenCanvas:
 
     def read(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], first row on top."""
-        with self._context:
+        with _without_window(), self._context:
             return self.canvas.read()
 
     def close(self) -> None:
         """Let go of the context."""
-        with self._context:
-            if self.canvas.rack is not None:
-                self.canvas.rack.release()
-        self._context.release()
+        with _without_window():
+            with self._context:
+                if self.canvas.rack is not None:
+                    self.canvas.rack.release()
+            self._context.release()
+
+
+@contextlib.contextmanager
+def _without_window() -> Iterator[None]:
+    """Lay a window's OpenGL aside, such as the panel's: a thread has one of the two kinds at a time."""
+    window = current_window()
+    if window is not None:
+        make_window_current(None)
+    try:
+        yield
+    finally:
+        if window is not None:
+            make_window_current(window)
 
 
 def _offscreen_context() -> moderngl.Context:
