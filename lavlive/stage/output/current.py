@@ -16,6 +16,6 @@ def current_window() -> Any | None:
     return window or None
 
 
-def make_window_current(window: Any | None) -> None:
-    """Make a window's context current, or none."""
+def make_window_current(window: Any) -> None:
+    """Make a window's context current; of None, no context is."""
     glfw.make_context_current(window)
