@@ -99,7 +99,7 @@ def test_a_show_goes_on_without_a_folder_to_keep_anything_in(
         stage.wait_for_pictures()
         assert list(temporary.glob("lavlive-cache-*/*.npz")), "nothing was kept for the next engine"
         assert stage.end() == 0
-        told = stage.complaints()
+        told = stage.told()
     assert len(re.findall("the cache folder .* cannot be made", told)) == 1
     assert "Traceback" not in told
     assert not list(temporary.iterdir())

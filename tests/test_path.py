@@ -116,7 +116,7 @@ def test_the_same_samples_and_parameters_give_the_same_latents(random_latents: n
 
 def test_a_new_value_is_reached_within_a_tenth_of_a_second(random_latents: np.ndarray) -> None:
     path, _ = path_over(np.ones((100, 128)))
-    values = Values({"mapper.y": 0, "mapper.place": 0, "smoothing.keep_energy": 0})
+    values = Values({"mapper.y": 0, "mapper.place": 0, "smoothing.keep_energy": 0, "show.idle": 0})
     for group in ("coarse", "middle", "fine"):
         values.set(f"smoothing.{group}", 320 / 24_000)
     assert np.abs(run(path, 10, values)[-1].deviation).max() == 0

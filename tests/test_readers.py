@@ -158,7 +158,7 @@ def test_a_conversion_is_made_once(tmp_path: Path, own_cache: Path, monkeypatch:
     def never(*arguments: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(bring, "_read_in_child", never)
+    monkeypatch.setattr(bring, "read_in_child", never)
     renamed = path.rename(tmp_path / "other.pkl")
     assert open_model(renamed).hash == first.hash
     next((own_cache / "models").iterdir()).write_bytes(b"cut short")

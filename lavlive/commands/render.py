@@ -40,6 +40,7 @@ from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent.published import published_latents
 from lavlive.link.memory import Picture
 from lavlive.parameters import INDEX, Value, Values
+from lavlive.resources import is_no_file
 from lavlive.show.shape import ShapeFollower
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundView
@@ -148,6 +149,8 @@ def run_render(options: argparse.Namespace) -> int:
         raise UsageError(f"The video is an mp4 file: write -o {target.with_suffix('.mp4')}.")
     if options.channels is not None:
         Pick.parse(options.channels)
+    if target and is_no_file(target):
+        raise UsageError(f"{target} cannot be written: it is not a file; choose another folder or name.")
     if target and not options.force:
         target = unused_path(target)
     with contextlib.ExitStack() as stack:

@@ -98,10 +98,14 @@ class StageProcess:
         """The user's presets."""
         return self.config / "lavlive" / "presets"
 
-    def complaints(self) -> str:
-        """What it and its engines wrote to standard error."""
+    def told(self) -> str:
+        """All that it and its engines wrote to standard error."""
         self._errors.seek(0)
-        return self._errors.read().decode(errors="replace")[-4000:]
+        return self._errors.read().decode(errors="replace")
+
+    def complaints(self) -> str:
+        """The end of it, for a message."""
+        return self.told()[-4000:]
 
     def send(self, wish: Wish) -> None:
         """What a performer does in the panel."""
