@@ -21,7 +21,15 @@ from lavlive.latent.path import LatentPath
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.study.conditions import DEFAULT, plan
-from lavlive.study.drivers import HAND_CRAFTED, LOG_MEL, UNTRAINED, Recorded, driver_names, open_driver
+from lavlive.study.drivers import (
+    HAND_CRAFTED,
+    LOG_MEL,
+    UNTRAINED,
+    Recorded,
+    driver_hash,
+    driver_names,
+    open_driver,
+)
 from lavlive.study.material import Heard, RecordedFeatures
 from lavlive.study.projections import aligned, learned, principal_directions
 from lavlive.study.sound import Description
@@ -234,7 +242,9 @@ def test_a_recorded_track_gives_the_latents_of_the_real_path() -> None:
     )
     latents = encoder.encode(samples.ravel())
     real = LatentPath(encoder, calibration)
-    told = LatentPath(Recorded(latents), calibration, listener=RecordedFeatures(heard))
+    told = LatentPath(
+        Recorded(latents, driver_hash("bundled")), calibration, listener=RecordedFeatures(heard)
+    )
     silence = np.zeros(320, np.float32)
     for hop in samples:
         live, again = real.step(hop, values.numbers), told.step(silence, values.numbers)

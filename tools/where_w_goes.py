@@ -32,7 +32,7 @@ from lavlive.errors import LavliveError
 from lavlive.latent.path import LatentPath
 from lavlive.parameters import GROUPS
 from lavlive.study import measures, sound
-from lavlive.study.drivers import Recorded
+from lavlive.study.drivers import Recorded, driver_hash
 from lavlive.study.material import WARM_UP, RecordedFeatures, find_tracks, hear_track, latents_of_driver
 
 
@@ -105,7 +105,9 @@ def main() -> int:
         for track in tqdm(find_tracks(options.tracks, options.seconds), unit="track", disable=None):
             known = hear_track(track, options.seconds, folder)
             latents, calibration = latents_of_driver(track, options.encoder, 0, options.seconds, folder)
-            path = LatentPath(Recorded(latents), calibration, listener=RecordedFeatures(known))
+            path = LatentPath(
+                Recorded(latents, driver_hash(options.encoder)), calibration, listener=RecordedFeatures(known)
+            )
             silence = np.zeros(sound.HOP, np.float32)
             made = np.stack([path.step(silence, values.numbers).deviation for _ in latents])
             deviations.append(made)

@@ -5,6 +5,7 @@ Each is an `Encoder`, so that the one latent path takes them all and each is cal
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -112,13 +113,15 @@ class Recorded:
 
     Args:
         latents: float32 [hops, dimension]; after their end they begin again.
+        hash: of the encoder that gave them, which tells how music moves among them.
     """
 
     sample_rate, hop = sound.RATE, sound.HOP
-    name, trained, hash, licence, runner = "recorded", True, "", "MIT", "numpy"
+    name, trained, licence, runner = "recorded", True, "MIT", "numpy"
     ahead, lookahead, delay = 0, 0.0, 0
 
-    def __init__(self, latents: np.ndarray) -> None:
+    def __init__(self, latents: np.ndarray, hash: str = "") -> None:
+        self.hash = hash
         self.dimension = latents.shape[1]
         self.info = EncoderInfo(self.name, trained=True)
         self._latents = latents
@@ -175,3 +178,9 @@ def open_driver(name: str, seed: int = 0) -> Encoder:
             f"{encoder.sample_rate} Hz and {encoder.hop}."
         )
     return encoder
+
+
+@lru_cache
+def driver_hash(driver: str) -> str:
+    """The hash of a driver's weights, as the live path knows it; empty for features and random weights."""
+    return load_encoder(driver).hash if driver == "bundled" else ""

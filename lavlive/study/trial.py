@@ -17,7 +17,7 @@ from lavlive.latent.path import LatentPath
 from lavlive.parameters import GROUPS, Values
 from lavlive.study import measures, pictures, sound
 from lavlive.study.conditions import Condition
-from lavlive.study.drivers import Recorded
+from lavlive.study.drivers import Recorded, driver_hash
 from lavlive.study.material import WARM_UP, Heard, RecordedFeatures, StudyTrack, kept_track, latents_of_driver
 
 PICTURES_A_WINDOW = 2
@@ -86,7 +86,8 @@ def run_trial(setup: Setup, track: StudyTrack, condition: Condition, model: Mode
         with np.load(setup.projections[f"{condition.projection}:{condition.driver}:{track.name}"]) as kept:
             matrix = kept["projection"]
     listener, w_dim = RecordedFeatures(heard), model.runner.w_dim
-    path = LatentPath(Recorded(latents), calibration, matrix, listener=listener, w_dim=w_dim)
+    recorded = Recorded(latents, driver_hash(condition.driver))
+    path = LatentPath(recorded, calibration, matrix, listener=listener, w_dim=w_dim)
     run = _run(condition, path, len(latents), model)
     return {**_geometry(setup, track, latents, run), **_motion(setup, track, run), "signs": run.signs}
 
