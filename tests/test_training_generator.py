@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from lavlive import files
 from lavlive.errors import TrainingError
-from lavlive.generator import checkpoint
-from lavlive.generator.checkpoint import load_generator
+from lavlive.generator.checkpoint import load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w
 from lavlive.training.__main__ import main
@@ -277,7 +277,7 @@ def test_a_full_disk_leaves_the_older_checkpoint(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(TrainingError, match="No space left"):
         run.trainer.save(run.checkpoint)
     assert run.checkpoint.read_bytes() == before
@@ -393,7 +393,7 @@ def test_evaluation_reads_a_model_and_keeps_its_figures(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "generator.safetensors"
-    checkpoint.save_generator(path, Generator(SMALL), {"name": "small"})
+    save_generator(path, Generator(SMALL), {"name": "small"})
     options = f"--data {folder} --model {path} --work {tmp_path} --features nudenet --keep"
     assert main(["evaluate", *options.split()]) == 0
     figures = json.loads(capsys.readouterr().out)
