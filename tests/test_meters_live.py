@@ -44,6 +44,9 @@ class Unhurried:
                     return
                 yield Block(samples, track.rate, heard / track.rate)
 
+    def hear(self, pick: object) -> None:
+        """It has no other channels."""
+
     def read(self) -> Block | None:
         block = next(self._blocks, None)
         self.ended = block is None
@@ -59,7 +62,7 @@ def test_live_meters_equal_offline_ones() -> None:
         mailbox: Mailbox[TimedLatent] = Mailbox()
         worker = LatentWorker(link, load_path("bundled"), source, mailbox, space=lambda: space)
         worker.start()
-        while not source.ended:
+        while not source.ended and worker.failure is None:
             time.sleep(0.01)
         worker.stop()
         assert worker.failure is None
