@@ -17,7 +17,7 @@ from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.path import LatentPath
-from lavlive.latent.projection import Calibration
+from lavlive.latent.programme import Calibration
 from lavlive.latent.space import Familiar
 from lavlive.parameters import INDEX, TABLE, Values
 from lavlive.resources import shipped

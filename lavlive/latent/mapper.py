@@ -77,13 +77,13 @@ class Adaptation:
 
     def _follow(self, embedding: np.ndarray, matrix: np.ndarray, adapt: float, elapsed: float) -> None:
         self._heard += elapsed
-        slow, first = _share(elapsed, adapt), elapsed / self._heard
-        self._near += max(first, _share(elapsed, _NEAR_SECONDS)) * (embedding - self._near)
+        slow, first = share_of(elapsed, adapt), elapsed / self._heard
+        self._near += max(first, share_of(elapsed, _NEAR_SECONDS)) * (embedding - self._near)
         away = np.stack([embedding - self._near, self._near - self._mean], axis=1)
         moved = matrix @ away.astype(np.float32)
         motion, offset = np.einsum("ik,ik->k", moved, moved) / len(moved)
         hurry = 1.0 + (float(offset) / self._scale**2) ** 2
-        follow = max(first, min(slow * hurry, _share(elapsed, _QUICKEST_SECONDS)))
+        follow = max(first, min(slow * hurry, share_of(elapsed, _QUICKEST_SECONDS)))
         self._mean += follow * (embedding - self._mean)
         learn = max(elapsed / (self._heard + _PRIOR_SECONDS), slow)
         self._power += learn * (float(motion) - self._power)
@@ -93,9 +93,10 @@ class Adaptation:
         goal = 1.0 if asked else 0.0
         if self._believed is None or abs(self._believed - goal) < 1e-6:
             self._believed = goal
-        self._believed += _share(elapsed, _SWITCH_SECONDS) * (goal - self._believed)
+        self._believed += share_of(elapsed, _SWITCH_SECONDS) * (goal - self._believed)
         return self._believed
 
 
-def _share(elapsed: float, seconds: float) -> float:
+def share_of(elapsed: float, seconds: float) -> float:
+    """How far a mean with a time constant of `seconds` moves toward what it follows in `elapsed` seconds."""
     return 1.0 - math.exp(-elapsed / seconds)

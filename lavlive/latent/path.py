@@ -22,15 +22,15 @@ from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.mapper import Adaptation, leaky_tanh
 from lavlive.latent.modulation import modulate
 from lavlive.latent.place import Breath, Place
-from lavlive.latent.programme import Programme, programme_of
-from lavlive.latent.projection import W_DIM, Calibration, Directions, ProjectionWalk
+from lavlive.latent.programme import Calibration, Programme, programme_of
+from lavlive.latent.projection import W_DIM, Directions, ProjectionWalk
 from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
 from lavlive.parameters import GROUPS, INDEX, TABLE, Glide, find
 
 LARGEST_DEVIATION = 4.0
+"""Largest root mean square deviation of a layer group, in W_std: further out no generator was trained."""
 _FREE_DEVIATION = 2.5
 """Up to here nothing is held back; from here on what comes further out moves less and less."""
-"""Largest root mean square deviation of a layer group, in W_std: further out no generator was trained."""
 
 _BAD_HOPS_UNTIL_RESET = 38
 _KIND = find("projection.kind")

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from lavlive.latent.mapper import share_of
 from lavlive.latent.programme import Programme
 
 SECONDS = 20.0
@@ -42,7 +43,7 @@ class Place:
         """
         if not silent:
             self._heard += elapsed
-            share = max(elapsed / (self._heard + _PRIOR_SECONDS), 1.0 - math.exp(-elapsed / SECONDS))
+            share = max(elapsed / (self._heard + _PRIOR_SECONDS), share_of(elapsed, SECONDS))
             self._mean += share * (embedding - self._mean)
         offset: np.ndarray = (self._mean - self._centre).astype(np.float32)
         return offset
@@ -70,7 +71,7 @@ class Breath:
         """
         goal = amount if silent else 0.0
         seconds = _SILENT_SECONDS if goal > self._level else _SOUNDING_SECONDS
-        self._level += (1.0 - math.exp(-elapsed / seconds)) * (goal - self._level)
+        self._level += share_of(elapsed, seconds) * (goal - self._level)
         if self._level < 1e-3:
             return None
         self._time += elapsed

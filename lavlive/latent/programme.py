@@ -10,6 +10,7 @@ other encoders both are guessed from the calibration.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ _FAINTEST = 0.01
 """Of the largest slow variance: directions below it are not evened out further, or noise would steer."""
 
 
-class Calibrated(Protocol):
+class Calibration(Protocol):
     """Mean and covariance of an encoder's latents on ordinary music."""
 
     @property
@@ -53,18 +54,20 @@ class Programme:
     measured: bool = True
 
     @classmethod
-    def guessed(cls, calibration: Calibrated) -> Programme:
+    def guessed(cls, calibration: Calibration) -> Programme:
         """What is assumed of an encoder that nobody measured."""
         covariance = np.asarray(calibration.covariance, np.float32)
         return cls(
             covariance, np.asarray(calibration.mean, np.float32), _BETWEEN * covariance, measured=False
         )
 
+    @cached_property
     def evening(self) -> np.ndarray:
         """slow^(−1/4), float32 [dimension, dimension]: halfway to slow motion alike in all directions.
 
         Slow motion of music lies along few directions of an encoder's latents, so pictures move along few
         directions of W. Evened out all the way, what is nearly noise would steer as much as the rest.
+        Found once: a seed that is rolled again during the show needs no eigenvectors anew.
         """
         values, vectors = np.linalg.eigh(self.slow.astype(np.float64))
         scale = np.maximum(values, _FAINTEST * max(float(values[-1]), 1e-30)) ** -0.25
@@ -72,7 +75,7 @@ class Programme:
         return even
 
 
-def programme_of(encoder_hash: str, calibration: Calibrated) -> Programme:
+def programme_of(encoder_hash: str, calibration: Calibration) -> Programme:
     """What is shipped for the encoder of that hash, else what is guessed from its calibration."""
     try:
         with safe_open(shipped("data") / FILE, framework="numpy") as file:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from lavlive.errors import EncoderError
-from lavlive.latent.programme import Programme
+from lavlive.latent.programme import Calibration, Programme
 from lavlive.parameters import GROUPS
 
 W_DIM = 512
@@ -19,18 +18,6 @@ W_DIM = 512
 _SMALLEST_SPREAD = 1e-6
 _PLACES = 1_000_003
 """Apart from all seeds of the projection, so that a piece's place and its motion are independent."""
-
-
-class Calibration(Protocol):
-    """How an encoder's latents are distributed on ordinary music."""
-
-    @property
-    def mean(self) -> np.ndarray:
-        """float32 [dimension]."""
-
-    @property
-    def covariance(self) -> np.ndarray:
-        """float32 [dimension, dimension]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +110,7 @@ def directions(
     programme = programme or Programme.guessed(calibration)
     weight = linear_layer(kind, seed, len(calibration.mean), learned, w_dim)
     if kind == "even":
-        weight = weight @ programme.evening()
+        weight = weight @ programme.evening
     onset, chroma = _modulating(seed, w_dim)
     place = linear_layer("random", seed + _PLACES, len(calibration.mean), w_dim=w_dim)
     breath = np.random.default_rng([seed, 3]).standard_normal((max(w_dim, W_DIM), 4))[:w_dim].T

@@ -15,7 +15,7 @@ from lavlive.encoder.calibration import calibrate
 from lavlive.errors import SourceError, UsageError
 from lavlive.files import write_whole
 from lavlive.latent.features import FeatureExtractor, Features
-from lavlive.latent.projection import Calibration
+from lavlive.latent.programme import Calibration
 from lavlive.resources import shipped
 from lavlive.study import drivers, sound
 

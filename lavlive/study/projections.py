@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lavlive.latent.projection import Calibration
+from lavlive.latent.programme import Calibration
 
 _RIDGE = 0.03
 """Of the mean variance of a latent's dimensions."""

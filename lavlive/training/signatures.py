@@ -32,7 +32,7 @@ from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w, whitening
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.path import LatentPath
-from lavlive.latent.projection import Calibration
+from lavlive.latent.programme import Calibration
 from lavlive.latent.space import Familiar
 from lavlive.parameters import GROUPS, ONE_HOP, Value, Values
 

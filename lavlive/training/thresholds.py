@@ -25,7 +25,7 @@ from lavlive.engine.picture_worker import Model
 from lavlive.generator.importing import open_model
 from lavlive.latent.features import Features
 from lavlive.latent.path import LatentPath
-from lavlive.latent.projection import Calibration
+from lavlive.latent.programme import Calibration
 from lavlive.parameters import INDEX, Value, Values
 from lavlive.resources import generator_file
 from lavlive.study.pictures import thumbnail
