@@ -47,7 +47,6 @@ from lavlive.stage.output.window import display_available
 from lavlive.stage.recording.recordings import Recordings
 
 DISPLAY_RATE = 60.0
-_RECORDED = (1280, 720)
 _LOG_LIMIT = 1_000_000
 
 
@@ -126,7 +125,7 @@ def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
     monitor = options.monitor
     if monitor is not None and monitor.isdigit():
         monitor = int(monitor)
-    canvas = _RECORDED if options.record else None
+    canvas = None
     if options.record_size is not None:
         canvas = parse_size(options.record_size)
     settings = OutputSettings(
@@ -134,6 +133,7 @@ def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
         monitor=monitor,
         canvas=canvas if options.headless else None,
         badge=options.badge,
+        show=True,
     )
     return "headless" if options.headless else "window", settings
 

@@ -46,7 +46,7 @@ class Canvas:
         self._pending: list[tuple[Mix, float]] = []
         self._position = 1.0
         self.least_interval = 0.0
-        self._drawn = -math.inf
+        self.drawn = -math.inf
         self._noted: tuple[Mix, Mapping[str, Value], float, SoundTextures | None] | None = None
         self._mixer = Mixer()
         self._limiter = FlashLimiter()
@@ -119,9 +119,9 @@ class Canvas:
             return
         mix, values, now, sound = self._noted
         racked = self.rack is not None and self.rack.busy(values)
-        if racked and 0 <= now - self._drawn < self.least_interval:
+        if racked and 0 <= now - self.drawn < self.least_interval:
             return
-        self._noted, self._drawn = None, now
+        self._noted, self.drawn = None, now
         scene = replace(mix, new=None), str(values["show.scaling"]), self.size
         if not self._pending and scene == self._scene and self.held_back == 0.0 and not racked:
             return

@@ -32,6 +32,7 @@ class OutputSettings:
         visible: whether the window may be seen (tests and benchmarks hide it).
         badge: whether notices are drawn over the picture, too, while it is in a window.
         shaders: what the rack takes its effects from; None for a canvas without a rack.
+        show: whether drawing gives way to sound and pictures; a rendering draws every picture.
     """
 
     width: int = 1280
@@ -43,6 +44,7 @@ class OutputSettings:
     visible: bool = True
     badge: bool = False
     shaders: ShaderLibrary | None = None
+    show: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,6 @@ from lavlive.light import to_encoded, to_linear
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.canvas import Canvas
-from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
@@ -31,6 +31,7 @@ from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
 from lavlive.stage.output.base import Event, OutputSettings
 from lavlive.stage.output.current import current_window, make_window_current
 from lavlive.stage.output.monitors import Geometry
+from lavlive.stage.output.software import CANVAS, interval_for, is_software, set_budgets, within
 
 _SAMPLES_PER_CELL = 4
 _ROWS = 32
@@ -173,12 +174,18 @@ def _cells(canvas: np.ndarray) -> np.ndarray:
 class _OffscreenCanvas:
     """The canvas of `canvas.Canvas` in a context of its own."""
 
-    def __init__(self, size: tuple[int, int], shaders: ShaderLibrary | None) -> None:
-        self.size = size
+    def __init__(self, settings: OutputSettings) -> None:
         with _without_window():
             self._context = _offscreen_context()
+            gives_way = settings.show and is_software(self._context)
+            whole = settings.width, settings.height
+            self.size = settings.canvas or (within(whole, CANVAS) if gives_way else whole)
             with self._context:
-                self.canvas = Canvas(self._context, size, shaders)
+                self.canvas = Canvas(self._context, self.size, settings.shaders)
+        if settings.show:
+            set_budgets(self.canvas, gives_way)
+        self._gives_way = gives_way
+        self._took = 0.0
 
     @property
     def held_back(self) -> float:
@@ -196,8 +203,13 @@ class _OffscreenCanvas:
 
     def read(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], first row on top."""
+        began, drawn = time.perf_counter(), self.canvas.drawn
         with _without_window(), self._context:
-            return self.canvas.read()
+            pixels = self.canvas.read()
+        if self._gives_way and self.canvas.drawn != drawn:
+            self._took += 0.2 * (time.perf_counter() - began - self._took)
+            self.canvas.least_interval = interval_for(self._took)
+        return pixels
 
     def close(self) -> None:
         """Let go of the context."""
@@ -257,7 +269,7 @@ class HeadlessOutput:
         self._closed = False
         self._canvas: _OffscreenCanvas | MemoryCanvas
         try:
-            self._canvas = _OffscreenCanvas(size, settings.shaders)
+            self._canvas = _OffscreenCanvas(settings)
         except DisplayError as error:
             self.note = str(error)
             self._canvas = MemoryCanvas(size)

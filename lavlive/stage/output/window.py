@@ -40,6 +40,8 @@ from lavlive.stage.output.monitors import (
     list_monitors,
 )
 from lavlive.stage.output.room import room_for_panel
+from lavlive.stage.output.software import CANVAS as SOFTWARE_CANVAS
+from lavlive.stage.output.software import is_software, set_budgets, within
 from lavlive.stage.output.x11 import forget_dead_window_manager
 
 TITLE = "lavlive"
@@ -47,18 +49,6 @@ _USUAL_RATE = 60.0
 """Of a monitor that does not tell."""
 _LOOK_SECONDS = 1.0
 MAX_CANVAS = (3840, 2160)
-SOFTWARE_CANVAS = (640, 360)
-"""The canvas's limit where the processor draws: it is needed for sound and pictures."""
-
-SOFTWARE_INTERVAL = 1 / 31
-"""Seconds between two drawings with effects there."""
-
-BUDGET = 0.004
-SOFTWARE_BUDGET = 0.1
-"""Seconds that a shader in the rack may take on a graphics card, and where the processor draws."""
-
-_SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic")
-
 _NULL: Any = None
 _errors: list[str] = []
 
@@ -133,13 +123,9 @@ class WindowOutput:
         self._full = FullScreen(self.handle)
         self.make_current()
         self.context = self._create_context()
-        renderer = str(self.context.info["GL_RENDERER"]).lower()
-        self.software = any(name in renderer for name in _SOFTWARE_RENDERERS)
+        self.software = is_software(self.context)
         self._canvas = Canvas(self.context, settings.canvas or self._follow_window(), settings.shaders)
-        if self.software:
-            self._canvas.least_interval = SOFTWARE_INTERVAL
-        if self._canvas.rack is not None:
-            self._canvas.rack.budget = SOFTWARE_BUDGET if self.software else BUDGET
+        set_budgets(self._canvas, self.software)
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
         if settings.fullscreen:
@@ -259,9 +245,7 @@ class WindowOutput:
         width, height = glfw.get_framebuffer_size(self.handle)
         if width == 0 or height == 0:  # iconified
             return self._canvas.size
-        limit = SOFTWARE_CANVAS if self.software else MAX_CANVAS
-        shrink = max(1.0, width / limit[0], height / limit[1])
-        return round(width / shrink), round(height / shrink)
+        return within((width, height), SOFTWARE_CANVAS if self.software else MAX_CANVAS)
 
     def _show_status(self, status: str, now: float) -> None:
         title = status or TITLE
