@@ -1,0 +1,42 @@
+"""Where the processor draws, for want of a graphics driver: drawing gives way to sound and pictures."""
+
+from __future__ import annotations
+
+import moderngl
+
+from lavlive.stage.canvas.canvas import Canvas
+
+CANVAS = (640, 360)
+"""The canvas's limit there: the processor is needed for sound and pictures."""
+INTERVAL = 1 / 31
+"""Least seconds between two drawings with effects there."""
+_SHARE = 0.3
+"""Of the time that drawings with effects may take there."""
+_BUDGET, _SOFTWARE_BUDGET = 0.004, 0.1
+"""Seconds that a shader in the rack may take on a graphics card, and where the processor draws."""
+_RENDERERS = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic")
+
+
+def is_software(context: moderngl.Context) -> bool:
+    """Whether the processor draws."""
+    renderer = str(context.info["GL_RENDERER"]).lower()
+    return any(name in renderer for name in _RENDERERS)
+
+
+def within(size: tuple[int, int], limit: tuple[int, int]) -> tuple[int, int]:
+    """A size of the same shape that is nowhere larger than the limit; itself where it is not."""
+    shrink = max(1.0, size[0] / limit[0], size[1] / limit[1])
+    return round(size[0] / shrink), round(size[1] / shrink)
+
+
+def set_budgets(canvas: Canvas, software: bool) -> None:
+    """Say how often a show draws effects on the canvas, and what a shader may cost."""
+    if software:
+        canvas.least_interval = INTERVAL
+    if canvas.rack is not None:
+        canvas.rack.budget = _SOFTWARE_BUDGET if software else _BUDGET
+
+
+def interval_for(seconds: float) -> float:
+    """Least seconds between two drawings that take `seconds` each, so that the rest has its time."""
+    return max(INTERVAL, seconds / _SHARE)
