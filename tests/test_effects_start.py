@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from lavlive.commands.live import _begin_with_effects
+from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset
-from lavlive.control.looks.starting import DEFAULT_EFFECTS, initial_looks
-from lavlive.parameters import Kind, find, join_table
+from lavlive.control.looks.starting import DEFAULT_EFFECTS, initial_looks, preset_library
+from lavlive.parameters import Kind, Values, find, join_table
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
+from lavlive.stage.output.software import INTERVAL, interval_for, within
 
 PRESETS = sorted(shipped("presets").glob("*.toml"))
 
@@ -54,3 +59,23 @@ def test_where_there_is_no_rack_a_show_begins_without() -> None:
         assert preset.notes
     finally:
         join_table(Slots(loaded))
+
+
+@pytest.mark.parametrize("software", [True, False])
+def test_a_show_that_the_processor_draws_begins_without_effects_and_says_so(software: bool) -> None:
+    looks = Looks(Values(), preset_library())
+    control: Any = SimpleNamespace(looks=looks, values=looks.values)
+    output: Any = SimpleNamespace(software=software)
+    options: Any = SimpleNamespace(settings=["mapper.y=1.5"])
+    said = _begin_with_effects(options, control, output)
+    assert (said is not None) == software
+    assert (looks.drives == {}) == software
+    assert (looks.values["fx1.shader"] == "none") == software
+
+
+def test_drawing_gives_way_where_the_processor_draws() -> None:
+    assert interval_for(0.001) == INTERVAL
+    assert interval_for(0.3) == pytest.approx(1.0)
+    assert within((1280, 720), (640, 360)) == (640, 360)
+    assert within((1000, 1000), (640, 360)) == (360, 360)
+    assert within((320, 180), (640, 360)) == (320, 180)

@@ -39,7 +39,7 @@ from lavlive.show.shape import ShapeFollower
 from lavlive.show.show import Show
 from lavlive.show.terminal import Terminal
 from lavlive.stage.canvas.slots import open_shaders
-from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.base import Output, OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.output.monitors import find_monitor, list_monitors
 from lavlive.stage.output.opening import open_output
@@ -232,6 +232,10 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         output = stack.enter_context(open_output(kind, output_settings))
         if isinstance(output, HeadlessOutput) and output.note is not None:
             notices.tell(output.note, time.perf_counter())
+        if options.preset is None and crashed is None:
+            left_out = _begin_with_effects(options, control, output)
+            if left_out is not None:
+                notices.tell(left_out, time.perf_counter())
         recordings = Recordings(
             Path(options.record) if options.record else None,
             parse_size(options.record_size) if options.record_size else None,
@@ -301,10 +305,17 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
         control.looks.begin_with(preset)
     elif crashed is not None:
         control.restore(crashed)
-    else:
-        begin_with_effects(control.looks)
     control.values.update(typed)
     return control
+
+
+def _begin_with_effects(options: argparse.Namespace, control: Control, output: Output) -> str | None:
+    """Give a fresh show the default look's effects; where the processor draws, say that they are left out."""
+    if output.software:
+        return "No graphics driver is at work: the default look is without effects; choose some in the panel."
+    begin_with_effects(control.looks)
+    control.values.update(dict(parse_setting(setting) for setting in options.settings))
+    return None
 
 
 def run_live(options: argparse.Namespace) -> int:

@@ -93,6 +93,10 @@ class Output(Protocol):
     name: str
 
     @property
+    def software(self) -> bool:
+        """Whether the processor draws, for want of a graphics driver."""
+
+    @property
     def should_close(self) -> bool:
         """Whether the user asked for the end."""
 

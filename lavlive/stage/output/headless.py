@@ -177,7 +177,8 @@ class _OffscreenCanvas:
     def __init__(self, settings: OutputSettings) -> None:
         with _without_window():
             self._context = _offscreen_context()
-            gives_way = settings.show and is_software(self._context)
+            self.software = is_software(self._context)
+            gives_way = settings.show and self.software
             whole = settings.width, settings.height
             self.size = settings.canvas or (within(whole, CANVAS) if gives_way else whole)
             with self._context:
@@ -273,6 +274,11 @@ class HeadlessOutput:
         except DisplayError as error:
             self.note = str(error)
             self._canvas = MemoryCanvas(size)
+
+    @property
+    def software(self) -> bool:
+        """Whether the processor draws, with OpenGL or without."""
+        return not isinstance(self._canvas, _OffscreenCanvas) or self._canvas.software
 
     @property
     def canvas_size(self) -> tuple[int, int]:
