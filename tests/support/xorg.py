@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -13,7 +12,8 @@ from pathlib import Path
 import glfw
 import pytest
 
-START_SECONDS = 20
+from tests.support.xvfb import START_SECONDS, x_server
+
 FIRST, SECOND = (0, 0, 800, 600), (800, 0, 640, 480)
 _CONFIGURATION = """
 Section "ServerFlags"
@@ -50,37 +50,17 @@ def two_monitors(folder: Path) -> Iterator[str]:
             pytest.skip(f"{program} is not installed")
     configuration = folder / "xorg.conf"
     configuration.write_text(_CONFIGURATION)
-    reading, writing = os.pipe()
-    command = ["Xorg", "-displayfd", str(writing), "-config", str(configuration)]
-    command += ["-logfile", str(folder / "xorg.log"), "-noreset", "-novtswitch", "-sharevts"]
-    server = subprocess.Popen(
-        command, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    os.close(writing)
-    outside = {
-        name: os.environ.pop(name, None) for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE")
-    }
-    try:
-        with os.fdopen(reading) as pipe:
-            number = pipe.readline().strip()
-        if not number:
+    command = ["Xorg", "-config", str(configuration), "-logfile", str(folder / "xorg.log")]
+    with x_server([*command, "-noreset", "-novtswitch", "-sharevts"], quiet=True) as name:
+        if name is None:
             pytest.skip("Xorg has no dummy driver here")
-        os.environ["DISPLAY"] = f":{number}"
         for arguments in (
             "--addmode DUMMY1 640x480",
             "--output DUMMY0 --mode 800x600 --output DUMMY1 --mode 640x480 --right-of DUMMY0",
             "--query",  # until somebody looks, the second one is not known to be connected
         ):
             subprocess.run(["xrandr", *arguments.split()], check=True, stdout=subprocess.DEVNULL)
-        yield f":{number}"
-    finally:
-        glfw.terminate()  # a client that outlives its X server is ended by Xlib
-        for name, value in outside.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        server.terminate()
-        server.wait(START_SECONDS)
+        yield name
 
 
 @contextmanager
