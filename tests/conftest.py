@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from lavlive import parameters
+
 
 @pytest.fixture(autouse=True)
 def ordinary_arithmetic() -> Iterator[None]:
@@ -13,6 +15,14 @@ def ordinary_arithmetic() -> Iterator[None]:
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def the_table_stays() -> Iterator[None]:
+    """What a command under test lets join the table of parameters leaves it again."""
+    before = parameters._joined
+    yield
+    parameters.join_table(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lavlive.commands.live import _begin_with_effects
+from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset
-from lavlive.control.looks.starting import DEFAULT_EFFECTS, initial_looks, preset_library
+from lavlive.control.looks.starting import DEFAULT_EFFECTS, initial_looks
 from lavlive.parameters import Kind, Values, find, join_table
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -50,20 +52,29 @@ def test_the_default_look_has_effects_and_set_takes_them_away() -> None:
 
 
 def test_where_there_is_no_rack_a_show_begins_without() -> None:
-    loaded = ShaderLibrary([shipped("shaders") / "isf"])
     join_table(None)
-    try:
-        assert initial_looks(None, []).drives == {}
-        preset = read_preset(PRESETS[0])
-        assert not any(name.startswith("fx") for name in preset.values)
-        assert preset.notes
-    finally:
-        join_table(Slots(loaded))
+    assert initial_looks(None, []).drives == {}
+    preset = read_preset(PRESETS[0])
+    assert not any(name.startswith("fx") for name in preset.values)
+    assert preset.notes
+
+
+def test_the_fader_goes_between_presets_that_load_different_effects() -> None:
+    looks = Looks(Values(), PresetLibrary(shipped("presets"), None))
+    presets = [read_preset(path) for path in PRESETS]
+    for lower, upper in pairwise([*presets, presets[0]]):
+        looks.choose_fader_end(0, lower)
+        looks.choose_fader_end(1, upper)
+        for position in (0.3, 0.7, 1.0, 0.6, 0.4, 0.0):
+            looks.by_hand("show.fader", position)
+            near = lower if position < 0.5 else upper
+            assert looks.values["fx1.shader"] == near.values["fx1.shader"]
+        assert looks.values.saved() == lower.values
 
 
 @pytest.mark.parametrize("software", [True, False])
 def test_a_show_that_the_processor_draws_begins_without_effects_and_says_so(software: bool) -> None:
-    looks = Looks(Values(), preset_library())
+    looks = Looks(Values(), PresetLibrary(shipped("presets"), None))
     control: Any = SimpleNamespace(looks=looks, values=looks.values)
     output: Any = SimpleNamespace(software=software)
     options: Any = SimpleNamespace(settings=["mapper.y=1.5"])

@@ -8,16 +8,19 @@ from lavlive.parameters import Kind, Value, find
 
 
 def between(start: Mapping[str, Value], end: Mapping[str, Value], share: float) -> dict[str, Value]:
-    """The values at `share` (0 to 1) of the way; names are those of `end`.
+    """The values at `share` (0 to 1) of the way.
 
     Continuous parameters go straight along their curves, so each moves one way only; the others flip at
-    the half. Both ends are exact.
+    the half. What only one of the two names, such as an input of a shader that the other does not load,
+    stands as it says. Both ends are exact.
     """
     if share >= 1.0:
         return dict(end)
     if share <= 0.0:
-        return {name: start[name] for name in end}
-    return {name: _between(name, start[name], value, share) for name, value in end.items()}
+        return dict(start)
+    return {**start, **end} | {
+        name: _between(name, start[name], value, share) for name, value in end.items() if name in start
+    }
 
 
 def _between(name: str, start: Value, end: Value, share: float) -> Value:
