@@ -336,6 +336,8 @@ def find(name: str) -> Parameter:
         return TABLE[INDEX[name]]
     if _joined is not None and (loaded := _joined.find(name)) is not None:
         return loaded
+    if is_loaded(name):
+        raise ParameterError(f"There is no parameter {name!r}: no shader here has it.")
     near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)
     raise ParameterError(f"There is no parameter {name!r}; did you mean {near[0]}?")
 
