@@ -24,7 +24,7 @@ Value = float | int | bool | str
 """What a parameter holds: float (continuous), int (integer), bool (switch), str (choice)."""
 
 
-class Kind(Enum):
+class ParameterKind(Enum):
     """What values a parameter takes, and so how it is drawn, bound and moved."""
 
     CONTINUOUS = "continuous"
@@ -43,7 +43,7 @@ class Parameter:
         low, high: inclusive range in `unit`; for a choice, 0 and the number of choices − 1.
         unit: unit of the value, empty for pure numbers.
         help: one line for a performer.
-        kind: see `Kind`.
+        kind: see `ParameterKind`.
         choices: names of a choice's values, in order.
         curve: ``linear``, or ``log`` where equal turns of a knob should be equal ratios.
         saved: whether presets hold it.
@@ -57,7 +57,7 @@ class Parameter:
     high: float
     unit: str
     help: str
-    kind: Kind = Kind.CONTINUOUS
+    kind: ParameterKind = ParameterKind.CONTINUOUS
     choices: tuple[str, ...] = ()
     curve: str = "linear"
     saved: bool = True
@@ -66,11 +66,11 @@ class Parameter:
     @property
     def glides(self) -> bool:
         """Whether the engine moves it smoothly to a new value."""
-        return self.kind is Kind.CONTINUOUS
+        return self.kind is ParameterKind.CONTINUOUS
 
     def number(self, value: Value) -> float:
         """The value as the number that travels in the link: an index for choices, 0 or 1 for switches."""
-        if self.kind is Kind.CHOICE:
+        if self.kind is ParameterKind.CHOICE:
             return float(self.choices.index(str(value)))
         return float(value)
 
@@ -78,13 +78,13 @@ class Parameter:
         """The inverse of `number`, rounded to the kind and held inside the range."""
         number = min(max(number, self.low), self.high)
         match self.kind:
-            case Kind.CONTINUOUS:
+            case ParameterKind.CONTINUOUS:
                 return number
-            case Kind.INTEGER:
+            case ParameterKind.INTEGER:
                 return round(number)
-            case Kind.SWITCH:
+            case ParameterKind.SWITCH:
                 return number >= 0.5
-            case Kind.CHOICE:
+            case ParameterKind.CHOICE:
                 return self.choices[round(number)]
 
     def to_unit(self, value: Value) -> float:
@@ -110,9 +110,9 @@ class Parameter:
             ParameterError: of another type, not finite, or outside the range; the message gives the range.
         """
         match self.kind:
-            case Kind.SWITCH:
+            case ParameterKind.SWITCH:
                 return self._switch(value)
-            case Kind.CHOICE:
+            case ParameterKind.CHOICE:
                 return self._choice(value)
             case _:
                 return self._number_in_range(value)
@@ -126,7 +126,7 @@ class Parameter:
         Raises:
             ParameterError: of another type, or not finite.
         """
-        if self.kind in (Kind.CONTINUOUS, Kind.INTEGER) and isinstance(value, int | float):
+        if self.kind in (ParameterKind.CONTINUOUS, ParameterKind.INTEGER) and isinstance(value, int | float):
             finite = isinstance(value, int) or math.isfinite(value)
             nearest = min(max(value, self.low), self.high)
             if finite and not isinstance(value, bool) and nearest != value:
@@ -158,7 +158,7 @@ class Parameter:
         number = self._unrounded(number)
         if not math.isfinite(number) or not self.low <= number <= self.high:
             raise ParameterError(f"{allowed}, not {value}.")
-        if self.kind is Kind.INTEGER:
+        if self.kind is ParameterKind.INTEGER:
             if number != round(number):
                 raise ParameterError(f"{self.name} takes whole numbers, not {value}.")
             return int(number)
@@ -188,14 +188,14 @@ def _per_group(
 
 
 def _switch(name: str, default: bool, text: str, saved: bool = True) -> Parameter:
-    return Parameter(name, default, 0, 1, "", text, Kind.SWITCH, saved=saved)
+    return Parameter(name, default, 0, 1, "", text, ParameterKind.SWITCH, saved=saved)
 
 
 def _choice(
     name: str, choices: tuple[str, ...], text: str, saved: bool = True, default: str | None = None
 ) -> Parameter:
     return Parameter(
-        name, default or choices[0], 0, len(choices) - 1, "", text, Kind.CHOICE, choices, saved=saved
+        name, default or choices[0], 0, len(choices) - 1, "", text, ParameterKind.CHOICE, choices, saved=saved
     )
 
 
@@ -222,7 +222,9 @@ TABLE: tuple[Parameter, ...] = (
         "W_std",
         "how far pieces and sections live apart in W: 0 all about its middle",
     ),
-    Parameter("projection.seed", 0, 0, 9999, "", "which random projection from sound to W", Kind.INTEGER),
+    Parameter(
+        "projection.seed", 0, 0, 9999, "", "which random projection from sound to W", ParameterKind.INTEGER
+    ),
     _choice(
         "projection.kind",
         ("random", "orthogonal", "identity", "learned", "even"),
@@ -245,7 +247,7 @@ TABLE: tuple[Parameter, ...] = (
     ),
     Parameter("generator.truncation", 1.0, 0, 1.5, "psi", "below 1: safer and plainer, above 1: wilder"),
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
-    Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", Kind.INTEGER),
+    Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", ParameterKind.INTEGER),
     _choice("show.scaling", ("fill", "fit", "stretch"), "how the picture meets the projector's shape", False),
     Parameter("show.dissolve", 0.033, 0, 1, "s", "cross-dissolve between pictures"),
     Parameter("show.idle", 0.5, 0, 1, "", "how far the picture breathes while nothing sounds"),
@@ -265,7 +267,7 @@ TABLE: tuple[Parameter, ...] = (
         1,
         "",
         "hold back flashes that can hurt people",
-        Kind.SWITCH,
+        ParameterKind.SWITCH,
         saved=False,
         guarded=True,
     ),
@@ -375,7 +377,7 @@ class Values(Mapping[str, Value]):
         parameter = find(name)
         value = self._loaded.get(name, parameter.default)
         # The file that it comes from may have changed since the value was set.
-        if parameter.kind is Kind.CHOICE:
+        if parameter.kind is ParameterKind.CHOICE:
             return value if value in parameter.choices else parameter.default
         return parameter.value(float(value)) if not isinstance(value, str) else parameter.default
 
@@ -474,7 +476,9 @@ def reference(parameters: Iterable[Parameter] = TABLE) -> str:
     """The table as Markdown, as the README shows it."""
     lines = ["| name | default | range | unit | what it does |", "|---|---|---|---|---|"]
     for p in parameters:
-        bounds = _shown(p.choices) or ("off, on" if p.kind is Kind.SWITCH else f"{p.low:.3g} – {p.high:g}")
-        default = ("on" if p.default else "off") if p.kind is Kind.SWITCH else p.default
+        bounds = _shown(p.choices) or (
+            "off, on" if p.kind is ParameterKind.SWITCH else f"{p.low:.3g} – {p.high:g}"
+        )
+        default = ("on" if p.default else "off") if p.kind is ParameterKind.SWITCH else p.default
         lines.append(f"| {p.name} | {default} | {bounds} | {p.unit} | {p.help} |")
     return "\n".join(lines)

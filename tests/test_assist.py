@@ -17,8 +17,8 @@ from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.path import LatentPath
-from lavlive.latent.programme import Calibration
-from lavlive.latent.space import Familiar
+from lavlive.latent.programme import LatentStatistics
+from lavlive.latent.space import WDistribution
 from lavlive.parameters import INDEX, TABLE, Values
 from lavlive.resources import shipped
 
@@ -32,7 +32,7 @@ class Recording:
 
     embeddings: np.ndarray
     features: list[Features]
-    calibration: Calibration
+    calibration: LatentStatistics
 
 
 class Replay:
@@ -89,7 +89,7 @@ class Stage:
         self.path = LatentPath(replay, recording.calibration, listener=replay.ear)
         own = np.linalg.norm(np.random.default_rng(1).standard_normal((4000, 512)), axis=1) / np.sqrt(512)
         self.meters = Diagnosis(
-            RATE, Familiar(np.eye(512, dtype=np.float32), np.quantile(own, np.linspace(0, 1, 501)))
+            RATE, WDistribution(np.eye(512, dtype=np.float32), np.quantile(own, np.linspace(0, 1, 501)))
         )
         self.signs: Signs
         self.numbers = self.values.numbers.copy()

@@ -19,7 +19,7 @@ from lavlive.control.looks.starting import initial_model
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.errors import CheckpointError, PresetError
 from lavlive.generator.checkpoint import load_generator
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import Command, EngineEvent, LoadModel, ModelLoading, ModelReady, ModelShown, Ready
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
@@ -57,7 +57,7 @@ class Engine:
 class Stage:
     """A show over an engine that is only a script, with a bank of three."""
 
-    def __init__(self, link: Link, folder: Path) -> None:
+    def __init__(self, link: SharedBlock, folder: Path) -> None:
         self.engine = Engine()
         self.now = 0.0
         presets = PresetLibrary(None, folder / "presets")
@@ -93,7 +93,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         stage = Stage(link, tmp_path)
         yield stage
         stage.control.close()

@@ -34,7 +34,7 @@ from lavlive.encoder.seanet import StreamingEncoder
 from lavlive.errors import UsageError
 from lavlive.generator.checkpoint import LoadedGenerator, save_generator
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
-from lavlive.link.memory import Journey, Link, Picture, Sound
+from lavlive.link.memory import Journey, Picture, SharedBlock, Sound
 from lavlive.link.settings import EngineSettings
 
 HOP = 1 / 75
@@ -179,7 +179,7 @@ def test_a_click_without_a_changed_picture_is_not_counted() -> None:
 
 def test_a_picture_carries_when_each_stage_passed_it_on() -> None:
     journey = Journey(1.0, 2.0, 3.0, 4.0)
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         link.write_picture(np.zeros((4, 4, 3), np.uint8), 0.5, 5.0, 7, journey)
         picture = link.read_picture()
         assert picture is not None

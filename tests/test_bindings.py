@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lavlive.control.actions import Action
-from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.binding_files import BindingFolders, file_name, read_bindings
 from lavlive.control.midi.bindings import Binding, BindingSet, Mode, relative_steps
 from lavlive.control.midi.feedback import Feedback
@@ -20,13 +20,13 @@ from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.router import Router
 from lavlive.control.travel import Curve
 from lavlive.errors import ControlError
-from lavlive.parameters import TABLE, Kind, Value, Values, find
+from lavlive.parameters import TABLE, ParameterKind, Value, Values, find
 from lavlive.resources import shipped
 
-CC, NOTE, CC14, NRPN = SourceKind.CC, SourceKind.NOTE, SourceKind.CC14, SourceKind.NRPN
-PRESSURE = SourceKind.PRESSURE
+CC, NOTE, CC14, NRPN = MidiControlKind.CC, MidiControlKind.NOTE, MidiControlKind.CC14, MidiControlKind.NRPN
+PRESSURE = MidiControlKind.PRESSURE
 JUMP = TakeoverMode.JUMP
-KNOB = Source(CC, 0, 1)
+KNOB = MidiControl(CC, 0, 1)
 
 
 class Desk:
@@ -41,9 +41,9 @@ class Desk:
     def _change(self, name: str, value: Value) -> None:
         self.values.set(name, value)
 
-    def send(self, raw: int, source: Source = KNOB, top: int = 127) -> list[Action]:
+    def send(self, raw: int, source: MidiControl = KNOB, top: int = 127) -> list[Action]:
         self.time += 0.01
-        heard = Source(source.kind, source.channel or 1, source.number)
+        heard = MidiControl(source.kind, source.channel or 1, source.number)
         return self.router.handle(ControlEvent("pad", heard, raw / top, raw, self.time))
 
 
@@ -75,7 +75,7 @@ def test_an_encoder_steps_through_whole_numbers_and_choices_one_by_one() -> None
 
 
 def test_a_toggle_flips_on_each_press_and_a_momentary_button_lets_go() -> None:
-    button = Source(NOTE, 1, 36)
+    button = MidiControl(NOTE, 1, 36)
     toggle = Desk(Binding(button, "show.freeze", Mode.TOGGLE))
     for raw, frozen in ((100, True), (0, True), (1, False), (0, False)):
         toggle.send(raw, button)
@@ -113,7 +113,7 @@ def test_invert_range_and_curve_shape_the_way_of_a_knob() -> None:
 
 
 @given(
-    parameter=st.sampled_from([p for p in TABLE if p.kind is Kind.CONTINUOUS]),
+    parameter=st.sampled_from([p for p in TABLE if p.kind is ParameterKind.CONTINUOUS]),
     curve=st.sampled_from(Curve),
     invert=st.booleans(),
     travel=st.floats(0, 1),
@@ -130,25 +130,27 @@ def test_a_value_lies_where_the_knob_would_put_it(
 
 
 def test_a_switch_and_a_choice_follow_a_fader() -> None:
-    desk = Desk(Binding(KNOB, "show.freeze"), Binding(Source(CC, 0, 2), "projection.kind", takeover=JUMP))
+    desk = Desk(
+        Binding(KNOB, "show.freeze"), Binding(MidiControl(CC, 0, 2), "projection.kind", takeover=JUMP)
+    )
     desk.send(127)
     assert desk.values["show.freeze"] is True
-    desk.send(127, Source(CC, 0, 2))
+    desk.send(127, MidiControl(CC, 0, 2))
     assert desk.values["projection.kind"] == find("projection.kind").choices[-1]
 
 
 def test_a_14_bit_knob_is_not_disturbed_by_its_own_parts() -> None:
-    fader = Source(CC14, 0, 3)
+    fader = MidiControl(CC14, 0, 3)
     desk = Desk(Binding(fader, "mapper.c"), settings={"mapper.c": 0.5})
     for raw in (0, 16383, 8000):
-        desk.send(raw >> 7, Source(CC, 1, 3))
-        desk.send(raw & 127, Source(CC, 1, 35))
+        desk.send(raw >> 7, MidiControl(CC, 1, 3))
+        desk.send(raw & 127, MidiControl(CC, 1, 35))
         desk.time += 1.0
         desk.send(raw, fader, top=16383)
     assert desk.values["mapper.c"] == pytest.approx(8000 / 16383)
 
 
-def learned(target: str | Action, *messages: tuple[Source, int, float]) -> Binding | None:
+def learned(target: str | Action, *messages: tuple[MidiControl, int, float]) -> Binding | None:
     learn = Learn(target)
     for source, raw, time in messages:
         learn.take(ControlEvent("pad", source, raw / 127, raw, time))
@@ -157,66 +159,78 @@ def learned(target: str | Action, *messages: tuple[Source, int, float]) -> Bindi
 
 
 def test_learn_tells_knobs_encoders_buttons_and_14_bit_faders_apart() -> None:
-    knob = [(Source(CC, 2, 7), raw, 0.01 * raw) for raw in range(10, 15)]
-    assert learned("mapper.y", *knob) == Binding(Source(CC, 2, 7), "mapper.y")
-    down = [(Source(CC, 1, 7), 127, 0.01 * index) for index in range(5)]
-    assert learned("mapper.y", *down) == Binding(Source(CC, 1, 7), "mapper.y", Mode.TWOS_COMPLEMENT)
-    offset = [(Source(CC, 1, 7), raw, 0.01 * raw) for raw in (63, 63, 63, 65)]
+    knob = [(MidiControl(CC, 2, 7), raw, 0.01 * raw) for raw in range(10, 15)]
+    assert learned("mapper.y", *knob) == Binding(MidiControl(CC, 2, 7), "mapper.y")
+    down = [(MidiControl(CC, 1, 7), 127, 0.01 * index) for index in range(5)]
+    assert learned("mapper.y", *down) == Binding(MidiControl(CC, 1, 7), "mapper.y", Mode.TWOS_COMPLEMENT)
+    offset = [(MidiControl(CC, 1, 7), raw, 0.01 * raw) for raw in (63, 63, 63, 65)]
     assert learned("mapper.y", *offset).mode is Mode.BINARY_OFFSET
-    sign = [(Source(CC, 1, 7), raw, 0.0) for raw in (65, 65, 65, 1, 1)]
+    sign = [(MidiControl(CC, 1, 7), raw, 0.0) for raw in (65, 65, 65, 1, 1)]
     assert learned("mapper.y", *sign).mode is Mode.SIGNED_BIT
     fader = [
-        (s, 5 + i, 0.1) for i in range(4) for s in (Source(CC, 1, 7), Source(CC, 1, 39), Source(CC14, 1, 7))
+        (s, 5 + i, 0.1)
+        for i in range(4)
+        for s in (MidiControl(CC, 1, 7), MidiControl(CC, 1, 39), MidiControl(CC14, 1, 7))
     ]
-    assert learned("mapper.y", *fader).source == Source(CC14, 1, 7)
-    parts = [Source(CC, 1, 99), Source(CC, 1, 98), Source(NRPN, 1, 300)]
-    assert learned("mapper.y", *[(s, i, 0.1) for i in range(4) for s in parts]).source == Source(NRPN, 1, 300)
-    lone = [(source, index, 0.1) for index in range(4) for source in (Source(CC, 1, 39), Source(CC14, 1, 7))]
-    assert learned("mapper.y", *lone).source == Source(CC, 1, 39)
-    pad = Source(NOTE, 10, 36)
+    assert learned("mapper.y", *fader).control == MidiControl(CC14, 1, 7)
+    parts = [MidiControl(CC, 1, 99), MidiControl(CC, 1, 98), MidiControl(NRPN, 1, 300)]
+    assert learned("mapper.y", *[(s, i, 0.1) for i in range(4) for s in parts]).control == MidiControl(
+        NRPN, 1, 300
+    )
+    lone = [
+        (source, index, 0.1)
+        for index in range(4)
+        for source in (MidiControl(CC, 1, 39), MidiControl(CC14, 1, 7))
+    ]
+    assert learned("mapper.y", *lone).control == MidiControl(CC, 1, 39)
+    pad = MidiControl(NOTE, 10, 36)
     assert learned("show.freeze", (pad, 90, 0.9)) == Binding(pad, "show.freeze", Mode.TOGGLE)
     assert learned(Action("preset.next"), (pad, 90, 0.9)) == Binding(pad, Action("preset.next"))
-    assert learned("mapper.y", (Source(CC, 1, 7), 3, 0.0)) is None
+    assert learned("mapper.y", (MidiControl(CC, 1, 7), 3, 0.0)) is None
 
 
 def test_faders_that_send_one_number_on_eight_channels_are_eight_faders() -> None:
-    names = [p.name for p in TABLE if p.kind is Kind.CONTINUOUS][:8]
-    for kind, number, top in ((CC, 7, 127), (SourceKind.BEND, 0, 16383)):
-        bindings = BindingSet("pad", (Binding(Source(kind, 0, number), "show.fader"),))
+    names = [p.name for p in TABLE if p.kind is ParameterKind.CONTINUOUS][:8]
+    for kind, number, top in ((CC, 7, 127), (MidiControlKind.BEND, 0, 16383)):
+        bindings = BindingSet("pad", (Binding(MidiControl(kind, 0, number), "show.fader"),))
         for channel, name in enumerate(names, start=1):
-            binding = learned(name, *((Source(kind, channel, number), raw, 0.0) for raw in (1, 2, 3)))
+            binding = learned(name, *((MidiControl(kind, channel, number), raw, 0.0) for raw in (1, 2, 3)))
             assert binding is not None
             bindings = bindings.with_binding(binding)
-        assert [b.source.channel for b in bindings.bindings] == list(range(1, 9))
+        assert [b.control.channel for b in bindings.bindings] == list(range(1, 9))
         desk = Desk(*bindings.bindings)
         for channel, name in enumerate(names, start=1):
             before = dict(desk.values)
             for raw in (0, top, top // 3):
-                desk.send(raw, Source(kind, channel, number), top)
+                desk.send(raw, MidiControl(kind, channel, number), top)
             assert {n for n in desk.values if desk.values[n] != before[n]} == {name}
 
 
 def test_each_fader_of_a_binding_for_any_channel_takes_hold_for_itself() -> None:
     desk = Desk(Binding(KNOB, "mapper.c"), settings={"mapper.c": 0.5})
     for raw in (127, 60):
-        desk.send(raw, Source(CC, 1, 1))
+        desk.send(raw, MidiControl(CC, 1, 1))
     assert desk.values["mapper.c"] == pytest.approx(60 / 127)
-    desk.send(0, Source(CC, 2, 1))
+    desk.send(0, MidiControl(CC, 2, 1))
     assert desk.values["mapper.c"] == pytest.approx(60 / 127)
-    desk.send(61, Source(CC, 2, 1))
+    desk.send(61, MidiControl(CC, 2, 1))
     assert desk.values["mapper.c"] == pytest.approx(61 / 127)
     assert desk.router.ghosts() == {}
 
 
 def test_the_pressure_of_a_pad_is_learned_by_holding_it_and_the_pad_by_tapping_it() -> None:
-    pad, key, whole = Source(NOTE, 10, 36), Source(SourceKind.KEY_PRESSURE, 10, 36), Source(PRESSURE, 10, 0)
+    pad, key, whole = (
+        MidiControl(NOTE, 10, 36),
+        MidiControl(MidiControlKind.KEY_PRESSURE, 10, 36),
+        MidiControl(PRESSURE, 10, 0),
+    )
     for pressure in (key, whole):
         held = [(pad, 90, 0.0), *((pressure, raw, 0.01 * raw) for raw in range(5, 10))]
         assert learned("mapper.c", *held) == Binding(pressure, "mapper.c")
         assert learned("mapper.c", *held, (pad, 0, 0.2)) == Binding(pad, "mapper.c", Mode.TOGGLE)
         assert learned("show.freeze", *held) == Binding(pad, "show.freeze", Mode.TOGGLE)
     desk = Desk(Binding(key, "mapper.c", takeover=JUMP))
-    desk.send(127, Source(SourceKind.KEY_PRESSURE, 10, 37))
+    desk.send(127, MidiControl(MidiControlKind.KEY_PRESSURE, 10, 37))
     assert desk.values["mapper.c"] == 0.1
     desk.send(127, key)
     assert desk.values["mapper.c"] == 1.0
@@ -225,11 +239,13 @@ def test_the_pressure_of_a_pad_is_learned_by_holding_it_and_the_pad_by_tapping_i
 FULL = BindingSet(
     "Böse [1] * Pad",
     (
-        Binding(Source(CC, 3, 7), "mapper.y", takeover=JUMP, invert=True, low=0.5, high=2.0, curve=Curve.S),
-        Binding(Source(NRPN, 0, 9000), "mapper.c", takeover=TakeoverMode.SCALED),
-        Binding(Source(NOTE, 10, 36), Action("preset.load", "Slow tide")),
-        Binding(Source(SourceKind.BEND, 1, 0), "generator.noise"),
-        Binding(Source(CC, 0, 20), "projection.seed", Mode.SIGNED_BIT, step=0.5),
+        Binding(
+            MidiControl(CC, 3, 7), "mapper.y", takeover=JUMP, invert=True, low=0.5, high=2.0, curve=Curve.S
+        ),
+        Binding(MidiControl(NRPN, 0, 9000), "mapper.c", takeover=TakeoverMode.SCALED),
+        Binding(MidiControl(NOTE, 10, 36), Action("preset.load", "Slow tide")),
+        Binding(MidiControl(MidiControlKind.BEND, 1, 0), "generator.noise"),
+        Binding(MidiControl(CC, 0, 20), "projection.seed", Mode.SIGNED_BIT, step=0.5),
     ),
     feedback=True,
 )
@@ -360,11 +376,11 @@ class Lights:
     def __init__(self, *bindings: Binding) -> None:
         self.desk = Desk(*bindings)
         self.sent: list[tuple[int, ...]] = []
-        self.keys: list[Source] = []
+        self.keys: list[MidiControl] = []
         self.feedback = Feedback(self._take)
         self.sets = [("pad", BindingSet("pad", bindings, feedback=True))]
 
-    def _take(self, device: str, source: Source, message: Sequence[int]) -> None:
+    def _take(self, device: str, source: MidiControl, message: Sequence[int]) -> None:
         self.sent.append(tuple(message))
         self.keys.append(source)
 
@@ -373,7 +389,7 @@ class Lights:
 
 
 def test_values_are_sent_to_the_controller_when_they_change_and_not_more_often_than_it_can_take() -> None:
-    lights = Lights(Binding(KNOB, "mapper.c"), Binding(Source(NOTE, 10, 36), "show.freeze", Mode.TOGGLE))
+    lights = Lights(Binding(KNOB, "mapper.c"), Binding(MidiControl(NOTE, 10, 36), "show.freeze", Mode.TOGGLE))
     lights.step(0.0)
     assert lights.sent == [(0xB0, 1, 13), (0x99, 36, 0)]
     assert len(set(lights.keys)) == 2
@@ -392,9 +408,9 @@ def test_values_are_sent_to_the_controller_when_they_change_and_not_more_often_t
 def test_an_echo_is_no_hand_and_a_knob_in_motion_is_left_alone() -> None:
     lights = Lights(Binding(KNOB, "mapper.c"))
     lights.step(0.0)
-    echo = ControlEvent("pad", Source(CC, 1, 1), 13 / 127, 13, 0.05)
+    echo = ControlEvent("pad", MidiControl(CC, 1, 1), 13 / 127, 13, 0.05)
     assert lights.feedback.heard(echo)
-    hand = ControlEvent("pad", Source(CC, 1, 1), 50 / 127, 50, 1.0)
+    hand = ControlEvent("pad", MidiControl(CC, 1, 1), 50 / 127, 50, 1.0)
     assert not lights.feedback.heard(hand)
     lights.desk.values.set("mapper.c", 50 / 127)
     lights.step(1.1)
@@ -403,7 +419,7 @@ def test_an_echo_is_no_hand_and_a_knob_in_motion_is_left_alone() -> None:
 
 
 def test_each_fader_of_one_number_is_told_its_own_value_on_its_own_channel() -> None:
-    faders = [Source(CC14, channel, 7) for channel in (1, 2)]
+    faders = [MidiControl(CC14, channel, 7) for channel in (1, 2)]
     lights = Lights(Binding(faders[0], "mapper.c"), Binding(faders[1], "show.fader"))
     lights.desk.values.update({"mapper.c": 0.0, "show.fader": 1.0})
     lights.step(0.0)
@@ -415,6 +431,6 @@ def test_each_fader_of_one_number_is_told_its_own_value_on_its_own_channel() -> 
 
 def test_a_knob_bound_on_any_channel_is_told_where_it_spoke_last() -> None:
     lights = Lights(Binding(KNOB, "mapper.c"))
-    lights.feedback.heard(ControlEvent("pad", Source(CC, 5, 1), 0.5, 64, 0.0))
+    lights.feedback.heard(ControlEvent("pad", MidiControl(CC, 5, 1), 0.5, 64, 0.0))
     lights.step(1.0)
     assert lights.sent == [(0xB4, 1, 13)]

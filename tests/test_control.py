@@ -16,7 +16,7 @@ import rtmidi
 
 from lavlive.control.actions import ACTIONS, Action
 from lavlive.control.control import Control
-from lavlive.control.events import Source, SourceKind
+from lavlive.control.events import MidiControl, MidiControlKind
 from lavlive.control.keyboard import KEYS, action_for
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.midi.binding_files import BindingFolders, file_name
@@ -25,7 +25,7 @@ from lavlive.control.midi.ports import MidiPorts
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.server import OscSettings
 from lavlive.errors import ControlError, ParameterError
-from lavlive.parameters import INDEX, Kind, Values, find
+from lavlive.parameters import INDEX, ParameterKind, Values, find
 from lavlive.resources import shipped
 from tests.support.jack import Controller, jack_server, wait_until
 
@@ -187,7 +187,7 @@ def test_real_faders_of_one_number_and_the_pressure_of_a_pad_are_learned_apart(c
 
 def test_values_return_to_a_controller_that_shows_them(control: Control, tmp_path: Path) -> None:
     device = "lights out:midi"
-    knob = Binding(Source(SourceKind.CC, 0, 10), "mapper.c")
+    knob = Binding(MidiControl(MidiControlKind.CC, 0, 10), "mapper.c")
     control.bindings.save(BindingSet(device, (knob,), feedback=True))
     lights = plug_in(control, "lights", listens=True)
     until(control, lambda: [0xB0, 10, 13] in lights.heard)
@@ -204,7 +204,7 @@ def test_midi_clock_drives_the_beat_and_a_preset_waits_for_it(control: Control) 
             control.step(time.perf_counter())
             time.sleep(0.001)
         drums.send(0xF8)
-    until(control, lambda: control.beat(time.perf_counter()).source == "clock")
+    until(control, lambda: control.beat(time.perf_counter()).control == "clock")
     assert control.beat(time.perf_counter()).bpm == pytest.approx(120, rel=0.05)
     control.values.set("show.quantise", "beat")
     control.ask(Action("preset.recall", "5"))
@@ -322,7 +322,7 @@ def test_every_action_can_be_done(tmp_path: Path) -> None:
         action = Action(name, arguments[spec.argument])
         assert control.do(action, 0.0) in ([action], [], [Action("preset.loaded", control.looks.preset)])
     for name in ("show.blackout", "show.freeze", "projection.hold"):
-        assert find(name).kind is Kind.SWITCH
+        assert find(name).kind is ParameterKind.SWITCH
 
 
 def test_another_thread_may_not_step(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.diagnosis.signs import Signature, Signs, remedy, verdict
 from lavlive.latent.features import Features
 from lavlive.latent.path import Latent
-from lavlive.latent.space import Familiar
-from lavlive.link.memory import Link
+from lavlive.latent.space import WDistribution
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import INDEX, Values
 
 RATE = 75.0
@@ -44,9 +44,9 @@ def swaying(hertz: float, amplitude: float = 1.0, seconds: float = 12.0) -> np.n
 
 
 @pytest.fixture
-def familiar() -> Familiar:
+def distribution() -> WDistribution:
     own = np.linalg.norm(np.random.default_rng(1).standard_normal((4000, 512)), axis=1) / np.sqrt(512)
-    return Familiar(np.eye(512, dtype=np.float32), np.quantile(own, np.linspace(0, 1, 501)))
+    return WDistribution(np.eye(512, dtype=np.float32), np.quantile(own, np.linspace(0, 1, 501)))
 
 
 def test_diversity_is_the_spread_over_time_and_not_the_distance_from_the_mean() -> None:
@@ -90,14 +90,14 @@ def test_truncation_calms_every_meter_of_w_plus() -> None:
     assert halved.jitter_share == pytest.approx(plain.jitter_share, rel=1e-3)
 
 
-def test_strangeness_is_the_share_of_the_models_own_that_are_nearer(familiar: Familiar) -> None:
+def test_strangeness_is_the_share_of_the_models_own_that_are_nearer(distribution: WDistribution) -> None:
     random = np.random.default_rng(2)
     middle = random.standard_normal((200, 512))
-    middle *= familiar.usual * np.sqrt(512) / np.linalg.norm(middle, axis=1, keepdims=True)
-    usual = signs_of(middle, Diagnosis(RATE, familiar))
+    middle *= distribution.usual * np.sqrt(512) / np.linalg.norm(middle, axis=1, keepdims=True)
+    usual = signs_of(middle, Diagnosis(RATE, distribution))
     assert usual.strangeness == pytest.approx([0.5] * 3, abs=0.01)
     assert usual.distance == pytest.approx([1.0] * 3, abs=0.01)
-    strange = signs_of(2.5 * middle, Diagnosis(RATE, familiar))
+    strange = signs_of(2.5 * middle, Diagnosis(RATE, distribution))
     assert strange.strangeness == pytest.approx([1.0] * 3)
     assert strange.distance == pytest.approx([2.5] * 3, rel=0.01)
     assert np.isnan(signs_of(middle).strangeness).all()
@@ -192,7 +192,7 @@ def test_sound_that_is_too_quiet_is_to_blame_and_not_the_knobs(well: Signs) -> N
 
 def test_signs_travel_through_the_link(well: Signs) -> None:
     unknown = dataclasses.replace(well, strangeness=np.full(3, np.nan), picture_lag=float("nan"))
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         assert link.read_signs().heard == 0
         link.write_signs(unknown)
         read = link.read_signs()

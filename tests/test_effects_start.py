@@ -14,7 +14,7 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset
 from lavlive.control.looks.starting import DEFAULT_EFFECTS, initial_looks
-from lavlive.parameters import Kind, Values, find, join_table
+from lavlive.parameters import ParameterKind, Values, find, join_table
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
@@ -39,7 +39,7 @@ def test_every_preset_that_ships_has_effects_that_sound_moves(path: object) -> N
     assert sum(preset.values[f"fx{n}.shader"] != "none" for n in range(1, 7)) >= 2
     assert preset.drives
     for drive in preset.drives.values():
-        assert find(drive.name).kind is Kind.CONTINUOUS
+        assert find(drive.name).kind is ParameterKind.CONTINUOUS
         slot, shader = drive.name.split(".")[:2]
         assert preset.values[f"{slot}.shader"] == shader
 

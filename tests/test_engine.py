@@ -11,7 +11,7 @@ import pytest
 from lavlive.audio.sources import SourceSpec
 from lavlive.commands.main import main
 from lavlive.errors import LavliveError
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import ModelRefused, ModelShown, Restarted, StageEvent
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
@@ -27,7 +27,7 @@ class RealShow:
     """A link, a supervisor and a real engine, driven without a window."""
 
     def __init__(self, settings: EngineSettings, log: Path) -> None:
-        self.link = Link.create()
+        self.link = SharedBlock.create()
         self.values = Values()
         self.link.write_parameters(self.values.numbers, 0)
         self.events: list[StageEvent] = []

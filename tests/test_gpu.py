@@ -24,7 +24,7 @@ from lavlive.generator.runners.plan import make_plan
 from lavlive.gpu import captured as captured_module
 from lavlive.gpu.captured import Captured, exactly, stream
 from lavlive.gpu.pinned import is_pinned, pinned
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from tests.test_runner import difference, generator, reference, some_w_plus
 
 GPU = torch.device("cuda", 0)
@@ -251,7 +251,7 @@ def test_a_picture_is_made_in_its_place_in_the_link() -> None:
     opened = CudaRunner(make_plan(made.synthesis), device="cpu")
     w_plus = some_w_plus(made)
     expected = picture(opened, w_plus)
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         link.write_picture(np.zeros_like(expected), 0.0, 0.0, 0)
         slot = link.next_slot(opened.height, opened.width)
         opened.picture_into(w_plus, 1.0, slot)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lavlive.errors import CheckpointError
-from lavlive.generator import importing as bring
+from lavlive.generator import importing
 from lavlive.generator.importing import Limits, convert_model, open_model
 from lavlive.generator.readers.recognise import is_own, read_file
 from lavlive.weightfiles.child import Answer, answer
@@ -42,7 +42,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bring, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(importing, "cache_folder", lambda: tmp_path)
 
 
 def refusal(action: Callable[[Path], object], path: Path) -> str:
@@ -123,7 +123,7 @@ def test_size_and_kind_are_looked_at_before_anything_long_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sparse file of a terabyte, and one of a gigabyte that begins with nothing known."""
-    monkeypatch.setattr(bring, "file_hash", lambda path: pytest.fail("its checksum was made first"))
+    monkeypatch.setattr(importing, "file_hash", lambda path: pytest.fail("its checksum was made first"))
     path = tmp_path / "sparse.pkl"
     for size, words in ((1 << 40, "1,100 GB"), (1 << 30, "no kind of file")):
         with open(path, "wb") as file:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lavlive.errors import ShaderError
-from lavlive.parameters import Kind
+from lavlive.parameters import ParameterKind
 from lavlive.stage.canvas.isf.document import Document, ShaderKind, read_document
 from lavlive.stage.canvas.isf.expressions import parse_expression
 from lavlive.stage.canvas.isf.header import read_header
@@ -133,7 +133,7 @@ def test_a_long_takes_its_values_and_a_default_outside_them_is_the_first() -> No
         {"NAME": "n", "TYPE": "long", "VALUES": [3.0, 7.0, 9.0], "LABELS": ["a", "b", "b"], "DEFAULT": 8.0}
     )
     (parameter,) = one.parameters("gen")
-    assert parameter.kind is Kind.CHOICE
+    assert parameter.kind is ParameterKind.CHOICE
     assert parameter.choices == ("a", "b 7", "b 9")
     assert parameter.default == "a"
     assert one.uniform(lambda _: "b 9", (1, 1)) == 9

@@ -10,8 +10,8 @@ import pytest
 from lavlive.audio.block import Block
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
 from lavlive.engine.mailbox import Mailbox
-from lavlive.latent.space import Familiar, Space
-from lavlive.link.memory import Link
+from lavlive.latent.space import Space, WDistribution
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import INDEX, Values
 from tests.test_path import path_over
 
@@ -32,12 +32,12 @@ class OneBlock:
 
 
 @pytest.fixture
-def link() -> Iterator[Link]:
-    with Link.create() as made:
+def link() -> Iterator[SharedBlock]:
+    with SharedBlock.create() as made:
         yield made
 
 
-def test_half_written_parameters_at_the_very_beginning_do_not_end_the_worker(link: Link) -> None:
+def test_half_written_parameters_at_the_very_beginning_do_not_end_the_worker(link: SharedBlock) -> None:
     path, _ = path_over(np.random.default_rng(0).standard_normal((100, 128)))
     mailbox: Mailbox[TimedLatent] = Mailbox()
     worker = LatentWorker(link, path, OneBlock(), mailbox)
@@ -50,7 +50,7 @@ def test_half_written_parameters_at_the_very_beginning_do_not_end_the_worker(lin
     assert timed.latent.numbers[INDEX["mapper.y"]] == Values().number("mapper.y")
 
 
-def test_a_latent_is_as_old_as_its_own_sound_however_far_the_encoder_hears_ahead(link: Link) -> None:
+def test_a_latent_is_as_old_as_its_own_sound_however_far_the_encoder_hears_ahead(link: SharedBlock) -> None:
     """What the latency is counted from: the same sound at the same time, heard 75 ms further."""
 
     def captured(lookahead: float) -> float:
@@ -65,7 +65,7 @@ def test_a_latent_is_as_old_as_its_own_sound_however_far_the_encoder_hears_ahead
     assert captured(0.0) - captured(0.075) == pytest.approx(0.075)
 
 
-def test_between_blocks_the_worker_rests_by_the_timer_of_high_resolution(link: Link) -> None:
+def test_between_blocks_the_worker_rests_by_the_timer_of_high_resolution(link: SharedBlock) -> None:
     path, _ = path_over(np.zeros((100, 128)))
     rests: list[float] = []
 
@@ -80,12 +80,12 @@ def test_between_blocks_the_worker_rests_by_the_timer_of_high_resolution(link: L
     assert rests == [0.002] * 3
 
 
-def test_the_path_takes_the_width_of_the_models_w_and_the_meters_go_on(link: Link) -> None:
+def test_the_path_takes_the_width_of_the_models_w_and_the_meters_go_on(link: SharedBlock) -> None:
     path, _ = path_over(np.random.default_rng(0).standard_normal((100, 128)))
-    familiar = Familiar(np.eye(64, dtype=np.float32), np.linspace(0.5, 2.0, 501))
+    distribution = WDistribution(np.eye(64, dtype=np.float32), np.linspace(0.5, 2.0, 501))
     shown = [
         Space(np.zeros(512), np.ones(512), np.zeros(4, int)),
-        Space(np.zeros(64), np.ones(64), np.zeros(4, int), familiar),
+        Space(np.zeros(64), np.ones(64), np.zeros(4, int), distribution),
     ]
     link.write_parameters(Values().numbers, 1)
     mailbox: Mailbox[TimedLatent] = Mailbox()

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from lavlive.errors import LavliveError
-from lavlive.link.memory import SLOTS, SOUND_FRAMES, Link
+from lavlive.link.memory import SLOTS, SOUND_FRAMES, SharedBlock
 from lavlive.parameters import TABLE, Values
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[Link, Link]]:
-    with Link.create() as stage, Link.attach(stage.name) as engine:
+def pair() -> Iterator[tuple[SharedBlock, SharedBlock]]:
+    with SharedBlock.create() as stage, SharedBlock.attach(stage.name) as engine:
         yield stage, engine
 
 
@@ -28,7 +28,7 @@ def picture_of(value: int, size: int = 64) -> np.ndarray:
     return np.full((size, size, 3), value, np.uint8)
 
 
-def test_the_newest_picture_wins_and_is_read_once(pair: tuple[Link, Link]) -> None:
+def test_the_newest_picture_wins_and_is_read_once(pair: tuple[SharedBlock, SharedBlock]) -> None:
     stage, engine = pair
     assert stage.read_picture() is None
     for value in range(3 * SLOTS):
@@ -40,14 +40,14 @@ def test_the_newest_picture_wins_and_is_read_once(pair: tuple[Link, Link]) -> No
     assert stage.read_picture(after=picture.sequence) is None
 
 
-def test_sequence_numbers_grow_over_a_restart_of_the_engine(pair: tuple[Link, Link]) -> None:
+def test_sequence_numbers_grow_over_a_restart_of_the_engine(pair: tuple[SharedBlock, SharedBlock]) -> None:
     stage, engine = pair
     first = engine.write_picture(picture_of(1), 0, 0, 0)
-    with Link.attach(stage.name) as next_engine:
+    with SharedBlock.attach(stage.name) as next_engine:
         assert next_engine.write_picture(picture_of(2), 0, 0, 0) == first + 1
 
 
-def test_pictures_may_change_size(pair: tuple[Link, Link]) -> None:
+def test_pictures_may_change_size(pair: tuple[SharedBlock, SharedBlock]) -> None:
     stage, engine = pair
     engine.write_picture(picture_of(1, 64), 0, 0, 0)
     engine.write_picture(picture_of(2, 1024), 0, 0, 0)
@@ -57,7 +57,7 @@ def test_pictures_may_change_size(pair: tuple[Link, Link]) -> None:
     assert np.all(picture.pixels == 2)
 
 
-def test_parameters_arrive_whole_with_their_revision(pair: tuple[Link, Link]) -> None:
+def test_parameters_arrive_whole_with_their_revision(pair: tuple[SharedBlock, SharedBlock]) -> None:
     stage, engine = pair
     values = Values({"mapper.y": 2.5})
     stage.write_parameters(values.numbers, 7)
@@ -68,7 +68,9 @@ def test_parameters_arrive_whole_with_their_revision(pair: tuple[Link, Link]) ->
     assert revision == 7
 
 
-def test_sound_comes_out_as_it_went_in_over_the_end_of_the_ring(pair: tuple[Link, Link]) -> None:
+def test_sound_comes_out_as_it_went_in_over_the_end_of_the_ring(
+    pair: tuple[SharedBlock, SharedBlock],
+) -> None:
     stage, engine = pair
     sent = np.random.default_rng(0).standard_normal((SOUND_FRAMES * 2 + 1000, 2)).astype(np.float32)
     received, position = [], 0
@@ -81,7 +83,7 @@ def test_sound_comes_out_as_it_went_in_over_the_end_of_the_ring(pair: tuple[Link
     assert np.array_equal(np.concatenate(received), sent)
 
 
-def test_mono_sound_is_doubled(pair: tuple[Link, Link]) -> None:
+def test_mono_sound_is_doubled(pair: tuple[SharedBlock, SharedBlock]) -> None:
     stage, engine = pair
     engine.write_sound(np.ones((10, 1), np.float32), 48_000, 0.0)
     sound = stage.read_sound(0)
@@ -89,7 +91,7 @@ def test_mono_sound_is_doubled(pair: tuple[Link, Link]) -> None:
     assert sound.samples.shape == (10, 2)
 
 
-def test_meters_written_by_the_engine_are_read_by_the_stage(pair: tuple[Link, Link]) -> None:
+def test_meters_written_by_the_engine_are_read_by_the_stage(pair: tuple[SharedBlock, SharedBlock]) -> None:
     stage, engine = pair
     engine.meter("audio.chroma")[:] = np.arange(12)
     engine.meter("audio.level")[0] = 0.25
@@ -98,13 +100,13 @@ def test_meters_written_by_the_engine_are_read_by_the_stage(pair: tuple[Link, Li
 
 
 def _attach_and_die(name: str) -> None:
-    with Link.attach(name) as link:
+    with SharedBlock.attach(name) as link:
         link.meter("audio.level")[0] = 1.0
 
 
 def test_an_engine_that_ends_leaves_the_block_to_the_next_one() -> None:
     context = multiprocessing.get_context("spawn")
-    with Link.create() as stage:
+    with SharedBlock.create() as stage:
         for _ in range(2):
             engine = context.Process(target=_attach_and_die, args=(stage.name,))
             engine.start()
@@ -116,8 +118,8 @@ def test_an_engine_that_ends_leaves_the_block_to_the_next_one() -> None:
 _STAGE = """
 import os, signal, sys
 from multiprocessing import resource_tracker
-from lavlive.link.memory import Link
-link = Link.create()
+from lavlive.link.memory import SharedBlock
+link = SharedBlock.create()
 if sys.argv[1] == "killed":
     os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)
 print(link.name, flush=True)
@@ -142,10 +144,10 @@ def test_a_stage_removes_what_a_killed_one_left_and_nothing_that_is_in_use() -> 
         killed.wait()
         for block in (left, in_use):
             os.utime(block, (0, 0))
-        with Link.create():
+        with SharedBlock.create():
             assert not left.exists()
             assert in_use.exists()
-            with Link.attach(in_use.name):
+            with SharedBlock.attach(in_use.name):
                 pass
         assert living.stdin is not None
         living.stdin.close()
@@ -153,10 +155,10 @@ def test_a_stage_removes_what_a_killed_one_left_and_nothing_that_is_in_use() -> 
     assert not in_use.exists()
 
 
-def test_positions_of_sound_grow_over_a_restart_of_the_engine(pair: tuple[Link, Link]) -> None:
+def test_positions_of_sound_grow_over_a_restart_of_the_engine(pair: tuple[SharedBlock, SharedBlock]) -> None:
     stage, engine = pair
     engine.write_sound(np.ones((100, 2), np.float32), 48_000, 0.0)
-    with Link.attach(stage.name) as next_engine:
+    with SharedBlock.attach(stage.name) as next_engine:
         next_engine.write_sound(np.ones((100, 2), np.float32), 48_000, 1.0)
     sound = stage.read_sound(100)
     assert sound is not None
@@ -164,7 +166,7 @@ def test_positions_of_sound_grow_over_a_restart_of_the_engine(pair: tuple[Link, 
 
 
 def test_parameters_that_are_being_written_are_read_as_soon_as_they_are_whole(
-    pair: tuple[Link, Link], monkeypatch: pytest.MonkeyPatch
+    pair: tuple[SharedBlock, SharedBlock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, engine = pair
     stage.write_parameters(Values().numbers, 3)
@@ -194,7 +196,7 @@ def test_parameters_that_are_being_written_are_read_as_soon_as_they_are_whole(
 
 def _write_in_a_hurry(name: str, until: float) -> None:
     """Pictures and parameters of one value each, every value in its turn, until the meter says enough."""
-    with Link.attach(name) as link:
+    with SharedBlock.attach(name) as link:
         for value in itertools.count(1):
             link.write_picture(picture_of(value % 256, 256), value, value, value)
             link.write_parameters(np.full(len(TABLE), value, float), value)
@@ -205,7 +207,7 @@ def _write_in_a_hurry(name: str, until: float) -> None:
 def test_nothing_that_another_process_writes_is_ever_read_torn() -> None:
     context = multiprocessing.get_context("spawn")
     last, revisions = 0, set()
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         writer = context.Process(target=_write_in_a_hurry, args=(link.name, time.perf_counter() + 60))
         writer.start()
         try:
@@ -232,7 +234,7 @@ def test_nothing_that_another_process_writes_is_ever_read_torn() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a block takes can be seen on Linux only")
 def test_a_block_takes_the_memory_that_the_models_pictures_need(
-    pair: tuple[Link, Link], monkeypatch: pytest.MonkeyPatch
+    pair: tuple[SharedBlock, SharedBlock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, engine = pair
     block = Path("/dev/shm") / stage.name

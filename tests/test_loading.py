@@ -21,7 +21,7 @@ from lavlive.errors import CheckpointError, LavliveError
 from lavlive.generator import wstats
 from lavlive.generator.checkpoint import save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import LoadModel
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import Values
@@ -88,7 +88,7 @@ def test_a_generator_on_the_cpu_keeps_its_encoder_off_the_card(
     monkeypatch.setattr(engine, "load_model", no_model)
     monkeypatch.setattr(engine, "load_path", no_path)
     settings = EngineSettings(SourceSpec("demo"), runner=runner, device=device)
-    with Link.create() as link, pytest.raises(_Enough):
+    with SharedBlock.create() as link, pytest.raises(_Enough):
         engine.Engine(link, settings, lambda _: None).start()
     assert asked == [("bundled", None, 512, expected)]
 
@@ -100,7 +100,7 @@ def test_a_runner_opened_beside_a_show_keeps_the_usual_priority(
     """Its threads inherit the one of the thread that opens it, and would keep a low one for ever."""
     monkeypatch.setattr(wstats, "SAMPLES", 300)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    file, link, waiting = str(file_of(tmp_path, 64)), Link.create(), threading.Event()
+    file, link, waiting = str(file_of(tmp_path, 64)), SharedBlock.create(), threading.Event()
     seen: dict[str, int] = {}
 
     def noting(name: str, original: Any) -> Any:

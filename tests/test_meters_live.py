@@ -12,10 +12,10 @@ from lavlive.audio.tracks import read_track
 from lavlive.commands.render import latents_of
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
-from lavlive.engine.loading import load_familiar, load_path
+from lavlive.engine.loading import load_distribution, load_path
 from lavlive.engine.mailbox import Mailbox
 from lavlive.latent.space import Space
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 
@@ -54,10 +54,10 @@ class Unhurried:
 
 
 def test_live_meters_equal_offline_ones() -> None:
-    familiar = load_familiar(None)
-    space = Space(np.zeros(512, np.float32), np.ones(512, np.float32), np.zeros(14, int), familiar)
+    distribution = load_distribution(None)
+    space = Space(np.zeros(512, np.float32), np.ones(512, np.float32), np.zeros(14, int), distribution)
     source, values = Unhurried(), Values({"mapper.y": 1.5})
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         link.write_parameters(values.numbers, 0)
         mailbox: Mailbox[TimedLatent] = Mailbox()
         worker = LatentWorker(link, load_path("bundled"), source, mailbox, space=lambda: space)
@@ -70,7 +70,7 @@ def test_live_meters_equal_offline_ones() -> None:
         live = link.read_signs().numbers()
     assert hops > 200
     path = load_path("bundled")
-    diagnosis = Diagnosis(path.rate, familiar)
+    diagnosis = Diagnosis(path.rate, distribution)
     with read_track(DEMO) as track:
         for _, (_, latent) in zip(range(hops), latents_of(track, path, values), strict=False):
             offline = diagnosis.step(latent)

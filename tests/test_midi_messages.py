@@ -8,33 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lavlive.control.events import ClockEvent, ClockMessage, ControlEvent, Inbox, Source, SourceKind
+from lavlive.control.events import ClockEvent, ClockMessage, ControlEvent, Inbox, MidiControl, MidiControlKind
 from lavlive.control.midi.messages import Parser
 
-CC, CC14, NRPN, NOTE = SourceKind.CC, SourceKind.CC14, SourceKind.NRPN, SourceKind.NOTE
+CC, CC14, NRPN, NOTE = MidiControlKind.CC, MidiControlKind.CC14, MidiControlKind.NRPN, MidiControlKind.NOTE
 
 
-def events(parser: Parser, *messages: tuple[int, ...], kind: SourceKind | None = None) -> list[ControlEvent]:
+def events(
+    parser: Parser, *messages: tuple[int, ...], kind: MidiControlKind | None = None
+) -> list[ControlEvent]:
     found = [event for message in messages for event in parser.parse(message, 1.0)]
-    return [e for e in found if isinstance(e, ControlEvent) and (kind is None or e.source.kind is kind)]
+    return [e for e in found if isinstance(e, ControlEvent) and (kind is None or e.control.kind is kind)]
 
 
 @pytest.mark.parametrize(
     ("message", "source", "raw", "position"),
     [
-        ((0xB0, 74, 127), Source(CC, 1, 74), 127, 1.0),
-        ((0xBF, 74, 0), Source(CC, 16, 74), 0, 0.0),
-        ((0x92, 60, 64), Source(NOTE, 3, 60), 64, 64 / 127),
-        ((0x92, 60, 0), Source(NOTE, 3, 60), 0, 0.0),
-        ((0x82, 60, 64), Source(NOTE, 3, 60), 0, 0.0),
-        ((0xE0, 0, 64), Source(SourceKind.BEND, 1, 0), 8192, 8192 / 16383),
-        ((0xA9, 36, 127), Source(SourceKind.KEY_PRESSURE, 10, 36), 127, 1.0),
-        ((0xD0, 127), Source(SourceKind.PRESSURE, 1, 0), 127, 1.0),
-        ((0xC4, 9), Source(SourceKind.PROGRAM, 5, 9), 127, 1.0),
+        ((0xB0, 74, 127), MidiControl(CC, 1, 74), 127, 1.0),
+        ((0xBF, 74, 0), MidiControl(CC, 16, 74), 0, 0.0),
+        ((0x92, 60, 64), MidiControl(NOTE, 3, 60), 64, 64 / 127),
+        ((0x92, 60, 0), MidiControl(NOTE, 3, 60), 0, 0.0),
+        ((0x82, 60, 64), MidiControl(NOTE, 3, 60), 0, 0.0),
+        ((0xE0, 0, 64), MidiControl(MidiControlKind.BEND, 1, 0), 8192, 8192 / 16383),
+        ((0xA9, 36, 127), MidiControl(MidiControlKind.KEY_PRESSURE, 10, 36), 127, 1.0),
+        ((0xD0, 127), MidiControl(MidiControlKind.PRESSURE, 1, 0), 127, 1.0),
+        ((0xC4, 9), MidiControl(MidiControlKind.PROGRAM, 5, 9), 127, 1.0),
     ],
 )
 def test_each_message_says_which_control_and_where_it_stands(
-    message: tuple[int, ...], source: Source, raw: int, position: float
+    message: tuple[int, ...], source: MidiControl, raw: int, position: float
 ) -> None:
     (event,) = Parser("pad").parse(message, 3.5)
     assert event == ControlEvent("pad", source, position, raw, 3.5)
@@ -60,7 +62,7 @@ def test_nrpn_is_read_with_one_data_byte_with_two_and_in_steps() -> None:
     select = ((0xB0, 99, 3), (0xB0, 98, 7))
     number = 3 << 7 | 7
     (coarse,) = events(parser, *select, (0xB0, 6, 127), kind=NRPN)
-    assert (coarse.source.number, coarse.position) == (number, 1.0)
+    assert (coarse.control.number, coarse.position) == (number, 1.0)
     fine = events(parser, (0xB0, 6, 64), (0xB0, 38, 3), kind=NRPN)
     assert fine[-1].raw == 64 << 7 | 3
     (up,) = events(parser, (0xB0, 96, 0), kind=NRPN)
@@ -104,11 +106,11 @@ def test_what_is_no_midi_is_counted_and_dropped(message: tuple[int, ...]) -> Non
 def test_no_bytes_raise_and_every_event_is_in_range(messages: list[list[int]]) -> None:
     for event in events(Parser("noise"), *map(tuple, messages)):
         assert 0.0 <= event.position <= 1.0
-        assert 1 <= event.source.channel <= 16
+        assert 1 <= event.control.channel <= 16
 
 
 def event(number: int, raw: int, time: float) -> ControlEvent:
-    return ControlEvent("knobs", Source(CC, 1, number), raw / 127, raw, time)
+    return ControlEvent("knobs", MidiControl(CC, 1, number), raw / 127, raw, time)
 
 
 def test_a_flood_keeps_where_every_knob_came_to_rest_and_no_more_than_the_limit() -> None:
@@ -117,7 +119,7 @@ def test_a_flood_keeps_where_every_knob_came_to_rest_and_no_more_than_the_limit(
         inbox.put(event(index % 16, index % 128, float(index)))
     assert len(inbox) <= 116
     drained = inbox.drain()
-    newest = {e.source.number: e.time for e in drained}
+    newest = {e.control.number: e.time for e in drained}
     assert newest == {number: float(9984 + number) for number in range(16)}
     assert [e.time for e in drained] == sorted(e.time for e in drained)
     assert inbox.received == 10_000

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lavlive.errors import ParameterError
-from lavlive.parameters import INDEX, TABLE, Glide, Kind, Parameter, Values, find, parse_setting, reference
+from lavlive.parameters import (
+    INDEX,
+    TABLE,
+    Glide,
+    Parameter,
+    ParameterKind,
+    Values,
+    find,
+    parse_setting,
+    reference,
+)
 
 
 def test_an_end_of_a_range_can_be_typed_as_the_reference_prints_it() -> None:
@@ -28,7 +38,7 @@ def test_every_default_is_inside_its_own_range() -> None:
 def test_positions_and_values_agree(parameter: Parameter, position: float) -> None:
     value = parameter.from_unit(position)
     assert parameter.check(value) == value
-    if parameter.kind is Kind.CONTINUOUS:
+    if parameter.kind is ParameterKind.CONTINUOUS:
         assert parameter.to_unit(value) == pytest.approx(position, abs=1e-6)
 
 

@@ -11,7 +11,7 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import Model, PictureWorker
 from lavlive.latent.space import Space
-from lavlive.link.memory import MAX_RESOLUTION, Link
+from lavlive.link.memory import MAX_RESOLUTION, SharedBlock
 from lavlive.parameters import Values
 from tests.test_path import path_over
 
@@ -42,8 +42,8 @@ def model(runner: Still) -> Model:
 
 
 @pytest.fixture
-def link() -> Iterator[Link]:
-    with Link.create() as made:
+def link() -> Iterator[SharedBlock]:
+    with SharedBlock.create() as made:
         yield made
 
 
@@ -68,14 +68,14 @@ def timed(w_dim: int, seed: int = 0) -> TimedLatent:
     return TimedLatent(path.step(np.zeros(320, np.float32), Values().numbers), 0.0, 0.0, 0)
 
 
-def worker_of(link: Link, runner: Still, time: Time | None = None) -> PictureWorker:
+def worker_of(link: SharedBlock, runner: Still, time: Time | None = None) -> PictureWorker:
     time = time or Time()
     return PictureWorker(
         link, model(runner), Mailbox(), lambda: 0.0, lambda *_, **__: None, 60.0, time, time.sleep
     )
 
 
-def test_a_model_that_another_replaces_before_any_picture_is_closed(link: Link) -> None:
+def test_a_model_that_another_replaces_before_any_picture_is_closed(link: SharedBlock) -> None:
     first, second, third = Still(1), Still(2), Still(3)
     worker = worker_of(link, first)
     worker.swap(model(second), 1.0)
@@ -85,7 +85,7 @@ def test_a_model_that_another_replaces_before_any_picture_is_closed(link: Link) 
     assert (second.closed, third.closed) == (1, 1)
 
 
-def test_pictures_are_paced_by_the_timer_of_high_resolution(link: Link) -> None:
+def test_pictures_are_paced_by_the_timer_of_high_resolution(link: SharedBlock) -> None:
     time = Time()
     worker = worker_of(link, Still(1), time)
     times = []
@@ -98,7 +98,7 @@ def test_pictures_are_paced_by_the_timer_of_high_resolution(link: Link) -> None:
 
 
 @pytest.mark.parametrize("widths", [(512, 64), (64, 1024), (1024, 512)])
-def test_a_model_with_another_width_of_w_fades_in(link: Link, widths: tuple[int, int]) -> None:
+def test_a_model_with_another_width_of_w_fades_in(link: SharedBlock, widths: tuple[int, int]) -> None:
     """Both are asked for with w of their own width all the way, and the path is asked for the wider one."""
     time = Time()
     first, second = Still(10, widths[0]), Still(200, widths[1], resolution=32)
@@ -121,7 +121,7 @@ def test_a_model_with_another_width_of_w_fades_in(link: Link, widths: tuple[int,
     assert first.closed == 1
 
 
-def test_models_of_different_shapes_fade_into_each_other(link: Link) -> None:
+def test_models_of_different_shapes_fade_into_each_other(link: SharedBlock) -> None:
     time = Time()
     wide, high = Still(0), Still(100)
     wide.height, wide.width, high.height, high.width = 32, 56, 48, 32
@@ -137,7 +137,7 @@ def test_models_of_different_shapes_fade_into_each_other(link: Link) -> None:
     assert sizes == [(48, 32)] * 4, "the shape of the one that comes, from the first picture on"
 
 
-def test_a_picture_of_2048_squared_comes_through(link: Link) -> None:
+def test_a_picture_of_2048_squared_comes_through(link: SharedBlock) -> None:
     runner = Still(7, resolution=MAX_RESOLUTION)
     link.require_room(MAX_RESOLUTION, MAX_RESOLUTION)
     worker_of(link, runner)._show(timed(512))

@@ -21,11 +21,11 @@ from lavlive.control.looks.presets import Preset, defaults, file_stem, read_pres
 from lavlive.control.looks.toml_files import flatten
 from lavlive.errors import PresetError
 from lavlive.files import write_whole
-from lavlive.parameters import TABLE, Kind, Parameter, Value, Values, find
+from lavlive.parameters import TABLE, Parameter, ParameterKind, Value, Values, find
 from lavlive.resources import shipped
 
 SAVED = [parameter for parameter in TABLE if parameter.saved]
-GLIDING = [parameter for parameter in SAVED if parameter.kind is Kind.CONTINUOUS]
+GLIDING = [parameter for parameter in SAVED if parameter.kind is ParameterKind.CONTINUOUS]
 
 
 def random_value(parameter: Parameter, chance: random.Random) -> Value:
@@ -74,7 +74,7 @@ def test_two_hundred_random_morphs_stay_valid_and_move_each_parameter_one_way() 
         for name in end:
             parameter = find(name)
             numbers = [parameter.number(parameter.check(state[name])) for state in states]
-            if parameter.kind is Kind.CONTINUOUS:
+            if parameter.kind is ParameterKind.CONTINUOUS:
                 direction = np.sign(parameter.number(end[name]) - parameter.number(start[name]))
                 assert all(direction * (after - before) >= 0 for before, after in pairwise(numbers)), name
             else:
@@ -88,7 +88,7 @@ def test_choices_and_switches_flip_at_the_half(share: float, seed: int) -> None:
     start, end = random_look(chance), random_look(chance)
     state = between(start, end, share)
     for parameter in SAVED:
-        if parameter.kind is not Kind.CONTINUOUS:
+        if parameter.kind is not ParameterKind.CONTINUOUS:
             assert state[parameter.name] == (start if share < 0.5 else end)[parameter.name]
 
 

@@ -18,8 +18,8 @@ from lavlive.control.looks.presets import read_preset, write_preset
 from lavlive.control.osc.packets import Message
 from lavlive.control.osc.server import SetParameter, Unknown, understand
 from lavlive.errors import ParameterError, PresetError
-from lavlive.link.memory import Link, Picture
-from lavlive.parameters import TABLE, Kind, Value, Values, find, join_table
+from lavlive.link.memory import Picture, SharedBlock
+from lavlive.parameters import TABLE, ParameterKind, Value, Values, find, join_table
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind, read_document
 from lavlive.stage.canvas.isf.library import ShaderLibrary, short_name
@@ -77,7 +77,7 @@ STILL = {"show.dissolve": 0.0, "show.scaling": "stretch", "show.flash_limit": Fa
 def test_a_slot_and_its_shaders_inputs_join_the_table(library: ShaderLibrary) -> None:
     assert find("fx3.shader").choices == ("none", "bright-red", "negative", "strobe")
     assert find("gen.shader").choices == ("none", "bright-red", "strobe")
-    assert find("fx1.negative.much").kind is Kind.CONTINUOUS
+    assert find("fx1.negative.much").kind is ParameterKind.CONTINUOUS
     values = Values()
     assert len(values) == len(TABLE) + 7
     values.set("fx1.shader", "negative")
@@ -362,7 +362,7 @@ def test_drive_all_gives_every_continuous_input_its_own_direction(library: Shade
 
 def test_the_deviation_comes_through_the_link_whole() -> None:
     deviation = heard().deviation.astype(np.float32)
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         link.write_deviation(deviation)
         read = link.read_deviation()
         assert read is not None

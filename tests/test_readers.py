@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from lavlive.commands.model import convert, info
 from lavlive.errors import CheckpointError, UsageError
-from lavlive.generator import importing as bring
+from lavlive.generator import importing
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
 from lavlive.generator.importing import convert_model, open_model
 from lavlive.generator.network import Generator, GeneratorConfig
@@ -44,7 +44,7 @@ CLOSE = 1e-5
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     folder.mkdir()
-    monkeypatch.setattr(bring, "cache_folder", lambda: folder)
+    monkeypatch.setattr(importing, "cache_folder", lambda: folder)
     return folder
 
 
@@ -158,7 +158,7 @@ def test_a_conversion_is_made_once(tmp_path: Path, own_cache: Path, monkeypatch:
     def never(*arguments: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(bring, "read_in_child", never)
+    monkeypatch.setattr(importing, "read_in_child", never)
     renamed = path.rename(tmp_path / "other.pkl")
     assert open_model(renamed).hash == first.hash
     next((own_cache / "models").iterdir()).write_bytes(b"cut short")

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lavlive.errors import CheckpointError
-from lavlive.generator import importing as bring
+from lavlive.generator import importing
 from lavlive.generator.importing import open_model
 from lavlive.generator.readers.recognise import read_file
 from tests.support.foreign_files import (
@@ -206,7 +206,7 @@ def test_what_is_no_model_at_all_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_a_pipe_and_nothing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bring, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(importing, "cache_folder", lambda: tmp_path)
     with pytest.raises(CheckpointError, match="is a folder"):
         open_model(tmp_path)
     with pytest.raises(CheckpointError, match="No such file"):
@@ -217,7 +217,7 @@ def test_a_folder_a_pipe_and_nothing_are_named(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_message_begins_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bring, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(importing, "cache_folder", lambda: tmp_path)
     path = tmp_path / "network.pkl"
     path.write_bytes(b"<html>")
     with pytest.raises(CheckpointError) as caught:

@@ -15,7 +15,7 @@ from lavlive.control.beat.modulation import BeatModulation, Shape
 from lavlive.control.control import Control
 from lavlive.control.looks.state import StateKeeper
 from lavlive.control.midi.binding_files import BindingFolders
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
     ChangeSource,
     Command,
@@ -74,7 +74,7 @@ class Engine:
 class Stage:
     """A show with a clock of its own."""
 
-    def __init__(self, link: Link, folder: Path) -> None:
+    def __init__(self, link: SharedBlock, folder: Path) -> None:
         self.engines: list[Engine] = []
         self.settings: list[EngineSettings] = []
         self.notices = Notices()
@@ -115,7 +115,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         stage = Stage(link, tmp_path)
         stage.ready()
         link.write_picture(np.zeros((8, 8, 3), np.uint8), captured=0.0, made=0.0, parameter_revision=0)
@@ -404,7 +404,7 @@ def test_what_is_wrong_with_the_sound_is_told_as_long_as_it_is(stage: Stage, met
 
 
 def test_what_keeps_a_show_from_beginning_is_left_to_whoever_started_it(tmp_path: Path) -> None:
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         stage = Stage(link, tmp_path)
         stage.tell(Refused(FailureKind.DEVICE_AWAY, "there is no input “nosuch”"))
         assert not any("nosuch" in notice.text for notice in stage.notices.history)

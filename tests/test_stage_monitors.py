@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lavlive.errors import DisplayError
-from lavlive.stage.output.monitors import Monitor, MonitorWatch, Sight, find_monitor
+from lavlive.stage.output.monitors import Monitor, MonitorPresence, MonitorWatch, find_monitor
 
 LAPTOP = Monitor(0, "eDP-1", 0, 0, 1920, 1200, 60)
 BEAMER = Monitor(1, "EPSON PJ", 1920, 0, 1920, 1080, 60)
@@ -42,24 +42,24 @@ def test_a_monitor_that_goes_and_comes_back_is_lost_once_and_returns_once() -> N
     watch = MonitorWatch(BEAMER)
     lists = [[LAPTOP, BEAMER], [LAPTOP], [LAPTOP], [LAPTOP, BEAMER], [LAPTOP, BEAMER]]
     assert [watch.step(monitors) for monitors in lists] == [
-        Sight.THERE,
-        Sight.LOST,
-        Sight.AWAY,
-        Sight.RETURNED,
-        Sight.THERE,
+        MonitorPresence.THERE,
+        MonitorPresence.LOST,
+        MonitorPresence.AWAY,
+        MonitorPresence.RETURNED,
+        MonitorPresence.THERE,
     ]
 
 
 def test_a_window_that_was_moved_off_its_monitor_counts_as_lost_even_if_the_monitor_is_listed() -> None:
     watch = MonitorWatch(BEAMER)
-    assert watch.step([LAPTOP, BEAMER], still_on_it=False) is Sight.LOST
-    assert watch.step([LAPTOP, BEAMER]) is Sight.RETURNED
+    assert watch.step([LAPTOP, BEAMER], still_on_it=False) is MonitorPresence.LOST
+    assert watch.step([LAPTOP, BEAMER]) is MonitorPresence.RETURNED
 
 
 def test_another_monitor_never_takes_the_place_of_the_lost_one() -> None:
     watch = MonitorWatch(BEAMER)
     watch.step([LAPTOP])
-    assert watch.step([LAPTOP, Monitor(1, "SONY", 1920, 0, 1920, 1080, 60)]) is Sight.AWAY
+    assert watch.step([LAPTOP, Monitor(1, "SONY", 1920, 0, 1920, 1080, 60)]) is MonitorPresence.AWAY
 
 
 def test_of_twins_the_one_in_the_same_place_is_taken() -> None:

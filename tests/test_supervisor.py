@@ -7,7 +7,7 @@ import pytest
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.errors import LavliveError
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
     ChangeSource,
     Command,
@@ -66,7 +66,7 @@ class ScriptedEngine:
 class Rig:
     """A supervisor with all the engines that it started."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: SharedBlock) -> None:
         self.link = link
         self.engines: list[ScriptedEngine] = []
         self.spares: list[ScriptedEngine] = []
@@ -102,7 +102,7 @@ class Rig:
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    with Link.create() as link:
+    with SharedBlock.create() as link:
         yield Rig(link)
 
 

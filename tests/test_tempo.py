@@ -18,10 +18,10 @@ from lavlive.control.events import ClockEvent, ClockMessage
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.waiting import GRIDS, WaitingRoom
-from lavlive.parameters import INDEX, TABLE, Kind, Values
+from lavlive.parameters import INDEX, TABLE, ParameterKind, Values
 from lavlive.resources import shipped
 
-CONTINUOUS = [parameter for parameter in TABLE if parameter.kind is Kind.CONTINUOUS]
+CONTINUOUS = [parameter for parameter in TABLE if parameter.kind is ParameterKind.CONTINUOUS]
 
 
 def tick(time: float, message: ClockMessage = ClockMessage.TICK, position: int = 0) -> ClockEvent:

@@ -11,7 +11,7 @@ import pytest
 from lavlive.control.actions import Action
 from lavlive.control.beat.modulation import BeatModulation, Shape
 from lavlive.control.control import Control
-from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.undo import LEVELS
 from lavlive.control.midi.binding_files import BindingFolders
@@ -20,7 +20,7 @@ from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 
-KNOB = Source(SourceKind.CC, 1, 1)
+KNOB = MidiControl(MidiControlKind.CC, 1, 1)
 
 
 class Hands:

@@ -15,7 +15,7 @@ from typing import Literal
 from lavlive.audio import portaudio, pulse, wasapi
 from lavlive.errors import SourceError
 
-Kind = Literal["input", "loopback", "output"]
+DeviceKind = Literal["input", "loopback", "output"]
 
 _VIRTUAL_CABLES = ("blackhole", "loopback audio", "soundflower", "vb-cable", "background music")
 _NO_VIRTUAL_CABLE = (
@@ -39,7 +39,7 @@ class Device:
         default: what is taken when no name is given.
     """
 
-    kind: Kind
+    kind: DeviceKind
     system: str
     name: str
     id: str
@@ -139,7 +139,7 @@ def find_again(device: Device) -> Device:
     return same[0]
 
 
-def choose(name: str | int | None, listing: Listing, kind: Kind) -> Device:
+def choose(name: str | int | None, listing: Listing, kind: DeviceKind) -> Device:
     """The one device of a listing that a name, an index or None (the default) means.
 
     Raises:

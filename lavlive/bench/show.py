@@ -12,7 +12,7 @@ import psutil
 
 from lavlive.bench.measure import slope_per_minute
 from lavlive.errors import LavliveError
-from lavlive.link.memory import Link, Picture
+from lavlive.link.memory import Picture, SharedBlock
 from lavlive.link.messages import Failing, Ready, Restarted
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
@@ -64,7 +64,7 @@ class BenchShow:
         output: str = "headless",
         rate: float = DISPLAY_RATE,
     ) -> None:
-        self.link = Link.create()
+        self.link = SharedBlock.create()
         self.link.write_parameters(values.numbers, 1)
         self.ready = Ready()
         self.pid = 0

@@ -20,14 +20,14 @@ from lavlive.bench.measure import Samples, Summary, interleave
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.encoder.calibration import calibrate, calibration_clip
 from lavlive.encoder.weights import load_encoder, read_seanet_encoder
-from lavlive.engine.loading import load_familiar
+from lavlive.engine.loading import load_distribution
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.importing import open_model
 from lavlive.generator.runner import Runner, available_runners, open_runner, spare_threads
 from lavlive.generator.wstats import w_statistics
 from lavlive.latent.path import LatentPath
 from lavlive.latent.space import Space, layer_groups
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Values
 from lavlive.resources import generator_file
 
@@ -177,8 +177,8 @@ def _measure_rest(encoder: Any, pictures: np.ndarray, seconds: float) -> dict[st
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, (640, 2)).astype(np.float32)
     rest: list[float] = []
     latents = [path.step(hop, values) for hop in music(encoder, 64)]
-    diagnosis = Diagnosis(path.rate, load_familiar(None))
-    with Link.create() as link:
+    diagnosis = Diagnosis(path.rate, load_distribution(None))
+    with SharedBlock.create() as link:
 
         def hand_over(pixels: np.ndarray) -> None:
             link.write_picture(pixels, 0.0, 0.0, 0)

@@ -26,7 +26,7 @@ from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.bindings import OscBindings
 from lavlive.control.osc.server import OscSettings, parse_address
 from lavlive.errors import CheckpointError, UsageError
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
@@ -219,7 +219,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
     with contextlib.ExitStack() as stack:
         notices = Notices(stack.enter_context(Terminal()).say)
         stack.enter_context(control)
-        link = stack.enter_context(Link.create())
+        link = stack.enter_context(SharedBlock.create())
         link.write_parameters(control.numbers(time.perf_counter()), control.revision)
         supervisor = Supervisor(
             link,

@@ -210,7 +210,7 @@ class _Meters:
     def over(self, latents: Iterator[tuple[float, Latent]], until: float) -> Iterator[tuple[float, Latent]]:
         """The same latents, each measured; the report ends at `until` seconds."""
         for time, latent in latents:
-            self._diagnosis.familiar = self._model.space(int(latent.numbers[_CLASS])).familiar
+            self._diagnosis.distribution = self._model.space(int(latent.numbers[_CLASS])).distribution
             signs = self._diagnosis.step(latent, self._newest_change)
             if time < until:
                 self.report.add(time, signs, latent.numbers)
@@ -241,7 +241,7 @@ def _make_video(
             _tell(output.note)
         scene = _Scene(looks, stack.enter_context(read_track(options.track)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video)
-        aside = stack.enter_context(_Aside())
+        writer = stack.enter_context(_VideoThread())
         clip = _Clip(latents)
         pictures = max(1, round(seconds * rate))
         for index in tqdm(range(pictures), unit="picture", desc=target.name, disable=None):
@@ -255,8 +255,8 @@ def _make_video(
             output.present(Picture(pixels, index + 1, now, now, 0), values, now, sound=heard)
             for problem in output.problems.values():
                 scene.say(problem)
-            aside.do(video.picture, output.read_canvas())
-            aside.do(sound.copy_until, min(float((index + 1) / rate), seconds))
+            writer.do(video.picture, output.read_canvas())
+            writer.do(sound.copy_until, min(float((index + 1) / rate), seconds))
         clip.finish()
     print(f"{target}: {pictures} picture{'s' if pictures > 1 else ''}, {_length(seconds)}")
 
@@ -341,7 +341,7 @@ class _Clip:
             pass
 
 
-class _Aside:
+class _VideoThread:
     """Does what it is given in a second thread, in order, and at most some steps later.
 
     What fails there fails in `do`, or at the end.

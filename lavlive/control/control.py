@@ -19,7 +19,7 @@ import numpy as np
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.beat.tempo import AbletonLink, BeatState, Tempo
-from lavlive.control.events import ClockEvent, ControlEvent, Source
+from lavlive.control.events import ClockEvent, ControlEvent, MidiControl
 from lavlive.control.keyboard import action_for
 from lavlive.control.looks.drives import Heard
 from lavlive.control.looks.library import PresetLibrary
@@ -40,7 +40,7 @@ from lavlive.control.osc.server import OscServer, OscSettings
 from lavlive.control.osc.surfaces import Surfaces
 from lavlive.control.router import Router
 from lavlive.errors import ControlError, LavliveError, PresetError
-from lavlive.parameters import Kind, Values, find
+from lavlive.parameters import ParameterKind, Values, find
 
 _LOCKED = "The keys are locked: Ctrl+L unlocks them"
 _WHILE_LOCKED = ("lock", "help")
@@ -279,7 +279,7 @@ class Control:
 
     def bound_to(self, target: str | Action) -> list[tuple[str, str]]:
         """What moves a parameter or calls an action: devices, and their controls as one reads them."""
-        by_midi = [(device, str(binding.source)) for device, binding in self.router.bound_to(target)]
+        by_midi = [(device, str(binding.control)) for device, binding in self.router.bound_to(target)]
         return by_midi + [("OSC", str(binding)) for binding in self.surfaces.bindings.bound_to(target)]
 
     def unbind(self, target: str | Action) -> None:
@@ -370,7 +370,7 @@ class Control:
             self.bind(device, binding)
         except ControlError as reason:
             self._notices.append(str(reason))
-        self._notices.append(f"{binding.target}: {binding.source} of {device}")
+        self._notices.append(f"{binding.target}: {binding.control} of {device}")
 
     def _finish_learning_by_osc(self, now: float) -> None:
         learned = self.surfaces.learned(now)
@@ -423,7 +423,7 @@ class Control:
                 return self._restored(self.looks.undo(), "Undone", "Nothing to undo")
             case "redo":
                 return self._restored(self.looks.redo(), "Done again", "Nothing to do again")
-            case switch if find(switch).kind is Kind.SWITCH:
+            case switch if find(switch).kind is ParameterKind.SWITCH:
                 self.looks.by_hand(switch, not self.values[switch])
         return []
 
@@ -505,6 +505,6 @@ class Control:
             self._feedback.step(now, self.values, sets)
         self.surfaces.tell(now, self.values, self.looks.preset)
 
-    def _send_midi(self, device: str, source: Source, message: Sequence[int]) -> None:
+    def _send_midi(self, device: str, control: MidiControl, message: Sequence[int]) -> None:
         if self.midi is not None:
-            self.midi.send(device, source, message)
+            self.midi.send(device, control, message)

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 
-class SourceKind(Enum):
+class MidiControlKind(Enum):
     """What part of a MIDI device a message comes from; the values are the words in bindings files."""
 
     CC = "cc"
@@ -27,30 +27,30 @@ class SourceKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class MidiControl:
     """One knob, fader, key or wheel of a device.
 
     Attributes:
-        kind: see `SourceKind`.
+        kind: see `MidiControlKind`.
         channel: 1 to 16; in a binding also 0, which means any channel.
         number: controller, note (also of key pressure), NRPN or program number; 0 for bend and pressure.
     """
 
-    kind: SourceKind
+    kind: MidiControlKind
     channel: int
     number: int
 
     def __str__(self) -> str:
-        number = "" if self.kind in (SourceKind.BEND, SourceKind.PRESSURE) else f" {self.number}"
+        number = "" if self.kind in (MidiControlKind.BEND, MidiControlKind.PRESSURE) else f" {self.number}"
         channel = f" ch {self.channel}" if self.channel else ""
         return f"{self.kind.value}{number}{channel}"
 
-    def on_any_channel(self) -> Source:
-        """The same source as a binding for all channels names it."""
-        return Source(self.kind, 0, self.number)
+    def on_any_channel(self) -> MidiControl:
+        """The same control as a binding for all channels names it."""
+        return MidiControl(self.kind, 0, self.number)
 
-    def overlaps(self, other: Source) -> bool:
-        """Whether some message belongs to both, seen as sources of bindings."""
+    def overlaps(self, other: MidiControl) -> bool:
+        """Whether some message belongs to both, seen as controls of bindings."""
         same = self.on_any_channel() == other.on_any_channel()
         return same and (self.channel == other.channel or 0 in (self.channel, other.channel))
 
@@ -61,14 +61,14 @@ class ControlEvent:
 
     Attributes:
         device: name of the device, as bindings are stored under.
-        source: which control.
+        control: which one.
         position: 0 to 1 over the control's own range; a released key is 0.
         raw: the number in the message: 0 to 127, or to 16383 where two bytes carry it.
         time: arrival, seconds of `time.perf_counter`.
     """
 
     device: str
-    source: Source
+    control: MidiControl
     position: float
     raw: int
     time: float
@@ -76,7 +76,7 @@ class ControlEvent:
     @property
     def key(self) -> Hashable:
         """What an overfull inbox keeps the newest of."""
-        return self.device, self.source
+        return self.device, self.control
 
 
 class ClockMessage(Enum):
@@ -114,10 +114,10 @@ class Keyed(Protocol):
     def time(self) -> float: ...
 
 
-Event = TypeVar("Event", bound=Keyed)
+KeyedEvent = TypeVar("KeyedEvent", bound=Keyed)
 
 
-class Inbox(Generic[Event]):
+class Inbox(Generic[KeyedEvent]):
     """A bounded handover from other threads to the main thread.
 
     Up to `limit` events wait in order. What comes on top of that is kept by key, the newest of each, so
@@ -132,8 +132,8 @@ class Inbox(Generic[Event]):
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
-        self._queue: deque[Event] = deque()
-        self._newest: dict[Hashable, Event] = {}
+        self._queue: deque[KeyedEvent] = deque()
+        self._newest: dict[Hashable, KeyedEvent] = {}
         self.received = 0
         self.coalesced = 0
         self.dropped = 0
@@ -141,7 +141,7 @@ class Inbox(Generic[Event]):
     def __len__(self) -> int:
         return len(self._queue) + len(self._newest)
 
-    def put(self, event: Event) -> None:
+    def put(self, event: KeyedEvent) -> None:
         """Hand over one event (any thread)."""
         self.received += 1
         if len(self._queue) < self._limit:
@@ -154,7 +154,7 @@ class Inbox(Generic[Event]):
         else:
             self.dropped += 1
 
-    def drain(self) -> list[Event]:
+    def drain(self) -> list[KeyedEvent]:
         """Everything that waits, oldest first (main thread)."""
         events = [self._queue.popleft() for _ in range(len(self._queue))]
         if self._newest:

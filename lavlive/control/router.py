@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lavlive.control.actions import Action
-from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding, BindingSet, Mode, relative_steps
 from lavlive.control.midi.takeover import Takeover
-from lavlive.parameters import Kind, Parameter, Value, Values
+from lavlive.parameters import Parameter, ParameterKind, Value, Values
 
-_DERIVED = (SourceKind.CC14, SourceKind.NRPN)
+_DERIVED = (MidiControlKind.CC14, MidiControlKind.NRPN)
 
 
 @dataclass(slots=True)
@@ -44,9 +44,9 @@ class _Bound:
 @dataclass(slots=True)
 class _Device:
     bindings: BindingSet
-    bound: dict[Source, list[_Bound]] = field(default_factory=lambda: defaultdict(list))
-    parts: frozenset[Source] = frozenset()
-    last: Source | None = None
+    bound: dict[MidiControl, list[_Bound]] = field(default_factory=lambda: defaultdict(list))
+    parts: frozenset[MidiControl] = frozenset()
+    last: MidiControl | None = None
 
 
 class Router:
@@ -77,11 +77,11 @@ class Router:
             {bound.binding: bound for bounds in before.bound.values() for bound in bounds} if before else {}
         )
         entry = _Device(bindings, last=before.last if before else None)
-        parts: set[Source] = set()
+        parts: set[MidiControl] = set()
         for binding in bindings.bindings:
             bound = kept.get(binding) or _Bound(binding)
-            entry.bound[binding.source].append(bound)
-            parts.update(_parts(binding.source))
+            entry.bound[binding.control].append(bound)
+            parts.update(_parts(binding.control))
         entry.parts = frozenset(parts)
         self._devices[device] = entry
 
@@ -129,11 +129,11 @@ class Router:
         device = self._devices.get(event.device)
         if device is None:
             return []
-        bounds = device.bound.get(event.source, []) + device.bound.get(event.source.on_any_channel(), [])
-        others_moved = device.last not in (None, event.source)
-        derived = event.source.kind in _DERIVED and not bounds
-        if not derived and not device.parts & {event.source, event.source.on_any_channel()}:
-            device.last = event.source
+        bounds = device.bound.get(event.control, []) + device.bound.get(event.control.on_any_channel(), [])
+        others_moved = device.last not in (None, event.control)
+        derived = event.control.kind in _DERIVED and not bounds
+        if not derived and not device.parts & {event.control, event.control.on_any_channel()}:
+            device.last = event.control
         actions = []
         for bound in bounds:
             parameter = bound.binding.parameter
@@ -152,8 +152,8 @@ class Router:
             yield from bounds
 
     def _absolute(self, bound: _Bound, parameter: Parameter, event: ControlEvent, others_moved: bool) -> None:
-        binding, takeover = bound.binding, bound.takeover(event.source.channel)
-        if parameter.kind is Kind.SWITCH:
+        binding, takeover = bound.binding, bound.takeover(event.control.channel)
+        if parameter.kind is ParameterKind.SWITCH:
             self._change(parameter.name, binding.value_at(event.position))
             return
         present = binding.travel_of(self._values[parameter.name])
@@ -167,7 +167,7 @@ class Router:
         present = self._values[parameter.name]
         low = parameter.low if binding.low is None else binding.low
         high = parameter.high if binding.high is None else binding.high
-        if parameter.kind is Kind.CONTINUOUS:
+        if parameter.kind is ParameterKind.CONTINUOUS:
             unit = parameter.to_unit(present) + steps * binding.step
             number = parameter.number(parameter.from_unit(unit))
         else:
@@ -175,8 +175,8 @@ class Router:
         self._change(parameter.name, parameter.value(min(max(number, low), high)))
 
     def _button(self, bound: _Bound, parameter: Parameter, event: ControlEvent) -> None:
-        was_down, down = event.source.channel in bound.pressed, _is_pressed(event)
-        bound.press(event.source.channel, down)
+        was_down, down = event.control.channel in bound.pressed, _is_pressed(event)
+        bound.press(event.control.channel, down)
         if down == was_down:
             return
         low, high = bound.binding.value_at(0.0), bound.binding.value_at(1.0)
@@ -184,31 +184,31 @@ class Router:
             self._change(parameter.name, high if down else low)
         elif down:
             present = self._values[parameter.name]
-            if parameter.kind is Kind.CHOICE:
+            if parameter.kind is ParameterKind.CHOICE:
                 following = (parameter.choices.index(str(present)) + 1) % len(parameter.choices)
                 self._change(parameter.name, parameter.choices[following])
             else:
                 self._change(parameter.name, low if present == high else high)
 
     def _button_action(self, bound: _Bound, event: ControlEvent) -> list[Action]:
-        if event.source.kind is SourceKind.PROGRAM:  # it is never released
+        if event.control.kind is MidiControlKind.PROGRAM:  # it is never released
             bound.pressed.clear()
-        pressed = bound.press(event.source.channel, _is_pressed(event))
+        pressed = bound.press(event.control.channel, _is_pressed(event))
         target = bound.binding.target
         return [target] if pressed and isinstance(target, Action) else []
 
 
 def _is_pressed(event: ControlEvent) -> bool:
-    return event.raw > 0 if event.source.kind is SourceKind.NOTE else event.position >= 0.5
+    return event.raw > 0 if event.control.kind is MidiControlKind.NOTE else event.position >= 0.5
 
 
-def _parts(source: Source) -> list[Source]:
+def _parts(control: MidiControl) -> list[MidiControl]:
     """The plain controllers whose messages make up a 14-bit one."""
-    match source.kind:
-        case SourceKind.CC14:
-            numbers: tuple[int, ...] = (source.number, source.number + 32)
-        case SourceKind.NRPN:
+    match control.kind:
+        case MidiControlKind.CC14:
+            numbers: tuple[int, ...] = (control.number, control.number + 32)
+        case MidiControlKind.NRPN:
             numbers = (6, 38, 96, 97, 98, 99, 100, 101)
         case _:
             numbers = ()
-    return [Source(SourceKind.CC, source.channel, number) for number in numbers]
+    return [MidiControl(MidiControlKind.CC, control.channel, number) for number in numbers]

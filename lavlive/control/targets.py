@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lavlive.control.actions import ACTIONS, Action, parse_action
 from lavlive.control.looks.toml_files import TomlFile
 from lavlive.errors import ControlError, LavliveError, ParameterError
-from lavlive.parameters import Kind, find
+from lavlive.parameters import ParameterKind, find
 
 
 def read_target(file: TomlFile, place: str, table: Mapping[str, object]) -> str | Action:
@@ -56,7 +56,7 @@ def read_ends(
     for key in ("low", "high"):
         if key not in table:
             continue
-        if parameter is None or parameter.kind not in (Kind.CONTINUOUS, Kind.INTEGER):
+        if parameter is None or parameter.kind not in (ParameterKind.CONTINUOUS, ParameterKind.INTEGER):
             raise fault(key, f"{key} belongs to a parameter that is a number.")
         try:
             ends[key] = parameter.number(file.hold(f"{place}.{key}", parameter, table[key]))

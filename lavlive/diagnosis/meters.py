@@ -12,10 +12,10 @@ import numpy as np
 
 from lavlive.diagnosis.signs import Signs
 from lavlive.latent.path import Latent
-from lavlive.latent.space import Familiar, fitted
+from lavlive.latent.space import WDistribution, fitted
 from lavlive.parameters import GROUPS
 
-__all__ = ["Diagnosis", "Familiar", "Signs"]
+__all__ = ["Diagnosis", "Signs", "WDistribution"]
 
 SPREAD_SECONDS = 10.0
 JITTER_SECONDS = 2.0
@@ -37,12 +37,12 @@ class Diagnosis:
 
     Args:
         rate: hops per second.
-        familiar: the model's own w; without it strangeness is NaN. May be replaced at any hop; by one of
+        distribution: the model's own w; without it strangeness is NaN. May be replaced at any hop; by one of
             another width, which the deviations are fitted to, the meters of spread and jitter begin anew.
     """
 
-    def __init__(self, rate: float, familiar: Familiar | None = None) -> None:
-        self.familiar = familiar
+    def __init__(self, rate: float, distribution: WDistribution | None = None) -> None:
+        self.distribution = distribution
         self._rate = rate
         self._begin(0)
         self._long = _Mean(round(SPREAD_SECONDS * rate), 2 * len(GROUPS))
@@ -65,7 +65,7 @@ class Diagnosis:
         Args:
             picture_change: mean change of the newest picture from the one before, in L*.
         """
-        width = latent.deviation.shape[1] if self.familiar is None else len(self.familiar.whiten)
+        width = latent.deviation.shape[1] if self.distribution is None else len(self.distribution.whiten)
         deviation = latent.truncation * fitted(latent.deviation, width).astype(np.float64)
         if width != self._width:
             self._begin(width)
@@ -99,13 +99,13 @@ class Diagnosis:
         )
 
     def _look_from_afar(self, deviation: np.ndarray) -> None:
-        familiar = self.familiar
-        if familiar is None:
+        distribution = self.distribution
+        if distribution is None:
             self._strangeness = self._distance = np.full(len(GROUPS), np.nan)
             return
-        squares = familiar.distances(deviation.astype(np.float32)).astype(np.float64) ** 2
+        squares = distribution.distances(deviation.astype(np.float32)).astype(np.float64) ** 2
         distances = np.sqrt(self._far.step(squares))
-        self._strangeness, self._distance = familiar.shares(distances), distances / familiar.usual
+        self._strangeness, self._distance = distribution.shares(distances), distances / distribution.usual
 
     def _speed(self, deviation: np.ndarray) -> np.ndarray:
         """Of each group, in W_std per second."""

@@ -133,7 +133,7 @@ class Encoder(Protocol):
         """
 
 
-class Described:
+class NetworkEncoder:
     """The properties that follow from an encoder's layers and from what is known of it."""
 
     def __init__(self, network: Network, info: EncoderInfo) -> None:

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lavlive.encoder.base import Described, EncoderInfo
+from lavlive.encoder.base import EncoderInfo, NetworkEncoder
 from lavlive.encoder.layers import Convolution, Layer, LstmWeights, Network, Recurrence, Residual
 from lavlive.encoder.seanet import StreamState, advance, encode
 from lavlive.errors import RunnerError
 from lavlive.gpu.captured import Captured, exactly
 
 
-class CudaEncoder(Described):
+class CudaEncoder(NetworkEncoder):
     """A stream through ``network`` on a CUDA device, hop by hop.
 
     Latents equal the torch runner's to float32 rounding: TF32, which would cost three digits, is off here.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from lavlive.encoder.base import Described, EncoderInfo
+from lavlive.encoder.base import EncoderInfo, NetworkEncoder
 from lavlive.encoder.layers import Network
 from lavlive.encoder.seanet import encode
 from lavlive.errors import RunnerError
 
 
-class OnnxEncoder(Described):
+class OnnxEncoder(NetworkEncoder):
     """A stream through ``network`` on the CPU.
 
     Always works hop by hop, so that the latents are the same to the last bit whatever pieces the sound

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lavlive.encoder.base import Described, EncoderInfo
+from lavlive.encoder.base import EncoderInfo, NetworkEncoder
 from lavlive.encoder.layers import (
     Activation,
     Convolution,
@@ -63,7 +63,7 @@ class StreamState:
             tensor.copy_(torch.from_numpy(state[name]))
 
 
-class StreamingEncoder(Described):
+class StreamingEncoder(NetworkEncoder):
     """A ``SEANetEncoder`` that hears one stream, in torch on the CPU.
 
     Args:

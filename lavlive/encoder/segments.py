@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lavlive.encoder.base import Described, EncoderInfo
+from lavlive.encoder.base import EncoderInfo, NetworkEncoder
 from lavlive.encoder.layers import Network
 from lavlive.encoder.offline import encode_offline
 
 
-class SegmentEncoder(Described):
+class SegmentEncoder(NetworkEncoder):
     """A stream through ``network``, segment by segment, in torch on the CPU.
 
     Once a segment the call takes as long as the whole of it; the others take nothing. The reference's

@@ -34,7 +34,7 @@ from lavlive.engine.picture_worker import PictureWorker
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import LavliveError
 from lavlive.gpu.pinned import pinned
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
     ChangeSource,
     Command,
@@ -72,7 +72,9 @@ EXIT_HUNG = 4
 class Engine:
     """The threads of one engine and the commands that steer them."""
 
-    def __init__(self, link: Link, settings: EngineSettings, tell: Callable[[EngineEvent], None]) -> None:
+    def __init__(
+        self, link: SharedBlock, settings: EngineSettings, tell: Callable[[EngineEvent], None]
+    ) -> None:
         self._link = link
         self._settings = settings
         self._tell = tell
@@ -262,7 +264,9 @@ def _end_whatever_hangs() -> None:
     os._exit(EXIT_HUNG)
 
 
-def run(link: Link, settings: EngineSettings, commands: IO[str], tell: Callable[[EngineEvent], None]) -> int:
+def run(
+    link: SharedBlock, settings: EngineSettings, commands: IO[str], tell: Callable[[EngineEvent], None]
+) -> int:
     """Be an engine until the stage closes `commands`; returns the exit status."""
     # A callback that waits for Python's lock waits at most so long.
     sys.setswitchinterval(0.001)
@@ -305,7 +309,7 @@ def main() -> int:
     if settings.on_cpu:
         # Asked for, or stepped down to because the graphics card failed: then nothing may touch it.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    with Link.attach(sys.argv[1]) as link:
+    with SharedBlock.attach(sys.argv[1]) as link:
         return run(link, settings, sys.stdin, tell)
 
 

@@ -22,7 +22,7 @@ from lavlive.diagnosis.meters import Diagnosis
 from lavlive.engine.mailbox import Mailbox
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent.space import Space
-from lavlive.link.memory import Journey, Link
+from lavlive.link.memory import Journey, SharedBlock
 from lavlive.parameters import CHANNELS, INDEX, Values
 
 _POLL_SECONDS = 0.002
@@ -72,7 +72,7 @@ class LatentWorker:
 
     def __init__(
         self,
-        link: Link,
+        link: SharedBlock,
         path: LatentPath,
         source: Source,
         mailbox: Mailbox[TimedLatent],
@@ -173,7 +173,7 @@ class LatentWorker:
             file.write(space.w_plus(latent.deviation, latent.truncation).tobytes())
         self._write_latent_meters(latent)
         shown = self._space()
-        self._diagnosis.familiar = shown.familiar if shown is not None else None
+        self._diagnosis.distribution = shown.distribution if shown is not None else None
         change = self._link.number("picture.change")
         self._link.write_signs(self._diagnosis.step(latent, change))
 

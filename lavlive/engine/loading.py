@@ -24,7 +24,7 @@ from lavlive.generator.runners.plan import native_grid
 from lavlive.generator.wstats import w_statistics, whitening
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
-from lavlive.latent.space import Familiar, Space, layer_groups
+from lavlive.latent.space import Space, WDistribution, layer_groups
 from lavlive.link.memory import MAX_PIXELS, MAX_RESOLUTION
 from lavlive.link.settings import EngineSettings
 from lavlive.resources import generator_file, is_no_file
@@ -165,15 +165,15 @@ def encoder_notes(encoder: Encoder, live: bool = True) -> list[str]:
     return notes
 
 
-def load_familiar(path: str | None) -> Familiar:
+def load_distribution(path: str | None) -> WDistribution:
     """What w a model knows, without a runner for its pictures.
 
     Raises:
         CheckpointError: the file is missing, damaged or of another kind.
     """
-    familiar = _spaces(open_model(generator_file(path)))(0).familiar
-    assert familiar is not None
-    return familiar
+    distribution = _spaces(open_model(generator_file(path)))(0).distribution
+    assert distribution is not None
+    return distribution
 
 
 def open_log(path: str) -> BinaryIO:
@@ -199,8 +199,8 @@ def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
     @cache
     def of_class(class_index: int) -> Space:
         statistics = w_statistics(loaded.generator, loaded.hash, class_index=class_index)
-        familiar = Familiar(whitening(statistics.covariance, statistics.std), statistics.own)
-        return Space(statistics.mean, statistics.std, groups, familiar)
+        distribution = WDistribution(whitening(statistics.covariance, statistics.std), statistics.own)
+        return Space(statistics.mean, statistics.std, groups, distribution)
 
     return lambda class_index: of_class(min(class_index, last))
 

@@ -20,7 +20,7 @@ from lavlive.engine.mailbox import Mailbox
 from lavlive.generator.runner import Runner
 from lavlive.latent.path import Latent
 from lavlive.latent.space import Space
-from lavlive.link.memory import MAX_PIXELS, Link
+from lavlive.link.memory import MAX_PIXELS, SharedBlock
 from lavlive.link.messages import EngineEvent, GovernorChanged, ModelShown
 from lavlive.parameters import INDEX, ONE_HOP
 
@@ -75,7 +75,7 @@ class PictureWorker:
 
     def __init__(
         self,
-        link: Link,
+        link: SharedBlock,
         model: Model,
         mailbox: Mailbox[TimedLatent],
         backlog: Callable[[], float],

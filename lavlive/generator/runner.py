@@ -61,7 +61,7 @@ class _Order:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _RunnerEntry:
     """A runner by name: the device it uses, how to open it, and why it cannot be had (None when it can)."""
 
     device: str
@@ -113,11 +113,11 @@ def _lacking_mps() -> str | None:
     return None if torch.backends.mps.is_available() else "torch finds no Apple GPU"
 
 
-_KINDS: dict[str, _Kind] = {
-    "cuda": _Kind("cuda", _open_cuda, _lacking_cuda),
-    "mps": _Kind("mps", _open_mps, _lacking_mps),
-    "openvino": _Kind("cpu", _open_openvino, _lacking_openvino),
-    "torch": _Kind("cpu", _open_torch, _nothing_lacking),
+_KINDS: dict[str, _RunnerEntry] = {
+    "cuda": _RunnerEntry("cuda", _open_cuda, _lacking_cuda),
+    "mps": _RunnerEntry("mps", _open_mps, _lacking_mps),
+    "openvino": _RunnerEntry("cpu", _open_openvino, _lacking_openvino),
+    "torch": _RunnerEntry("cpu", _open_torch, _nothing_lacking),
 }
 RUNNER_NAMES = ("auto", *_KINDS)
 _SHOULD_BE_THERE = ("openvino",)

@@ -22,7 +22,7 @@ from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.mapper import Adaptation, leaky_tanh
 from lavlive.latent.modulation import modulate
 from lavlive.latent.place import Breath, Place
-from lavlive.latent.programme import Calibration, Programme, programme_of
+from lavlive.latent.programme import LatentStatistics, Programme, programme_of
 from lavlive.latent.projection import W_DIM, Directions, ProjectionWalk
 from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
 from lavlive.parameters import GROUPS, INDEX, TABLE, Glide, find
@@ -96,7 +96,7 @@ class LatentPath:
     def __init__(
         self,
         encoder: Encoder,
-        calibration: Calibration,
+        calibration: LatentStatistics,
         learned: np.ndarray | None = None,
         clock: Callable[[], float] = time.perf_counter,
         listener: Listener | None = None,

@@ -25,7 +25,7 @@ _FAINTEST = 0.01
 """Of the largest slow variance: directions below it are not evened out further, or noise would steer."""
 
 
-class Calibration(Protocol):
+class LatentStatistics(Protocol):
     """Mean and covariance of an encoder's latents on ordinary music."""
 
     @property
@@ -54,7 +54,7 @@ class Programme:
     measured: bool = True
 
     @classmethod
-    def guessed(cls, calibration: Calibration) -> Programme:
+    def guessed(cls, calibration: LatentStatistics) -> Programme:
         """What is assumed of an encoder that nobody measured."""
         covariance = np.asarray(calibration.covariance, np.float32)
         return cls(
@@ -75,7 +75,7 @@ class Programme:
         return even
 
 
-def programme_of(encoder_hash: str, calibration: Calibration) -> Programme:
+def programme_of(encoder_hash: str, calibration: LatentStatistics) -> Programme:
     """What is shipped for the encoder of that hash, else what is guessed from its calibration."""
     try:
         with safe_open(shipped("data") / FILE, framework="numpy") as file:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lavlive.errors import EncoderError
-from lavlive.latent.programme import Calibration, Programme
+from lavlive.latent.programme import LatentStatistics, Programme
 from lavlive.parameters import GROUPS
 
 W_DIM = 512
@@ -97,7 +97,7 @@ def standardised(weight: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 def directions(
     kind: str,
     seed: int,
-    calibration: Calibration,
+    calibration: LatentStatistics,
     learned: np.ndarray | None = None,
     w_dim: int = W_DIM,
     programme: Programme | None = None,
@@ -146,7 +146,7 @@ class ProjectionWalk:
 
     def __init__(
         self,
-        calibration: Calibration,
+        calibration: LatentStatistics,
         learned: np.ndarray | None = None,
         w_dim: int = W_DIM,
         tell_lacking: Callable[[str], object] | None = None,

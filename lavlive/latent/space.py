@@ -28,7 +28,7 @@ def fitted(deviation: np.ndarray, width: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Familiar:
+class WDistribution:
     """What w a model knows: the cloud of its own w, for distances from it.
 
     Attributes:
@@ -62,13 +62,13 @@ class Space:
     Attributes:
         mean, std: float32 [w_dim]; the paper's ZMean and ZStd.
         groups: int [L], group of each layer.
-        familiar: the model's own w, to tell what is strange to it.
+        distribution: the model's own w, to tell what is strange to it.
     """
 
     mean: np.ndarray
     std: np.ndarray
     groups: np.ndarray
-    familiar: Familiar | None = None
+    distribution: WDistribution | None = None
 
     def w_plus(self, deviation: np.ndarray, truncation: float) -> np.ndarray:
         """w+ [L, w_dim], float32, of the groups' deviations: W_mean + ψ · W_std ⊙ deviation.

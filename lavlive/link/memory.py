@@ -214,7 +214,7 @@ def _open_untracked(name: str) -> shared_memory.SharedMemory:
         resource_tracker.register = register
 
 
-class Link:
+class SharedBlock:
     """The shared block, as either process sees it. A context manager; `close` lets go of it."""
 
     def __init__(self, memory: shared_memory.SharedMemory, owner: bool, held: BinaryIO | None = None) -> None:
@@ -227,7 +227,7 @@ class Link:
         self._meters = self._block["meters"]
 
     @classmethod
-    def create(cls) -> Link:
+    def create(cls) -> SharedBlock:
         """Make a new block (the stage does), and remove those of stages that were killed."""
         _remove_abandoned()
         name, size = f"{_PREFIX}{secrets.token_hex(6)}", _PIXELS_AT + SLOTS * _SLOT_BYTES
@@ -238,7 +238,7 @@ class Link:
         return link
 
     @classmethod
-    def attach(cls, name: str) -> Link:
+    def attach(cls, name: str) -> SharedBlock:
         """Open the block that a stage made (the engine does).
 
         Raises:
@@ -255,7 +255,7 @@ class Link:
         """What `attach` takes."""
         return self._memory.name
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> SharedBlock:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.errors import LavliveError
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
     ChangeSource,
     Command,
@@ -68,7 +68,7 @@ class Supervisor:
 
     def __init__(
         self,
-        link: Link,
+        link: SharedBlock,
         settings: EngineSettings,
         start: Callable[[str, EngineSettings], EngineProcess],
         now: float,

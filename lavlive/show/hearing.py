@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lavlive.control.looks.drives import SILENCE, Heard
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.stage.canvas.isf.sound import SoundView
 
 
@@ -16,7 +16,7 @@ class Hearing:
         sound: what shaders hear.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: SharedBlock) -> None:
         self.sound = SoundView()
         self._link = link
         self._position = 0

@@ -28,7 +28,7 @@ from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState, StateKeeper
 from lavlive.diagnosis.assist import Assist
 from lavlive.errors import DisplayError, LavliveError
-from lavlive.link.memory import Link, Picture
+from lavlive.link.memory import Picture, SharedBlock
 from lavlive.link.messages import (
     Failing,
     GovernorChanged,
@@ -115,7 +115,7 @@ class Show:
 
     def __init__(
         self,
-        link: Link,
+        link: SharedBlock,
         supervisor: Supervisor,
         control: Control,
         output: Output,

@@ -15,7 +15,7 @@ from lavlive.encoder.calibration import calibrate
 from lavlive.errors import SourceError, UsageError
 from lavlive.files import write_whole
 from lavlive.latent.features import FeatureExtractor, Features
-from lavlive.latent.programme import Calibration
+from lavlive.latent.programme import LatentStatistics
 from lavlive.resources import shipped
 from lavlive.study import drivers, sound
 
@@ -174,7 +174,7 @@ def read_samples(track: StudyTrack, seconds: float) -> np.ndarray:
 
 def latents_of_driver(
     track: StudyTrack, driver: str, seed: int, seconds: float, folder: Path
-) -> tuple[np.ndarray, Calibration]:
+) -> tuple[np.ndarray, LatentStatistics]:
     """A track's latents by a driver, float32 [hops, dimension], and the driver's calibration; kept.
 
     Raises:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lavlive.latent.programme import Calibration
+from lavlive.latent.programme import LatentStatistics
 
 _RIDGE = 0.03
 """Of the mean variance of a latent's dimensions."""
@@ -21,7 +21,7 @@ def principal_directions(covariance: np.ndarray, std: np.ndarray) -> tuple[np.nd
     return directions[:, order], np.sqrt(np.maximum(variances[order], 0.0))
 
 
-def aligned(calibration: Calibration, directions: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+def aligned(calibration: LatentStatistics, directions: np.ndarray, spreads: np.ndarray) -> np.ndarray:
     """The latents' k-th principal component drives W's k-th: float32 [w_dim, dimension]."""
     variances, components = np.linalg.eigh(calibration.covariance.astype(np.float64))
     order = np.argsort(-variances)
@@ -32,7 +32,7 @@ def aligned(calibration: Calibration, directions: np.ndarray, spreads: np.ndarra
 
 
 def learned(
-    latents: np.ndarray, sounds: np.ndarray, directions: np.ndarray, calibration: Calibration
+    latents: np.ndarray, sounds: np.ndarray, directions: np.ndarray, calibration: LatentStatistics
 ) -> np.ndarray:
     """Ridge regression from latents to what the sound is like, laid along W's principal directions.
 

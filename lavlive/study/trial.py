@@ -110,7 +110,7 @@ def _run(condition: Condition, path: LatentPath, hops: int, model: Model) -> Run
     moving = set(motion_hops(hops).tolist()) if condition.motion else set()
     still: list[np.ndarray] = []
     fast: list[np.ndarray] = []
-    diagnosis = Diagnosis(path.rate, model.space(0).familiar)
+    diagnosis = Diagnosis(path.rate, model.space(0).distribution)
     first_metered = hops - round(_METER_SECONDS * path.rate)
     signs: list[Signs] = []
     for _ in range(hops if condition.rehearsed else 0):

@@ -27,13 +27,13 @@ from lavlive.diagnosis.signs import Signature, excesses, worst
 from lavlive.encoder.base import Encoder
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
-from lavlive.engine.loading import load_familiar
+from lavlive.engine.loading import load_distribution
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w, whitening
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.path import LatentPath
-from lavlive.latent.programme import Calibration
-from lavlive.latent.space import Familiar
+from lavlive.latent.programme import LatentStatistics
+from lavlive.latent.space import WDistribution
 from lavlive.parameters import GROUPS, ONE_HOP, Value, Values
 
 _SECONDS = 30.0
@@ -110,12 +110,12 @@ class Ear:
         return next(self._features)
 
 
-def random_model(seed: int = 1) -> Familiar:
+def random_model(seed: int = 1) -> WDistribution:
     """What w a generator of random weights knows: 64², eight mapping layers."""
     torch.manual_seed(seed)
     generator = Generator(GeneratorConfig(64, channel_base=2048)).freeze()
     statistics = measure_w(generator)
-    return Familiar(whitening(statistics.covariance, statistics.std), statistics.own)
+    return WDistribution(whitening(statistics.covariance, statistics.std), statistics.own)
 
 
 def _deciding(report: Report) -> dict[str, float]:
@@ -130,12 +130,12 @@ def _deciding(report: Report) -> dict[str, float]:
 
 
 def measure(
-    heard: Heard, settings: Mapping[str, object], familiar: Familiar, calibration: Calibration
+    heard: Heard, settings: Mapping[str, object], distribution: WDistribution, calibration: LatentStatistics
 ) -> Report:
     """The meters over a track under these settings."""
     heard.reset()
     path = LatentPath(heard, calibration, listener=Ear(heard.features))
-    diagnosis, report, values = Diagnosis(path.rate, familiar), Report(), Values(settings)
+    diagnosis, report, values = Diagnosis(path.rate, distribution), Report(), Values(settings)
     silence = np.zeros(heard.hop, np.float32)
     for index in range(len(heard.embeddings)):
         latent = path.step(silence, values.numbers)
@@ -164,12 +164,12 @@ def main(argv: list[str]) -> int:
     rows, wrong = [], 0
     heard = {name: Heard(options.folder / f"{name}.ogg", encoder) for name in options.tracks}
     for model in options.models:
-        familiar = (
-            random_model() if model == "random" else load_familiar(None if model == "bundled" else model)
+        distribution = (
+            random_model() if model == "random" else load_distribution(None if model == "bundled" else model)
         )
         for look, settings in looks(not options.no_presets).items():
             for name, track in heard.items():
-                report = measure(track, settings, familiar, calibration)
+                report = measure(track, settings, distribution, calibration)
                 shares, deciding = report.shares(), _deciding(report)
                 named = [signature for signature, share in shares.items() if share >= 0.5]
                 meters = {meter: report.median(meter).tolist() for meter in _SHOWN}

@@ -25,7 +25,7 @@ from lavlive.engine.picture_worker import Model
 from lavlive.generator.importing import open_model
 from lavlive.latent.features import Features
 from lavlive.latent.path import LatentPath
-from lavlive.latent.programme import Calibration
+from lavlive.latent.programme import LatentStatistics
 from lavlive.parameters import INDEX, Value, Values
 from lavlive.resources import generator_file
 from lavlive.study.pictures import thumbnail
@@ -40,7 +40,7 @@ _EVERY = 0.6
 _OWN = 500
 
 
-def followed(heard: Heard, onsets: list[Features], window: float, calibration: Calibration) -> float:
+def followed(heard: Heard, onsets: list[Features], window: float, calibration: LatentStatistics) -> float:
     """Highest correlation of these onsets with the fine layers' motion, at a delay to 0.6 s: the meter's."""
     heard.reset()
     path = LatentPath(heard, calibration, listener=Ear(onsets))
@@ -109,13 +109,13 @@ def own_pictures(model: Model, path: Path) -> Iterable[np.ndarray]:
 
 
 def strange(
-    heard: Heard, settings: dict[str, Value], model: Model, calibration: Calibration
+    heard: Heard, settings: dict[str, Value], model: Model, calibration: LatentStatistics
 ) -> tuple[float, list[np.ndarray]]:
     """The median of the meter of strangeness (of its worst group), and the statistics of the pictures."""
     heard.reset()
     path = LatentPath(heard, calibration, listener=Ear(heard.features))
     values, space = Values(settings), model.space(0)
-    diagnosis = Diagnosis(path.rate, space.familiar)
+    diagnosis = Diagnosis(path.rate, space.distribution)
     silence = np.zeros(heard.hop, np.float32)
     far, pictures = [], []
     buffer = np.zeros_like(model.buffer)

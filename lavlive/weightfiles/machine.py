@@ -1,4 +1,4 @@
-"""The pickle machine: turns opcodes into inert objects and never calls anything a file names.
+"""The pickle machine: turns opcodes into placeholders and never calls anything a file names.
 
 Python's own unpickler calls whatever a file asks for, and hooks only decide which names it may ask for.
 This one holds a name on its stack as a name. REDUCE, NEWOBJ and BUILD look it up in an exact dictionary

@@ -1,4 +1,4 @@
-"""The exact dictionary of what a pickle may name, and the inert things that stand in for it.
+"""The exact dictionary of what a pickle may name, and the placeholders that stand in for it.
 
 A class that codebases put into their files becomes a table, a module without behaviour, a
 tensor that stays in the file, or a plain value. There is no entry that imports, opens, evaluates or calls

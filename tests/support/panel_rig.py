@@ -19,7 +19,7 @@ from lavlive.control.control import Control
 from lavlive.control.controls import Controls
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.midi.binding_files import BindingFolders
-from lavlive.link.memory import Link, Picture
+from lavlive.link.memory import Picture, SharedBlock
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.show.notices import Notices
@@ -150,7 +150,7 @@ class PanelRig:
     """A panel with everything it shows, and a hand on mouse and keyboard."""
 
     def __init__(self, folder: Path) -> None:
-        self.link = Link.create()
+        self.link = SharedBlock.create()
         self.notices = Notices()
         bindings = BindingFolders(shipped("presets") / "bindings", folder)
         self.control = Control(

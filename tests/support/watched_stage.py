@@ -22,7 +22,7 @@ import numpy as np
 
 from lavlive.commands.live import DISPLAY_RATE, _ending_on_signals, open_show
 from lavlive.commands.main import _parser
-from lavlive.control.events import Source, SourceKind
+from lavlive.control.events import MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding
 from lavlive.errors import LavliveError
 from lavlive.show.pace import ShowPace
@@ -191,7 +191,7 @@ def _save(show: Show, number: int) -> None:
 def _bind(show: Show, number: int) -> None:
     """Write bindings."""
     position = number % 1000 / 1000
-    control = Source(SourceKind.CC, 1 + number % 16, number % 128)
+    control = MidiControl(MidiControlKind.CC, 1 + number % 16, number % 128)
     show.control.bind(f"device {number % 3}", Binding(control, "mapper.c", low=0.0, high=position or 1.0))
 
 

@@ -23,7 +23,7 @@ from lavlive.generator.runners.base import Runner, picture
 from lavlive.generator.runners.cuda_runner import CudaRunner, Precision, memory_needed
 from lavlive.generator.runners.plan import Plan, make_plan
 from lavlive.gpu.pinned import is_pinned, pinned
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from tools.gpu.material import encoder_network, generator, w_plus
 
 Figures = dict[str, Any]
@@ -125,7 +125,7 @@ def pinned_slots(sizes: Sizes, found: Figures) -> None:
     made = generator(sizes.resolutions[-1], **sizes.widths)
     opened = sizes.runner(made)
     ws = w_plus(made, 4)
-    with Link.create() as link, pinned(link.slots_for(opened.height, opened.width)) as done:
+    with SharedBlock.create() as link, pinned(link.slots_for(opened.height, opened.width)) as done:
         slot = link.next_slot(opened.height, opened.width)
         found["the link is pinned"] = done
         found["the slot counts as pinned"] = is_pinned(slot)
@@ -159,7 +159,7 @@ def pictures(sizes: Sizes, found: Figures) -> None:
         ws = w_plus(made, 8)
         ours = f"{resolution}²: lavlive"
         with ExitStack() as stack:
-            link = stack.enter_context(Link.create())
+            link = stack.enter_context(SharedBlock.create())
             stack.enter_context(pinned(link.slots_for(opened.height, opened.width)))
             slot = link.next_slot(opened.height, opened.width)
             tasks = {ours: _in_turn(ws, lambda w, into=slot, by=opened: by.picture_into(w, 1.0, into))}

@@ -18,7 +18,7 @@ from lavlive.audio.sources import SourceSpec
 from lavlive.control.control import Control
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
@@ -32,7 +32,7 @@ class Desk:
     """Controls, link and engine, stepped and listened to as a show does it."""
 
     def __init__(self, folder: Path) -> None:
-        self.link = Link.create()
+        self.link = SharedBlock.create()
         bindings = BindingFolders(shipped("presets") / "bindings", folder)
         self.control = Control(Values(), bindings, RtmidiSystem(rtmidi.API_UNIX_JACK))
         self.link.write_parameters(self.control.numbers(0.0), self.control.revision)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lavlive.audio.sources import SourceSpec
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import SPARE_AFTER, Supervisor
@@ -30,7 +30,7 @@ class Restarts:
     """An engine on the demo track without a stage, killed again and again. A context manager."""
 
     def __init__(self, log: Path, runner: str = "auto", with_spare: bool = True) -> None:
-        self.link = Link.create()
+        self.link = SharedBlock.create()
         self.link.write_parameters(Values().numbers, 0)
         self._log = log
         self._with_spare = with_spare

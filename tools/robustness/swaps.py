@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from lavlive.audio.sources import SourceSpec
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import ModelShown, Ready, StageEvent
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
@@ -31,7 +31,7 @@ class SwapRun:
     """An engine on the demo track without a stage, and the times at which its pictures were made."""
 
     def __init__(self, rate: float) -> None:
-        self.link = Link.create()
+        self.link = SharedBlock.create()
         self.link.write_parameters(Values().numbers, 0)
         self.made: list[float] = []
         self.told: list[StageEvent] = []

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lavlive.parameters import GROUPS, Kind, find
+from lavlive.parameters import GROUPS, ParameterKind, find
 
 SOURCES = (*GROUPS, "onset", "level", "bass", "mid", "treble", "chroma")
 """What can drive, as presets name it."""
@@ -122,7 +122,7 @@ def driven(numbers: dict[str, float], drives: Iterable[Drive], heard: Heard, y: 
 
 def drive_all(names: Iterable[str], seed: int) -> list[Drive]:
     """A drive for every continuous one of some parameters: groups by turns, seeds that follow each other."""
-    continuous = [name for name in names if find(name).kind is Kind.CONTINUOUS]
+    continuous = [name for name in names if find(name).kind is ParameterKind.CONTINUOUS]
     return [
         Drive(name, GROUPS[place % len(GROUPS)], 0.5, (seed + place) % (LARGEST_SEED + 1))
         for place, name in enumerate(continuous)

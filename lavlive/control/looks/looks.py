@@ -16,7 +16,7 @@ from lavlive.control.looks.morph import Morph, between
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.undo import History, Standing, Step
 from lavlive.errors import PresetError
-from lavlive.parameters import Kind, Value, Values, find, is_loaded, loaded_parameters
+from lavlive.parameters import ParameterKind, Value, Values, find, is_loaded, loaded_parameters
 
 FADER = "show.fader"
 
@@ -175,7 +175,7 @@ class Looks:
         if name == FADER:
             names = {FADER, *(other for end in self._fader if end for other in end.values)}
             self._history.move(name, lambda: self._step(name, names, standing=True), self.now)
-        elif parameter.kind in (Kind.CONTINUOUS, Kind.INTEGER):
+        elif parameter.kind in (ParameterKind.CONTINUOUS, ParameterKind.INTEGER):
             self._history.move(name, lambda: self._step(name, (name,)), self.now)
         else:
             self._history.add(self._step(name, (name,)))
@@ -250,7 +250,7 @@ class Looks:
         Raises:
             PresetError: the parameter is not continuous.
         """
-        if find(modulation.name).kind is not Kind.CONTINUOUS:
+        if find(modulation.name).kind is not ParameterKind.CONTINUOUS:
             raise PresetError(f"{modulation.name} is not continuous; the beat cannot move it.")
         self._remember_beat(modulation.name)
         self.modulations = self.modulations | {modulation.name: modulation}
@@ -266,7 +266,7 @@ class Looks:
         Raises:
             PresetError: the parameter is not continuous, or not a shader's.
         """
-        if find(drive.name).kind is not Kind.CONTINUOUS or not is_loaded(drive.name):
+        if find(drive.name).kind is not ParameterKind.CONTINUOUS or not is_loaded(drive.name):
             raise PresetError(f"{drive.name} is no continuous input of a shader; sound cannot move it.")
         what = f"the drive of {drive.name}"
         self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
@@ -322,7 +322,7 @@ class Looks:
         """The continuous values of what is loaded at run time, with what beat and sound do to them."""
         values = self.values
         loaded = loaded_parameters(values.__getitem__)
-        moved = {p.name: float(values[p.name]) for p in loaded if p.kind is Kind.CONTINUOUS}
+        moved = {p.name: float(values[p.name]) for p in loaded if p.kind is ParameterKind.CONTINUOUS}
         for modulation in self._active_modulations(now):
             if modulation.name in moved:
                 moved[modulation.name] = modulation.apply(moved[modulation.name], state.beat)

@@ -39,7 +39,7 @@ from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
 from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive
 from lavlive.control.looks.toml_files import TomlFile, flatten, read_toml, write_toml
 from lavlive.errors import ParameterError, PresetError
-from lavlive.parameters import TABLE, Kind, Parameter, Value, find, is_loaded, loaded_parameters
+from lavlive.parameters import TABLE, Parameter, ParameterKind, Value, find, is_loaded, loaded_parameters
 
 SCHEMA = 1
 LONGEST_NAME = 64
@@ -246,7 +246,7 @@ def _saved(name: str) -> Parameter:
 
 def _exact(parameter: Parameter, value: object) -> tuple[Parameter, object]:
     """Both, when the value's TOML type is right: a number in quotes is a mistake in a file."""
-    if isinstance(value, str) and parameter.kind is not Kind.CHOICE:
+    if isinstance(value, str) and parameter.kind is not ParameterKind.CHOICE:
         raise ParameterError(f"{parameter.name} is not written in quotes: {value!r}.")
     return parameter, value
 
@@ -266,7 +266,7 @@ def _read_drives(file: TomlFile, tables: Mapping[str, object], notes: list[str])
         if table.source not in SOURCES:
             raise file.fault(f"{where}.source", f"source is one of {', '.join(SOURCES)}.")
         try:
-            continuous = _saved(name).kind is Kind.CONTINUOUS
+            continuous = _saved(name).kind is ParameterKind.CONTINUOUS
         except ParameterError as reason:
             notes.append(f"{file.path.stem}: {reason} Its drive is left out.")
             continue
@@ -286,7 +286,7 @@ def _read_beat(file: TomlFile, tables: Mapping[str, object], notes: list[str]) -
                 notes.append(f"{file.path.stem}: {reason} Its beat is left out.")
                 continue
             raise file.fault(f"beat.{name}", str(reason)) from None
-        if parameter.kind is not Kind.CONTINUOUS:
+        if parameter.kind is not ParameterKind.CONTINUOUS:
             raise file.fault(f'beat."{name}"', f"{name} is not continuous; the beat cannot move it.")
         if not isinstance(settings, dict):
             raise file.fault(f'beat."{name}"', f'write [beat."{name}"] and the settings below it.')

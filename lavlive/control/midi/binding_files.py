@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 from pathlib import Path
 
-from lavlive.control.events import Source, SourceKind
+from lavlive.control.events import MidiControl, MidiControlKind
 from lavlive.control.looks.toml_files import TomlFile, read_toml, write_toml
 from lavlive.control.midi.bindings import DEFAULTS, Binding, BindingSet, Mode
 from lavlive.control.midi.takeover import TakeoverMode
@@ -22,7 +22,7 @@ from lavlive.control.travel import Curve
 from lavlive.errors import ControlError, LavliveError
 
 SCHEMA = 1
-_HIGHEST = {SourceKind.NRPN: 16383, SourceKind.CC14: 31}
+_HIGHEST = {MidiControlKind.NRPN: 16383, MidiControlKind.CC14: 31}
 _MOST_FILES = 1000
 
 
@@ -188,11 +188,11 @@ def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Bi
             raise fault(key, f"{key} is a whole number from {low} to {high}.")
         return value
 
-    kind = word("source", SourceKind)
-    assert isinstance(kind, SourceKind)
-    wheel = kind in (SourceKind.BEND, SourceKind.PRESSURE)
+    kind = word("source", MidiControlKind)
+    assert isinstance(kind, MidiControlKind)
+    wheel = kind in (MidiControlKind.BEND, MidiControlKind.PRESSURE)
     number = whole("number", 0, 0 if wheel else _HIGHEST.get(kind, 127), 0 if wheel else None)
-    source = Source(kind, whole("channel", 0, 16, 0), number)
+    control = MidiControl(kind, whole("channel", 0, 16, 0), number)
 
     target = read_target(file, f"binding.{index}", table)
     mode = word("mode", Mode, "absolute")
@@ -208,4 +208,4 @@ def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Bi
     step = table.get("step", 0.01)
     if not isinstance(step, int | float) or isinstance(step, bool) or not 0 < step <= 1:
         raise fault("step", "step is above 0 and at most 1.")
-    return Binding(source, target, mode, takeover, invert, low, high, curve, float(step))
+    return Binding(control, target, mode, takeover, invert, low, high, curve, float(step))

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from lavlive.control.actions import Action
-from lavlive.control.events import Source, SourceKind
+from lavlive.control.events import MidiControl, MidiControlKind
 from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.travel import Curve, Travel
 
@@ -52,7 +52,7 @@ class Binding(Travel):
     """One control bound to one parameter or one action.
 
     Attributes:
-        source: the control; channel 0 means any.
+        control: which one; channel 0 means any.
         target: a parameter's name, or an `Action`.
         mode: see `Mode`.
         takeover: see `TakeoverMode`; of no meaning for relative controls and buttons.
@@ -62,7 +62,7 @@ class Binding(Travel):
         step: share of the range per step of a relative control.
     """
 
-    source: Source
+    control: MidiControl
     target: str | Action
     mode: Mode = Mode.ABSOLUTE
     takeover: TakeoverMode = TakeoverMode.PICKUP
@@ -74,11 +74,11 @@ class Binding(Travel):
 
     def to_table(self) -> dict[str, object]:
         """As a ``[[binding]]`` table; what is at its default is left out."""
-        table: dict[str, object] = {"source": self.source.kind.value}
-        if self.source.channel:
-            table["channel"] = self.source.channel
-        if self.source.kind not in (SourceKind.BEND, SourceKind.PRESSURE):
-            table["number"] = self.source.number
+        table: dict[str, object] = {"source": self.control.kind.value}
+        if self.control.channel:
+            table["channel"] = self.control.channel
+        if self.control.kind not in (MidiControlKind.BEND, MidiControlKind.PRESSURE):
+            table["number"] = self.control.number
         if isinstance(self.target, Action):
             table["action"] = str(self.target)
         else:
@@ -136,7 +136,7 @@ class BindingSet:
         kept = tuple(
             other
             for other in self.bindings
-            if not other.source.overlaps(binding.source) and other.target != binding.target
+            if not other.control.overlaps(binding.control) and other.target != binding.target
         )
         return replace(self, bindings=(*kept, binding))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding, BindingSet, Mode
 from lavlive.parameters import Values
 
@@ -12,7 +12,7 @@ _PERIOD = 0.05
 _ECHO_SECONDS = 0.2
 _REST_SECONDS = 0.3
 
-Send = Callable[[str, Source, Sequence[int]], None]
+Send = Callable[[str, MidiControl, Sequence[int]], None]
 
 
 class Feedback:
@@ -24,19 +24,19 @@ class Feedback:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._sent: dict[tuple[str, Source], tuple[int, float]] = {}
-        self._touched: dict[tuple[str, Source], float] = {}
-        self._channels: dict[tuple[str, Source], int] = {}
+        self._sent: dict[tuple[str, MidiControl], tuple[int, float]] = {}
+        self._touched: dict[tuple[str, MidiControl], float] = {}
+        self._channels: dict[tuple[str, MidiControl], int] = {}
         self._due = float("-inf")
 
     def heard(self, event: ControlEvent) -> bool:
         """Take notice of an event; True if it is the echo of what was sent."""
-        key = (event.device, event.source)
+        key = (event.device, event.control)
         raw, time = self._sent.get(key, (-1, float("-inf")))
         if event.raw == raw and event.time - time < _ECHO_SECONDS:
             return True
         self._touched[key] = event.time
-        self._channels[event.device, event.source.on_any_channel()] = event.source.channel
+        self._channels[event.device, event.control.on_any_channel()] = event.control.channel
         if raw >= 0:
             self._sent[key] = (event.raw, float("-inf"))
         return False
@@ -59,47 +59,48 @@ class Feedback:
 
     def _tell(self, device: str, binding: Binding, values: Values, now: float) -> None:
         parameter = binding.parameter
-        if parameter is None or (binding.mode.relative and binding.source.kind is not SourceKind.CC):
+        if parameter is None or (binding.mode.relative and binding.control.kind is not MidiControlKind.CC):
             return
-        source = self._heard_on(device, binding.source)
-        key = (device, source)
+        control = self._heard_on(device, binding.control)
+        key = (device, control)
         if now - self._touched.get(key, float("-inf")) < _REST_SECONDS:
             return
         travel = min(max(binding.travel_of(values[parameter.name]), 0.0), 1.0)
         if binding.mode in (Mode.TOGGLE, Mode.MOMENTARY):
             travel = float(travel >= 0.5)
-        raw = round(travel * (127 if binding.source.kind in (SourceKind.CC, SourceKind.NOTE) else 16383))
+        seven_bits = binding.control.kind in (MidiControlKind.CC, MidiControlKind.NOTE)
+        raw = round(travel * (127 if seven_bits else 16383))
         if self._sent.get(key, (-1, 0.0))[0] == raw:
             return
         self._sent[key] = (raw, now)
-        for message, part in _messages(source, raw):
+        for message, part in _messages(control, raw):
             self._send(device, part, message)
 
-    def _heard_on(self, device: str, source: Source) -> Source:
+    def _heard_on(self, device: str, control: MidiControl) -> MidiControl:
         """Where a control listens: on its channel, or if it is bound on any, where it spoke last, else 1."""
-        if source.channel:
-            return source
-        return Source(source.kind, self._channels.get((device, source), 1), source.number)
+        if control.channel:
+            return control
+        return MidiControl(control.kind, self._channels.get((device, control), 1), control.number)
 
 
-def _messages(source: Source, raw: int) -> list[tuple[tuple[int, ...], Source]]:
+def _messages(control: MidiControl, raw: int) -> list[tuple[tuple[int, ...], MidiControl]]:
     """The MIDI messages that show `raw` on a control, none for what shows nothing.
 
-    Each comes with the source that it speaks to: of what waits for one, only the newest is sent.
+    Each comes with the control that it speaks to: of what waits for one, only the newest is sent.
     """
-    channel = source.channel - 1
-    match source.kind:
-        case SourceKind.CC:
-            return [((0xB0 | channel, source.number, raw), source)]
-        case SourceKind.CC14:
-            fine = Source(SourceKind.CC14, source.channel, source.number + 32)
+    channel = control.channel - 1
+    match control.kind:
+        case MidiControlKind.CC:
+            return [((0xB0 | channel, control.number, raw), control)]
+        case MidiControlKind.CC14:
+            fine = MidiControl(MidiControlKind.CC14, control.channel, control.number + 32)
             return [
-                ((0xB0 | channel, source.number, raw >> 7), source),
-                ((0xB0 | channel, source.number + 32, raw & 0x7F), fine),
+                ((0xB0 | channel, control.number, raw >> 7), control),
+                ((0xB0 | channel, control.number + 32, raw & 0x7F), fine),
             ]
-        case SourceKind.NOTE:
-            return [((0x90 | channel, source.number, raw), source)]
-        case SourceKind.BEND:
-            return [((0xE0 | channel, raw & 0x7F, raw >> 7), source)]
+        case MidiControlKind.NOTE:
+            return [((0x90 | channel, control.number, raw), control)]
+        case MidiControlKind.BEND:
+            return [((0xE0 | channel, raw & 0x7F, raw >> 7), control)]
         case _:
             return []

@@ -6,22 +6,22 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from lavlive.control.actions import Action
-from lavlive.control.events import ControlEvent, Source, SourceKind
+from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding, Mode
 from lavlive.control.midi.takeover import TakeoverMode
-from lavlive.parameters import Kind, find
+from lavlive.parameters import ParameterKind, find
 
 _SETTLE_SECONDS = 0.3
 _ENOUGH = 3
-_PRIORITY = {SourceKind.NRPN: 2, SourceKind.CC14: 1}
+_PRIORITY = {MidiControlKind.NRPN: 2, MidiControlKind.CC14: 1}
 _NRPN_PARTS = frozenset({6, 38, 96, 97, 98, 99, 100, 101})
-_BUTTONS = (SourceKind.NOTE, SourceKind.PROGRAM)
+_BUTTONS = (MidiControlKind.NOTE, MidiControlKind.PROGRAM)
 
 
 @dataclass
 class _Heard:
     device: str
-    source: Source
+    control: MidiControl
     first: float
     raws: list[int] = field(default_factory=list)
     released: bool = False
@@ -38,21 +38,21 @@ class Learn:
     def __init__(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
         self.target = target
         self._takeover = takeover
-        self._heard: dict[tuple[str, Source], _Heard] = {}
+        self._heard: dict[tuple[str, MidiControl], _Heard] = {}
 
     @property
     def wants_press(self) -> bool:
         """Whether what is learned is done by a press, and not by a position."""
-        return isinstance(self.target, Action) or find(self.target).kind is Kind.SWITCH
+        return isinstance(self.target, Action) or find(self.target).kind is ParameterKind.SWITCH
 
     def take(self, event: ControlEvent) -> None:
         """Hear a control."""
-        key = (event.device, event.source)
-        if event.source.kind in _BUTTONS and event.raw == 0:
+        key = (event.device, event.control)
+        if event.control.kind in _BUTTONS and event.raw == 0:
             if key in self._heard:
                 self._heard[key].released = True
             return
-        heard = self._heard.setdefault(key, _Heard(event.device, event.source, event.time))
+        heard = self._heard.setdefault(key, _Heard(event.device, event.control, event.time))
         if len(heard.raws) < 256:
             heard.raws.append(event.raw)
 
@@ -61,44 +61,44 @@ class Learn:
         chosen = self._chosen(now)
         if chosen is None:
             return None
-        return chosen.device, Binding(chosen.source, self.target, self._mode(chosen), self._takeover)
+        return chosen.device, Binding(chosen.control, self.target, self._mode(chosen), self._takeover)
 
     def _chosen(self, now: float) -> _Heard | None:
         for heard in self._heard.values():
-            if heard.source.kind in _BUTTONS and self.wants_press:
+            if heard.control.kind in _BUTTONS and self.wants_press:
                 return heard
         ripe = [heard for heard in self._heard.values() if now - heard.first >= _SETTLE_SECONDS]
         for heard in ripe:
-            if heard.source.kind in _BUTTONS:
+            if heard.control.kind in _BUTTONS:
                 return self._pressure_of(heard) or heard
         moved = [heard for heard in ripe if self.wants_press or len(heard.raws) >= _ENOUGH]
         moved = [heard for heard in moved if not self._is_part(heard)]
-        return max(moved, key=lambda h: (_PRIORITY.get(h.source.kind, 0), len(h.raws)), default=None)
+        return max(moved, key=lambda h: (_PRIORITY.get(h.control.kind, 0), len(h.raws)), default=None)
 
     def _pressure_of(self, pad: _Heard) -> _Heard | None:
         """The pressure that a pad sends while it is held down, None for a tap or a pad without any."""
         if pad.released:
             return None
-        channel, note = pad.source.channel, pad.source.number
-        for source in (
-            Source(SourceKind.KEY_PRESSURE, channel, note),
-            Source(SourceKind.PRESSURE, channel, 0),
+        channel, note = pad.control.channel, pad.control.number
+        for control in (
+            MidiControl(MidiControlKind.KEY_PRESSURE, channel, note),
+            MidiControl(MidiControlKind.PRESSURE, channel, 0),
         ):
-            heard = self._heard.get((pad.device, source))
+            heard = self._heard.get((pad.device, control))
             if heard is not None and len(heard.raws) >= _ENOUGH:
                 return heard
         return None
 
     def _is_part(self, heard: _Heard) -> bool:
         """Whether a message is only a part of a 14-bit value that was heard too, or the other way round."""
-        number = heard.source.number
-        if heard.source.kind is SourceKind.CC14:
+        number = heard.control.number
+        if heard.control.kind is MidiControlKind.CC14:
             return not self._hears_pair(heard, number)
-        if heard.source.kind is not SourceKind.CC:
+        if heard.control.kind is not MidiControlKind.CC:
             return False
         if number in _NRPN_PARTS and any(
-            other.source.kind is SourceKind.NRPN
-            and (other.device, other.source.channel) == (heard.device, heard.source.channel)
+            other.control.kind is MidiControlKind.NRPN
+            and (other.device, other.control.channel) == (heard.device, heard.control.channel)
             for other in self._heard.values()
         ):
             return True
@@ -107,16 +107,16 @@ class Learn:
     def _hears_pair(self, heard: _Heard, number: int) -> bool:
         """Whether both controllers of a 14-bit pair were moved since learning began."""
         return all(
-            (heard.device, Source(SourceKind.CC, heard.source.channel, part)) in self._heard
+            (heard.device, MidiControl(MidiControlKind.CC, heard.control.channel, part)) in self._heard
             for part in (number, number + 32)
         )
 
     def _mode(self, heard: _Heard) -> Mode:
         if isinstance(self.target, Action):
             return Mode.ABSOLUTE
-        if heard.source.kind in _BUTTONS or find(self.target).kind is Kind.SWITCH:
+        if heard.control.kind in _BUTTONS or find(self.target).kind is ParameterKind.SWITCH:
             return Mode.TOGGLE
-        if heard.source.kind is not SourceKind.CC:
+        if heard.control.kind is not MidiControlKind.CC:
             return Mode.ABSOLUTE
         return _relative_mode(heard.raws) or Mode.ABSOLUTE
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lavlive.control.events import ClockEvent, ClockMessage, ControlEvent, Source, SourceKind
+from lavlive.control.events import ClockEvent, ClockMessage, ControlEvent, MidiControl, MidiControlKind
 
 _CLOCK = {message.value: message for message in ClockMessage}
 _IGNORED = frozenset({0xF0, 0xF1, 0xF3, 0xF6, 0xF7, 0xFE, 0xFF})
@@ -102,22 +102,22 @@ class Parser:
             case 0xB0:
                 yield from self._controller(channel, data[0], data[1], time)
             case 0x90:
-                yield self._event(SourceKind.NOTE, channel, data[0], data[1], 127, time)
+                yield self._event(MidiControlKind.NOTE, channel, data[0], data[1], 127, time)
             case 0x80:
-                yield self._event(SourceKind.NOTE, channel, data[0], 0, 127, time)
+                yield self._event(MidiControlKind.NOTE, channel, data[0], 0, 127, time)
             case 0xA0:
-                yield self._event(SourceKind.KEY_PRESSURE, channel, data[0], data[1], 127, time)
+                yield self._event(MidiControlKind.KEY_PRESSURE, channel, data[0], data[1], 127, time)
             case 0xE0:
-                yield self._event(SourceKind.BEND, channel, 0, data[0] | data[1] << 7, _TOP_14, time)
+                yield self._event(MidiControlKind.BEND, channel, 0, data[0] | data[1] << 7, _TOP_14, time)
             case 0xD0:
-                yield self._event(SourceKind.PRESSURE, channel, 0, data[0], 127, time)
+                yield self._event(MidiControlKind.PRESSURE, channel, 0, data[0], 127, time)
             case 0xC0:
-                yield self._event(SourceKind.PROGRAM, channel, data[0], 127, 127, time)
+                yield self._event(MidiControlKind.PROGRAM, channel, data[0], 127, 127, time)
 
     def _event(
-        self, kind: SourceKind, channel: int, number: int, raw: int, top: int, time: float
+        self, kind: MidiControlKind, channel: int, number: int, raw: int, top: int, time: float
     ) -> ControlEvent:
-        return ControlEvent(self.device, Source(kind, channel, number), raw / top, raw, time)
+        return ControlEvent(self.device, MidiControl(kind, channel, number), raw / top, raw, time)
 
     def _controller(self, channel: int, number: int, value: int, time: float) -> Iterator[ControlEvent]:
         if number in (_NRPN_COARSE, _NRPN_FINE):
@@ -132,7 +132,7 @@ class Parser:
             if selected != _NULL:
                 yield from self._data_entry(channel, selected, number, value, time)
                 return
-        yield self._event(SourceKind.CC, channel, number, value, 127, time)
+        yield self._event(MidiControlKind.CC, channel, number, value, 127, time)
         if number < 64:
             yield from self._pair(channel, number, value, time)
 
@@ -143,7 +143,7 @@ class Parser:
         elif not pair.take_coarse(value):
             return
         if pair.fine_seen and pair.coarse_seen:
-            yield self._event(SourceKind.CC14, channel, number % 32, pair.value, _TOP_14, time)
+            yield self._event(MidiControlKind.CC14, channel, number % 32, pair.value, _TOP_14, time)
 
     def _data_entry(
         self, channel: int, selected: int, number: int, value: int, time: float
@@ -154,7 +154,7 @@ class Parser:
                 if not pair.take_coarse(value) and pair.fine_seen:
                     return
                 if not pair.fine_seen:
-                    yield self._event(SourceKind.NRPN, channel, selected, value, 127, time)
+                    yield self._event(MidiControlKind.NRPN, channel, selected, value, 127, time)
                     return
             case 38:
                 pair.fine, pair.fine_seen = value, True
@@ -162,4 +162,4 @@ class Parser:
                 moved = pair.value + (1 if number == _DATA_UP else -1)
                 moved = min(max(moved, 0), _TOP_14)
                 pair.coarse, pair.fine, pair.fine_seen = moved >> 7, moved & 0x7F, True
-        yield self._event(SourceKind.NRPN, channel, selected, pair.value, _TOP_14, time)
+        yield self._event(MidiControlKind.NRPN, channel, selected, pair.value, _TOP_14, time)

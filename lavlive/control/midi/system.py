@@ -88,8 +88,8 @@ class RtmidiSystem:
 
     def __init__(self, api: int | None = None) -> None:
         self._api = api
-        self._ears: Any = None
-        self._mouth: Any = None
+        self._watch_in: Any = None
+        self._watch_out: Any = None
         self._again = float("-inf")
 
     def inputs(self) -> list[str]:
@@ -110,10 +110,10 @@ class RtmidiSystem:
 
     def close(self) -> None:
         """Let go of the MIDI system."""
-        for end in (self._ears, self._mouth):
+        for end in (self._watch_in, self._watch_out):
             if end is not None:
                 end.delete()
-        self._ears = self._mouth = None
+        self._watch_in = self._watch_out = None
 
     def _api_or_found(self) -> int:
         api = available_api() if self._api is None else self._api
@@ -124,19 +124,19 @@ class RtmidiSystem:
         return api
 
     def _names(self, incoming: bool) -> list[str]:
-        if self._ears is None:
+        if self._watch_in is None:
             api = available_api() if self._api is None else self._api
             if api is None or time.perf_counter() < self._again:
                 return []
             try:
-                self._ears = rtmidi.MidiIn(api, name=f"{CLIENT} watch in")
-                self._mouth = rtmidi.MidiOut(api, name=f"{CLIENT} watch out")
+                self._watch_in = rtmidi.MidiIn(api, name=f"{CLIENT} watch in")
+                self._watch_out = rtmidi.MidiOut(api, name=f"{CLIENT} watch out")
             except _RTMIDI_ERRORS as reason:
-                self._ears = self._mouth = None
+                self._watch_in = self._watch_out = None
                 self._again = time.perf_counter() + _AGAIN_SECONDS
                 raise ControlError(f"MIDI cannot be used: {reason}") from None
         try:
-            names = (self._ears if incoming else self._mouth).get_ports()
+            names = (self._watch_in if incoming else self._watch_out).get_ports()
         except _RTMIDI_ERRORS as reason:
             self.close()
             raise ControlError(f"MIDI ports cannot be listed: {reason}") from None

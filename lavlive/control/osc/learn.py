@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lavlive.control.actions import Action
 from lavlive.control.osc.bindings import OscBinding, number_of
 from lavlive.control.osc.packets import Argument
-from lavlive.parameters import Kind, find
+from lavlive.parameters import ParameterKind, find
 
 _SETTLE_SECONDS = 0.3
 _ENOUGH = 3
@@ -69,7 +69,7 @@ class OscLearn:
     def _moved(self, values: list[float]) -> float:
         """How far a control was moved, as a share of its travel; 0 if that does not do for the target."""
         bottom, top = _travel(values)
-        if isinstance(self.target, Action) or find(self.target).kind is Kind.SWITCH:
+        if isinstance(self.target, Action) or find(self.target).kind is ParameterKind.SWITCH:
             return (max(values) - bottom) / (top - bottom)
         return (max(values) - min(values)) / (top - bottom) if len(set(values)) >= _ENOUGH else 0.0
 

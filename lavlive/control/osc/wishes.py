@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.osc.packets import Argument, Message, Special
 from lavlive.errors import ControlError, ParameterError
-from lavlive.parameters import NAMES, TABLE, Kind, Parameter, Value, find, is_loaded
+from lavlive.parameters import NAMES, TABLE, Parameter, ParameterKind, Value, find, is_loaded
 
 PREFIX = "/lavlive/"
 Address = tuple[str, int]
@@ -144,7 +144,7 @@ def _loaded_at(address: str, prefix: str) -> Parameter | None:
 def _set(parameter: Parameter, arguments: tuple[Argument, ...]) -> SetParameter:
     if len(arguments) != 1:
         raise Refused(f"{parameter.name} takes one value")
-    if isinstance(arguments[0], str) and parameter.kind is not Kind.CHOICE:
+    if isinstance(arguments[0], str) and parameter.kind is not ParameterKind.CHOICE:
         raise Refused(f"{parameter.name} takes a number and not the text {arguments[0][:40]!r}")
     try:
         return SetParameter(parameter.name, *parameter.hold(arguments[0]))

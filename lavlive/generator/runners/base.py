@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lavlive.errors import RunnerError
 
-Picture = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 WPlus = npt.NDArray[np.float32]
 
 
@@ -28,7 +28,7 @@ class Runner(Protocol):
     num_ws: int
     w_dim: int
 
-    def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
+    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels) -> None:
         """Make a picture of w+ float32 [L, w_dim] in ``out``, uint8 [H, W, 3], C-contiguous.
 
         ``noise`` scales the learned noise strengths.
@@ -40,7 +40,7 @@ class Runner(Protocol):
         ...
 
 
-def picture(runner: Runner, w_plus: WPlus, noise: float = 1.0) -> Picture:
+def picture(runner: Runner, w_plus: WPlus, noise: float = 1.0) -> Pixels:
     """A picture in a buffer of its own, uint8 [H, W, 3]."""
     out = np.empty((runner.height, runner.width, 3), np.uint8)
     runner.picture_into(w_plus, noise, out)

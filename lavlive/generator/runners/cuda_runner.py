@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from lavlive.errors import ModelDoesNotFitError, RunnerError
-from lavlive.generator.runners.base import MadeOf, Picture, WPlus
+from lavlive.generator.runners.base import MadeOf, Pixels, WPlus
 from lavlive.generator.runners.plan import LEAK, Plan
 from lavlive.generator.runners.planned import Activation, PlannedSynthesis, eager_activation
 from lavlive.gpu.captured import Captured, exactly
@@ -124,7 +124,7 @@ class CudaRunner:
         self._arrived = [torch.cuda.Event(blocking=True) for _ in range(2)] if on_gpu else []
         self._pinned: dict[int, bool] = {}
 
-    def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
+    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels) -> None:
         """See ``Runner``.
 
         Into pinned memory the GPU writes itself. To other memory the picture comes in halves: the lower one
@@ -149,7 +149,7 @@ class CudaRunner:
                 self._arrived[part].synchronize()
             out[part * half : (part + 1) * half] = self._host_pixels[part]
 
-    def _is_pinned(self, out: Picture) -> bool:
+    def _is_pinned(self, out: Pixels) -> bool:
         """Whether the GPU can write there; asked once for each of the few places that pictures go to."""
         address = out.ctypes.data
         if address not in self._pinned:

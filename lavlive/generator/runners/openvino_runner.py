@@ -9,7 +9,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from lavlive.generator.runners.base import MadeOf, Picture, WPlus
+from lavlive.generator.runners.base import MadeOf, Pixels, WPlus
 from lavlive.generator.runners.openvino_graph import build_graph
 from lavlive.generator.runners.plan import Plan
 from lavlive.generator.runners.styles import Styles
@@ -57,7 +57,7 @@ class OpenvinoRunner:
             self._request.set_input_tensor(index, ov.Tensor(values, shared_memory=True))
         self._request.set_output_tensor(0, ov.Tensor(self._pixels, shared_memory=True))
 
-    def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
+    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels) -> None:
         """See ``Runner``."""
         assert self._request is not None, "the runner is closed"
         if self._made_of.differs(w_plus, noise):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from lavlive.errors import RunnerError
-from lavlive.generator.runners.base import MadeOf, Picture, WPlus
+from lavlive.generator.runners.base import MadeOf, Pixels, WPlus
 from lavlive.generator.runners.plan import Plan
 from lavlive.generator.runners.planned import PlannedSynthesis
 
@@ -32,7 +32,7 @@ class TorchRunner:
         self._pixels = torch.zeros((), dtype=torch.uint8)
         self._made_of = MadeOf()
 
-    def picture_into(self, w_plus: WPlus, noise: float, out: Picture) -> None:
+    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels) -> None:
         """See ``Runner``."""
         assert self._synthesis is not None, "the runner is closed"
         if self._threads is not None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 import moderngl
 
 from lavlive.errors import ParameterError, ShaderError
-from lavlive.parameters import LOADED_GROUPS, Kind, Parameter, Value
+from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, Value
 from lavlive.stage.canvas.isf.document import ShaderKind
 from lavlive.stage.canvas.isf.inputs import InputKind
 from lavlive.stage.canvas.isf.library import NONE, ShaderLibrary
@@ -77,7 +77,7 @@ class _Slot:
         for parameter in self._rows:
             name = parameter.name.removeprefix(prefix)
             value = _value(values, parameter.name, parameter.default)
-            if parameter.kind is Kind.CONTINUOUS:
+            if parameter.kind is ParameterKind.CONTINUOUS:
                 target = float(value)
                 before = self._glided.get(name, target)
                 value = self._glided[name] = target + (before - target) * keep

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lavlive.parameters import LOADED_GROUPS, Kind, Parameter, join_table
+from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, join_table
 from lavlive.resources import config_folder, shipped
 from lavlive.stage.canvas.isf.document import ShaderKind
 from lavlive.stage.canvas.isf.inputs import InputKind
@@ -83,7 +83,7 @@ class Slots:
         what = "generator" if group == GENERATOR else "effect"
         rows = [
             _choice(f"{group}.shader", shaders, f"which {what} is in this slot"),
-            Parameter(f"{group}.on", True, 0, 1, "", f"let the {what} through", Kind.SWITCH),
+            Parameter(f"{group}.on", True, 0, 1, "", f"let the {what} through", ParameterKind.SWITCH),
             Parameter(f"{group}.mix", 1.0, 0, 1, "", f"how much of the {what} is seen"),
             _choice(f"{group}.blend", BLENDS, f"how the {what} is laid over what comes in"),
         ]
@@ -108,7 +108,7 @@ class Slots:
 
 
 def _choice(name: str, choices: tuple[str, ...], text: str) -> Parameter:
-    return Parameter(name, choices[0], 0, len(choices) - 1, "", text, Kind.CHOICE, choices)
+    return Parameter(name, choices[0], 0, len(choices) - 1, "", text, ParameterKind.CHOICE, choices)
 
 
 def open_shaders(folder: str | None = None) -> ShaderLibrary:

@@ -84,7 +84,7 @@ class MonitorMissed:
     name: str
 
 
-Event = KeyPressed | CloseRequested | MonitorLost | MonitorReturned | MonitorMissed
+OutputEvent = KeyPressed | CloseRequested | MonitorLost | MonitorReturned | MonitorMissed
 
 
 class Output(Protocol):
@@ -144,7 +144,7 @@ class Output(Protocol):
             sound: what shaders hear.
         """
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[OutputEvent]:
         """What happened since the last call; never waits."""
 
     def toggle_fullscreen(self) -> None:

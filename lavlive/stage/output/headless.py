@@ -28,7 +28,7 @@ from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
 from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
-from lavlive.stage.output.base import Event, OutputSettings
+from lavlive.stage.output.base import OutputEvent, OutputSettings
 from lavlive.stage.output.current import current_window, make_window_current
 from lavlive.stage.output.monitors import Geometry
 from lavlive.stage.output.software import CANVAS, interval_for, is_software, set_budgets, within
@@ -312,7 +312,7 @@ class HeadlessOutput:
         """Take the newest picture; status and notice have nobody to read them."""
         self._canvas.draw(picture, values, now, sound)
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[OutputEvent]:
         """Nothing ever happens to a canvas in memory."""
         return []
 

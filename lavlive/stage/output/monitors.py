@@ -103,7 +103,7 @@ def find_monitor(wanted: int | str | None, monitors: Sequence[Monitor]) -> Monit
     raise DisplayError(f"There is no monitor {text!r}. There are: {listed}.")
 
 
-class Sight(Enum):
+class MonitorPresence(Enum):
     """What became of the monitor that the window fills."""
 
     THERE = "there"
@@ -119,20 +119,20 @@ class MonitorWatch:
         self.monitor = monitor
         self._there = True
 
-    def step(self, monitors: Sequence[Monitor], still_on_it: bool = True) -> Sight:
+    def step(self, monitors: Sequence[Monitor], still_on_it: bool = True) -> MonitorPresence:
         """What the newest list says; `still_on_it` False means that the window was moved off it."""
         matches = [m for m in monitors if m.name == self.monitor.name]
         nearest = min(matches, key=self._distance, default=None)
         if self._there:
             if nearest is not None and still_on_it:
-                return Sight.THERE
+                return MonitorPresence.THERE
             self._there = False
-            return Sight.LOST
+            return MonitorPresence.LOST
         if nearest is None:
-            return Sight.AWAY
+            return MonitorPresence.AWAY
         self.monitor = nearest
         self._there = True
-        return Sight.RETURNED
+        return MonitorPresence.RETURNED
 
     def _distance(self, other: Monitor) -> int:
         return abs(other.x - self.monitor.x) + abs(other.y - self.monitor.y)

@@ -21,11 +21,11 @@ from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.output.base import (
     CloseRequested,
-    Event,
     KeyPressed,
     MonitorLost,
     MonitorMissed,
     MonitorReturned,
+    OutputEvent,
     OutputSettings,
 )
 from lavlive.stage.output.font import text_image
@@ -34,8 +34,8 @@ from lavlive.stage.output.keys import key_name, modifier_names
 from lavlive.stage.output.monitors import (
     Geometry,
     Monitor,
+    MonitorPresence,
     MonitorWatch,
-    Sight,
     find_monitor,
     list_monitors,
 )
@@ -107,7 +107,7 @@ class WindowOutput:
         self._clock = clock
         self._settings = settings
         self._monitors = monitors
-        self._events: list[Event] = []
+        self._events: list[OutputEvent] = []
         self._watch: MonitorWatch | None = None
         self._hidden_for_monitor = False
         self._windowed = Geometry(80, 80, settings.width, settings.height)
@@ -266,7 +266,7 @@ class WindowOutput:
 
     # Events
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[OutputEvent]:
         """What happened since the last call; never waits."""
         glfw.poll_events()
         self._watch_monitor()
@@ -368,15 +368,17 @@ class WindowOutput:
             return
         on_it = self._full.bare or bool(glfw.get_window_monitor(self.handle))
         match self._watch.step(self._monitors(), self._hidden_for_monitor or on_it):
-            case Sight.LOST:
+            case MonitorPresence.LOST:
                 self._hide()
                 self._events.append(MonitorLost(self._watch.monitor.name))
-            case Sight.RETURNED:
+            case MonitorPresence.RETURNED:
                 self._hidden_for_monitor = False
                 glfw.show_window(self.handle)
                 self._fill(self._watch.monitor)
                 self._events.append(MonitorReturned(self._watch.monitor.name))
-            case Sight.THERE if self.shown and not self._full.check(self._clock(), lambda: self.geometry):
+            case MonitorPresence.THERE if self.shown and not self._full.check(
+                self._clock(), lambda: self.geometry
+            ):
                 self._events.append(MonitorMissed(self._watch.monitor.name))
 
     def _hide(self) -> None:

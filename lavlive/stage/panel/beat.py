@@ -8,14 +8,14 @@ from imgui_bundle import imgui
 
 from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
 from lavlive.control.looks.looks import Looks
-from lavlive.parameters import Kind, Parameter
+from lavlive.parameters import Parameter, ParameterKind
 
 _PERIOD_NAMES = ["half a beat", "1 beat", "2 beats", "1 bar", "2 bars", "4 bars"]
 
 
 def draw_beat_button(parameter: Parameter, looks: Looks) -> None:
     """A small button that opens the popup; it shows the shape where the beat already moves the parameter."""
-    if parameter.kind is not Kind.CONTINUOUS:
+    if parameter.kind is not ParameterKind.CONTINUOUS:
         return
     present = looks.modulations.get(parameter.name)
     if imgui.small_button(present.shape.value if present else "beat"):

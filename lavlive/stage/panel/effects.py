@@ -9,7 +9,7 @@ import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive, drive_all
-from lavlive.parameters import LOADED_GROUPS, Kind, Parameter, loaded_parameters
+from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, loaded_parameters
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.section import Column, Desk
 from lavlive.stage.panel.widgets import DIM, say, tip
@@ -53,7 +53,7 @@ class EffectsSection(KnobsSection):
                 self._draw_buttons(group, own)
             for row in own:
                 self._draw_parameter(row, ghosts.get(row.name))
-                if row.kind is Kind.CONTINUOUS:
+                if row.kind is ParameterKind.CONTINUOUS:
                     self._draw_drive(row)
             imgui.pop_id()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from imgui_bundle import ImVec2, ImVec4, imgui
 
-from lavlive.parameters import TABLE, Kind, Parameter
+from lavlive.parameters import TABLE, Parameter, ParameterKind
 from lavlive.stage.panel.beat import draw_beat_button
 from lavlive.stage.panel.learning import draw_binding
 from lavlive.stage.panel.section import Column, Section
@@ -67,7 +67,7 @@ class KnobsSection(Section):
 
     def _reset(self, parameter: Parameter) -> None:
         """Back to the default; what is on or off is on or off by one click, and two would be none."""
-        if parameter.kind in (Kind.CONTINUOUS, Kind.INTEGER):
+        if parameter.kind in (ParameterKind.CONTINUOUS, ParameterKind.INTEGER):
             self.desk.control.edit(parameter.name, parameter.default, self.desk.now)
             imgui.internal.clear_active_id()
 
@@ -85,23 +85,23 @@ class KnobsSection(Section):
 
 
 def _default(parameter: Parameter) -> str:
-    if parameter.kind is Kind.SWITCH:
+    if parameter.kind is ParameterKind.SWITCH:
         return "on" if parameter.default else "off"
-    return f"{parameter.default:g}" if parameter.kind is not Kind.CHOICE else str(parameter.default)
+    return f"{parameter.default:g}" if parameter.kind is not ParameterKind.CHOICE else str(parameter.default)
 
 
 def _widget(parameter: Parameter, value: Any) -> tuple[bool, Any]:
     """The imgui widget that fits a parameter; returns whether it changed, and its value."""
     match parameter.kind:
-        case Kind.SWITCH:
+        case ParameterKind.SWITCH:
             return imgui.checkbox("##value", value)
-        case Kind.CHOICE:
+        case ParameterKind.CHOICE:
             index = parameter.choices.index(value)
             changed, index = imgui.combo("##value", index, list(parameter.choices))
             return changed, parameter.choices[index]
-        case Kind.INTEGER:
+        case ParameterKind.INTEGER:
             return imgui.slider_int("##value", value, int(parameter.low), int(parameter.high))
-        case Kind.CONTINUOUS:
+        case ParameterKind.CONTINUOUS:
             flags = imgui.SliderFlags_.logarithmic.value if parameter.curve == "log" else 0
             return imgui.slider_float(
                 "##value", value, parameter.low, parameter.high, _shown(parameter), flags

@@ -18,7 +18,7 @@ from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.controls import Controls
 from lavlive.errors import LavliveError
-from lavlive.link.memory import Link, Picture
+from lavlive.link.memory import Picture, SharedBlock
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import Output
@@ -31,7 +31,7 @@ PREVIEW = (224, 126)
 class RunningShow(Protocol):
     """What a panel shows."""
 
-    link: Link
+    link: SharedBlock
     control: Control
     controls: Controls
     notices: Notices

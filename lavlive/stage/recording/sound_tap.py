@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from lavlive.link.memory import Link
+from lavlive.link.memory import SharedBlock
 
 RATE = 48_000
 CHANNELS = 2
@@ -17,7 +17,7 @@ class SoundTap:
     Another rate begins a new stream; what was lost over a restart of the engine stays a gap.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: SharedBlock) -> None:
         self._link = link
         self._position = 0
         self._rate = 0

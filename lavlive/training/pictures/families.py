@@ -12,7 +12,7 @@ from lavlive.errors import TrainingError
 from lavlive.training.pictures import bloom, cymatics, flames, flow, nebula, silk
 from lavlive.training.pictures.shapes import Light
 
-Picture = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 _TRIES = 24
 _LIT = 0.12
 _LEAST_LIT, _MOST_LIT = 0.12, 0.97
@@ -50,7 +50,7 @@ FAMILIES = {
 }
 
 
-def picture(family: Family, seed: int, side: int) -> Picture:
+def picture(family: Family, seed: int, side: int) -> Pixels:
     """The picture of a seed, uint8 [side, side, 3]: the first of the seed's that is worth keeping.
 
     Raises:
@@ -59,13 +59,13 @@ def picture(family: Family, seed: int, side: int) -> Picture:
     for trial in range(_TRIES):
         light = family.draw(np.random.default_rng((seed, trial)), side)
         if worth_keeping(light):
-            shown: Picture = (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
+            shown: Pixels = (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
             return shown
     raise TrainingError(f"none of {_TRIES} {family.name} pictures of seed {seed} is worth keeping")
 
 
 def worth_keeping(light: Light) -> bool:
-    """Whether a picture [side, side, 3] has a bright subject and dark places, and is not burnt out."""
+    """Whether a picture [side, side, 3] has a bright place and dark ones, and is not burnt out."""
     brightest = light.max(axis=-1)
     lit = float((brightest > _LIT).mean())
     white = float((light.min(axis=-1) > 0.9).mean())

@@ -29,7 +29,7 @@ def draw(random: Generator, side: int) -> Light:
     body = _gas(random, u, v, random.uniform(1.8, 2.8))
     veil = _gas(random, u + 0.2, v - 0.1, random.uniform(2.2, 3.4))
     dust = smoothstep(0.2, 0.95, 0.5 + 0.35 * Waves(random, 3.4)(u, v) + 0.12 * Waves(random, 8.0)(u, v))
-    # One subject: a shell about a place near the middle, warped with the gas.
+    # One shell about a place near the middle, warped with the gas.
     stretch, turn = np.float32(random.uniform(0.65, 1.0)), random.uniform(0, np.pi)
     c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     a, b = c * (u - middle[0]) + s * (v - middle[1]), c * (v - middle[1]) - s * (u - middle[0])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lavlive.errors import ShaderError
-from lavlive.parameters import Kind, Parameter, Value
+from lavlive.parameters import Parameter, ParameterKind, Value
 from lavlive.stage.canvas.isf.header import Json
 
 MOST_COLUMNS = 4096
@@ -85,15 +85,21 @@ class Input:
         name, text = f"{prefix}.{self.name}", self.label or self.name
         match self.kind:
             case InputKind.EVENT:
-                return [Parameter(name, False, 0, 1, "", text, Kind.SWITCH, saved=False)]
+                return [Parameter(name, False, 0, 1, "", text, ParameterKind.SWITCH, saved=False)]
             case InputKind.BOOL:
-                return [Parameter(name, self.default[0] >= 0.5, 0, 1, "", text, Kind.SWITCH)]
+                return [Parameter(name, self.default[0] >= 0.5, 0, 1, "", text, ParameterKind.SWITCH)]
             case InputKind.LONG if self.labels:
                 default = self.labels[self.values.index(int(self.default[0]))]
-                return [Parameter(name, default, 0, len(self.labels) - 1, "", text, Kind.CHOICE, self.labels)]
+                return [
+                    Parameter(
+                        name, default, 0, len(self.labels) - 1, "", text, ParameterKind.CHOICE, self.labels
+                    )
+                ]
             case InputKind.LONG:
                 return [
-                    Parameter(name, int(self.default[0]), self.low[0], self.high[0], "", text, Kind.INTEGER)
+                    Parameter(
+                        name, int(self.default[0]), self.low[0], self.high[0], "", text, ParameterKind.INTEGER
+                    )
                 ]
             case _:
                 return [
