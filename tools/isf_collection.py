@@ -1,15 +1,21 @@
 """Tries every ISF file of a folder: how many are read, compile, and draw something that is not one colour.
 
-    python tools/isf_collection.py FOLDER [--frames 30] [--size 160x90] [--pictures FOLDER]
+    python tools/isf_collection.py FOLDER [--frames 30] [--size 160x90] [--sample 300] [--pictures FOLDER]
 
-Filters get a picture like a photograph, generators 30 frames with sound. Every file is drawn in a process
-that is ended when it takes too long. What fails is listed with its cause. OpenGL comes from EGL.
+Filters get a picture like a photograph, generators 30 frames with sound. What draws one colour with the
+inputs as its author left them is drawn once more with every input moved over its range, and the picture's
+alpha with them: some draw nothing before a note is played or a point is moved. Every file is drawn in a
+process that is ended when it takes too long. What fails is listed with its cause, in groups at the end.
+OpenGL comes from EGL.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
+import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +30,15 @@ from lavlive.parameters import Parameter, Value
 from lavlive.stage.canvas.isf.document import Document, read_document
 
 PATIENCE_SECONDS = 60.0
-STAGES = ("no ISF", "refused", "does not compile", "draws one colour", "takes too long", "draws")
+STAGES = (
+    "no ISF",
+    "refused",
+    "does not compile",
+    "draws one colour",
+    "takes too long",
+    "draws when moved",
+    "draws",
+)
 
 
 def test_picture(width: int, height: int) -> np.ndarray:
@@ -41,8 +55,13 @@ def test_picture(width: int, height: int) -> np.ndarray:
     return np.dstack([np.rint(255 * np.clip(picture, 0, 1)), np.full((height, width), 255)]).astype(np.uint8)
 
 
-def draw(document: Document, size: tuple[int, int], frames: int) -> tuple[np.ndarray, str]:
-    """The last of some frames, uint8 [H, W, 4], first row on top, and the OpenGL error or "GL_NO_ERROR"."""
+def draw(
+    document: Document, size: tuple[int, int], frames: int, moved: bool = False
+) -> tuple[np.ndarray, str]:
+    """The last of some frames, uint8 [H, W, 4], first row on top, and the OpenGL error or "GL_NO_ERROR".
+
+    With `moved`, every input wanders over its range, switches are on by turns, and the picture has holes.
+    """
     import moderngl
 
     from lavlive.stage.canvas.isf.shader import Frame, Shader
@@ -50,6 +69,8 @@ def draw(document: Document, size: tuple[int, int], frames: int) -> tuple[np.nda
 
     context = moderngl.create_context(standalone=True, backend="egl")
     picture = test_picture(*size)
+    if moved:
+        picture[..., 3] = np.linspace(0, 255, size[0]).astype(np.uint8)
     source = context.texture(size, 4, np.ascontiguousarray(picture[::-1]).tobytes())
     other = context.texture(size, 4, np.ascontiguousarray(picture[::-1, ::-1]).tobytes())
     shader = Shader(context, document)
@@ -67,7 +88,12 @@ def draw(document: Document, size: tuple[int, int], frames: int) -> tuple[np.nda
             parameter = table[f"fx.{name}"]
             if name == "progress":
                 return frame / frames
-            return frame in (1, 15) if not parameter.saved else parameter.default
+            if not parameter.saved:
+                return frame in (1, 15)
+            if not moved:
+                return parameter.default
+            place = sum(map(ord, name))
+            return parameter.from_unit(0.5 + 0.45 * math.sin(0.13 * (frame - frames + 1) + 1.0 + place))
 
         # It moves a little, for shaders that look for motion.
         source.write(np.ascontiguousarray(np.roll(picture[::-1], 2 * index, axis=1)).tobytes())
@@ -97,17 +123,25 @@ def judged(path: Path, size: tuple[int, int], frames: int) -> tuple[str, str, np
     except ShaderError as error:
         text = str(error)
         return ("no ISF" if "there is no ISF header" in text else "refused"), text, None
-    try:
-        pixels, problem = draw(document, size, frames)
-    except ShaderError as error:
-        return "does not compile", str(error), None
     notes = "; ".join(document.notes)
-    if problem != "GL_NO_ERROR":
-        return "does not compile", f"{path.name}: {problem}", pixels
-    if np.ptp(pixels.reshape(-1, 4).astype(int), axis=0).max() <= 2:
-        colour = tuple(int(v) for v in pixels[0, 0])
-        return "draws one colour", f"{path.name}: {document.kind.value}, all {colour}; {notes}", pixels
-    return "draws", notes, pixels
+    for stage in ("draws", "draws when moved"):
+        try:
+            pixels, problem = draw(document, size, frames, moved=stage != "draws")
+        except ShaderError as error:
+            return "does not compile", str(error), None
+        if problem != "GL_NO_ERROR":
+            return "does not compile", f"{path.name}: {problem}", pixels
+        if np.ptp(pixels.reshape(-1, 4).astype(int), axis=0).max() > 2:
+            return stage, notes, pixels
+    colour = tuple(int(v) for v in pixels[0, 0])
+    return "draws one colour", f"{path.name}: {document.kind.value}, all {colour}; {notes}", pixels
+
+
+def cause(reason: str) -> str:
+    """A reason without what is particular to its file, so that alike ones can be counted."""
+    text = reason.partition(": ")[2] or reason
+    text = re.sub(r"all \(.*", "one colour", text)
+    return re.sub(r"[`'\"][^`'\"]*[`'\"]|line \d+: |\d+", "…", text).strip("… ")[:90]
 
 
 def _work(pipe: Connection, size: tuple[int, int], frames: int) -> None:
@@ -151,14 +185,21 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--frames", type=int, default=30)
     parser.add_argument("--size", default="160x90")
+    parser.add_argument("--sample", type=int, help="so many files, chosen by --seed")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pictures", type=Path, help="keep every picture here, as PNG")
     options = parser.parse_args()
     width, _, height = options.size.partition("x")
     paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".fs", ".isf", ".frag"))
+    if options.sample is not None:
+        paths = sorted(random.Random(options.seed).sample(paths, min(options.sample, len(paths))))
     began = datetime.now()
     counts: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
     for path, stage, reason, pixels in results(paths, (int(width), int(height)), options.frames):
         counts[stage] += 1
+        if stage not in ("draws", "draws when moved"):
+            causes[f"{stage}: {cause(reason)}"] += 1
         if stage != "draws":
             print(f"{stage:17} {path.relative_to(options.folder)}: {reason}", flush=True)
         if pixels is not None and options.pictures is not None:
@@ -169,6 +210,8 @@ def main() -> int:
     print(f"\n{len(paths)} files, {(datetime.now() - began).total_seconds():.0f} s")
     for stage in STAGES:
         print(f"  {stage:17} {counts[stage]:5}")
+    for text, count in causes.most_common():
+        print(f"  {count:5}  {text}")
     return 0
 
 

@@ -27,6 +27,8 @@ from lavlive.stage.canvas.passes import Passes, Target
 from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.scaling import SHARPEN, picture_extent
 
+_STILL = Mix(None, 1.0, 1.0, (0.0, 0.0), 1.0)
+
 
 class Canvas:
     """Draws the canvas in an OpenGL 3.3 context that is current in every call.
@@ -142,6 +144,31 @@ class Canvas:
         else:
             self._place(mix, str(values["show.scaling"]), self._wanted, light=mix.light)
         self._limit(bool(values["show.flash_limit"]), now)
+
+    def prepare(self) -> None:
+        """Draw, unseen, with each pass that a show may need later: drivers compile when they first draw."""
+        size = (15, 9)  # drivers treat powers of two apart
+        half, whole = Target(self._context, size), Target(self._context, size, OUTPUT_TYPE)
+        self._draw("flash_mix", half, shown=self._shown.texture, wanted=self._wanted.texture, factor=0.5)
+        if self.rack is not None:
+            self._draw(
+                "rack_mix",
+                whole,
+                below=self._rack_target().texture,
+                above=self._rack_target().texture,
+                amount=0.5,
+                blend=0,
+                layer=False,
+            )
+            self._draw("rack_out", half, picture=self._rack_target().texture, light=1.0)
+            self._place(_STILL, "fill", whole, 1.0)
+        half.release()
+        whole.release()
+
+    def close(self) -> None:
+        """Let go of the effects and of who tries them."""
+        if self.rack is not None:
+            self.rack.release()
 
     def _dissolve(self, position: float) -> None:
         self._draw(

@@ -13,8 +13,10 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import moderngl
+import numpy as np
 
 from lavlive.errors import ParameterError, ShaderError
 from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, Value
@@ -24,7 +26,8 @@ from lavlive.stage.canvas.isf.library import NONE, ShaderLibrary
 from lavlive.stage.canvas.isf.shader import OUTPUT_TYPE, Frame, Shader
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.passes import Passes, Target
-from lavlive.stage.canvas.slots import BLENDS, EFFECTS, GENERATOR
+from lavlive.stage.canvas.slots import BLENDS, EFFECTS, GENERATOR, MAIN_IMAGES
+from lavlive.stage.canvas.trials import Trials
 
 FADE_SECONDS = 0.35
 BUDGET_FRAMES = 60
@@ -110,6 +113,7 @@ class Rack:
     Attributes:
         problems: by slot, why its shader is not the one that was chosen; a line each.
         budget: seconds that a shader may take, on average over `BUDGET_FRAMES`; a slower one is switched off.
+        trials: tries what is chosen before it is compiled here, one for each drawing; None compiles at once.
     """
 
     def __init__(self, context: moderngl.Context, library: ShaderLibrary, passes: Passes) -> None:
@@ -122,6 +126,8 @@ class Rack:
         self._last: float | None = None
         self.problems: dict[str, str] = {}
         self.budget = math.inf
+        self.trials: Trials | None = None
+        self._may_compile = True
 
     def busy(self, values: Mapping[str, Value]) -> bool:
         """Whether anything is to be drawn."""
@@ -136,6 +142,11 @@ class Rack:
             slot.failed = None
             self.problems.pop(slot.group, None)
         return wanted != NONE and slot.failed != (wanted, self._library.version(wanted))
+
+    def shown_version(self, group: str) -> tuple[str, int]:
+        """The shader at work in a slot, and which version of its file."""
+        slot = self._slots[group]
+        return slot.name, slot.version
 
     @property
     def hears(self) -> bool:
@@ -154,6 +165,7 @@ class Rack:
         passed = 0.0 if self._last is None else max(now - self._last, 0.0)
         elapsed = min(passed, _LONGEST_STEP)
         self._last = now
+        self._may_compile = True
         self._follow_size(picture.size)
         seen, generated, target = picture, picture, 0
         for group in (GENERATOR, *EFFECTS):
@@ -188,6 +200,8 @@ class Rack:
 
     def release(self) -> None:
         """Let go of all shaders."""
+        if self.trials is not None:
+            self.trials.close()
         for slot in self._slots.values():
             slot.begin(None, NONE, 0, 0.0, anew=True)
 
@@ -215,8 +229,10 @@ class Rack:
         images = {}
         for one in slot.shader.document.inputs:
             if one.kind is InputKind.IMAGE:
-                chosen = _value(values, f"{slot.group}.{slot.name}.{one.name}", "input")
-                images[one.name] = sources.get(str(chosen), seen) if one.name != "inputImage" else seen
+                images[one.name] = seen
+                if one.name not in MAIN_IMAGES:
+                    chosen = _value(values, f"{slot.group}.{slot.name}.{one.name}", "input")
+                    images[one.name] = sources.get(str(chosen), seen)
         today = time.localtime()
         seconds = today.tm_hour * 3600.0 + today.tm_min * 60.0 + today.tm_sec
         frame = Frame(
@@ -247,7 +263,7 @@ class Rack:
             )
             slot.begin(None, NONE, 0, now, anew=True)
         self._has_hope(slot, wanted)
-        self._compile(slot, wanted, now)
+        self._compile(slot, wanted, now, first)
         if slot.failed is None:
             self.problems.pop(slot.group, None)
         leaves = wanted == NONE or slot.incoming is not None
@@ -261,8 +277,11 @@ class Rack:
             if first and slot.shader is not None and values[f"{slot.group}.on"]:
                 slot.level = 1.0
 
-    def _compile(self, slot: _Slot, wanted: str, now: float) -> None:
-        """Compile what is wanted and not yet there, once for each version of its file."""
+    def _compile(self, slot: _Slot, wanted: str, now: float, first: bool) -> None:
+        """Compile what is wanted and not yet there, once for each version of its file.
+
+        With `trials`, it is tried first; only what ships with lavlive is taken as it is when a show begins.
+        """
         version = self._library.version(wanted)
         if slot.incoming is not None and slot.incoming_name != wanted:
             slot.incoming.release()
@@ -274,7 +293,15 @@ class Rack:
         try:
             if document is None:
                 raise ShaderError(f"There is no shader {wanted}.")
-            shader = Shader(self._context, document)
+            images: Mapping[Path, np.ndarray] = {}
+            if self.trials is not None and not (first and self._library.ships(document)):
+                verdict = self.trials.verdict(wanted, version, document, self._size)
+                if verdict is None or not self._may_compile:
+                    return
+                if verdict.error is not None:
+                    raise ShaderError(verdict.error)
+                images, self._may_compile = verdict.images, False
+            shader = Shader(self._context, document, images)
         except ShaderError as error:
             slot.failed = wanted, version
             self.problems[slot.group] = str(error)

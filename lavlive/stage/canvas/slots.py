@@ -41,6 +41,9 @@ IMAGES = ("input", "picture", "generator")
 """What an image input besides the main one can show: what comes into the slot, StyleGAN2's picture, or the
 generator's slot."""
 
+MAIN_IMAGES = ("inputImage", "startImage")
+"""Image inputs that show what comes into the slot, without a choice."""
+
 
 class Slots:
     """What joins the table of parameters, as `parameters.LoadedParameters`."""
@@ -101,7 +104,7 @@ class Slots:
             rows += [
                 _choice(f"{prefix}.{one.name}", IMAGES, one.label or one.name)
                 for one in document.inputs
-                if one.kind is InputKind.IMAGE and one.name not in ("inputImage", "startImage")
+                if one.kind is InputKind.IMAGE and one.name not in MAIN_IMAGES
             ]
             known = self._inputs[group, shader] = version, {row.name: row for row in rows}
         return known[1]

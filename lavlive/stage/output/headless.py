@@ -8,14 +8,12 @@ had, numpy computes the canvas by the same mathematics, without effects: that is
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Self
 
-import moderngl
 import numpy as np
 
 from lavlive.errors import DisplayError
@@ -26,12 +24,13 @@ from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
+from lavlive.stage.canvas.offscreen import offscreen_context
 from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
 from lavlive.stage.output.base import OutputEvent, OutputSettings
 from lavlive.stage.output.current import current_window, make_window_current
 from lavlive.stage.output.monitors import Geometry
-from lavlive.stage.output.software import CANVAS, interval_for, is_software, set_budgets, within
+from lavlive.stage.output.software import CANVAS, interval_for, is_software, set_for_show, within
 
 _SAMPLES_PER_CELL = 4
 _ROWS = 32
@@ -176,15 +175,15 @@ class _OffscreenCanvas:
 
     def __init__(self, settings: OutputSettings) -> None:
         with _without_window():
-            self._context = _offscreen_context()
+            self._context = offscreen_context()
             self.software = is_software(self._context)
             gives_way = settings.show and self.software
             whole = settings.width, settings.height
             self.size = settings.canvas or (within(whole, CANVAS) if gives_way else whole)
             with self._context:
                 self.canvas = Canvas(self._context, self.size, settings.shaders)
-        if settings.show:
-            set_budgets(self.canvas, gives_way)
+                if settings.show:
+                    set_for_show(self.canvas, gives_way)
         self._gives_way = gives_way
         self._took = 0.0
 
@@ -216,8 +215,7 @@ class _OffscreenCanvas:
         """Let go of the context."""
         with _without_window():
             with self._context:
-                if self.canvas.rack is not None:
-                    self.canvas.rack.release()
+                self.canvas.close()
             self._context.release()
 
 
@@ -232,24 +230,6 @@ def _without_window() -> Iterator[None]:
     finally:
         if window is not None:
             make_window_current(window)
-
-
-def _offscreen_context() -> moderngl.Context:
-    """OpenGL 3.3 without a window.
-
-    Raises:
-        DisplayError: none can be had; the message says what to install.
-    """
-    try:
-        if sys.platform.startswith("linux"):
-            backend: Any = "egl"
-            return moderngl.create_context(standalone=True, require=330, backend=backend)
-        return moderngl.create_context(standalone=True, require=330)
-    except Exception as error:  # moderngl has no narrower one
-        raise DisplayError(
-            f"No OpenGL here ({error}), so effects are left out; on Debian: apt install libegl-mesa0 "
-            "libgl1-mesa-dri."
-        ) from None
 
 
 class HeadlessOutput:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import moderngl
 
 from lavlive.stage.canvas.canvas import Canvas
+from lavlive.stage.canvas.trials import ShaderTrials
 
 CANVAS = (640, 360)
 """The canvas's limit there: the processor is needed for sound and pictures."""
@@ -29,12 +30,17 @@ def within(size: tuple[int, int], limit: tuple[int, int]) -> tuple[int, int]:
     return round(size[0] / shrink), round(size[1] / shrink)
 
 
-def set_budgets(canvas: Canvas, software: bool) -> None:
-    """Say how often a show draws effects on the canvas, and what a shader may cost."""
+def set_for_show(canvas: Canvas, software: bool) -> None:
+    """Make a canvas fit for a show: no shader may cost it much, nor hold it up while it is compiled.
+
+    The canvas's context is current.
+    """
     if software:
         canvas.least_interval = INTERVAL
+    canvas.prepare()
     if canvas.rack is not None:
         canvas.rack.budget = _SOFTWARE_BUDGET if software else _BUDGET
+        canvas.rack.trials = ShaderTrials()
 
 
 def interval_for(seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -41,7 +42,7 @@ from lavlive.stage.output.monitors import (
 )
 from lavlive.stage.output.room import room_for_panel
 from lavlive.stage.output.software import CANVAS as SOFTWARE_CANVAS
-from lavlive.stage.output.software import is_software, set_budgets, within
+from lavlive.stage.output.software import is_software, set_for_show, within
 from lavlive.stage.output.x11 import forget_dead_window_manager
 
 TITLE = "lavlive"
@@ -116,6 +117,7 @@ class WindowOutput:
         self._badge = ""
         self._ink: moderngl.Texture | None = None
         self._close_reported = False
+        self._at_end = contextlib.ExitStack()
         self._rate, self._looked_at_rate = 0.0, -math.inf
         self.overlay: Callable[[], None] | None = None
         wanted = find_monitor(settings.monitor, monitors())
@@ -125,7 +127,8 @@ class WindowOutput:
         self.context = self._create_context()
         self.software = is_software(self.context)
         self._canvas = Canvas(self.context, settings.canvas or self._follow_window(), settings.shaders)
-        set_budgets(self._canvas, self.software)
+        set_for_show(self._canvas, self.software)
+        self._at_end.callback(self._canvas.close)
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
         if settings.fullscreen:
@@ -393,6 +396,8 @@ class WindowOutput:
     def close(self) -> None:
         """Let go of window and memory; a second call does nothing."""
         if self.handle is not None:
+            self.make_current()
+            self._at_end.close()
             glfw.make_context_current(_NULL)
             glfw.destroy_window(self.handle)
             self.handle = None

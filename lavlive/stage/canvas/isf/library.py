@@ -66,6 +66,10 @@ class ShaderLibrary:
         """Grows whenever a shader's file was read anew."""
         return self._versions.get(name, 0)
 
+    def ships(self, document: Document) -> bool:
+        """Whether it comes with lavlive: it lies in the first folder."""
+        return document.path.is_relative_to(self.folders[0])
+
     def watch(self) -> None:
         """Read what is saved from now on, twice a second, in a thread of its own, until `close`."""
         if self._thread is None:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import moderngl
@@ -111,12 +112,21 @@ class _Buffer:
 class Shader:
     """One file, compiled. Each instance has buffers of its own.
 
+    Args:
+        images: those of what it brings along that are decoded already, by path.
+
     Raises:
         ShaderError: it does not compile; the message gives file, line and the compiler's words.
     """
 
-    def __init__(self, context: moderngl.Context, document: Document) -> None:
+    def __init__(
+        self,
+        context: moderngl.Context,
+        document: Document,
+        images: Mapping[Path, np.ndarray] | None = None,
+    ) -> None:
         self.document = document
+        self._decoded = images or {}
         self.notes = list(document.notes)
         self._context = context
         self._program = _compile(context, document)
@@ -124,9 +134,10 @@ class Shader:
         self._copier: tuple[moderngl.Program, moderngl.VertexArray] | None = None
         self._buffers: dict[str, _Buffer] = {}
         self._output: Surface | None = None
-        self._black = context.texture((1, 1), 4, bytes(4))
+        self._black = {dtype: Surface(context, (3, 3), dtype) for dtype in (OUTPUT_TYPE, _FLOAT_TYPE)}
         self._sound: dict[str, moderngl.Texture] = {}
         self._imported = {one.name: self._import(one) for one in document.imported}
+        self._decoded = {}
         self._targets: dict[str, tuple[bool, bool]] = {}
         for stage in document.passes:
             if stage.target is not None:
@@ -150,7 +161,7 @@ class Shader:
             if isinstance(value, bool | int | float):
                 numbers[one.name] = float(value)
         textures = self._textures(frame)
-        result = self._black
+        result = self._black[OUTPUT_TYPE].texture
         for index, stage in enumerate(self.document.passes):
             result = self._draw_pass(index, stage, frame.size, numbers, textures)
         return result
@@ -161,7 +172,9 @@ class Shader:
             buffer.release()
         if self._output is not None:
             self._output.release()
-        for texture in (self._black, *self._sound.values(), *self._imported.values()):
+        for surface in self._black.values():
+            surface.release()
+        for texture in (*self._sound.values(), *self._imported.values()):
             texture.release()
         if self._copier is not None:
             self._copier[1].release()
@@ -195,13 +208,19 @@ class Shader:
         for name in self._targets:
             known = self._buffers.get(name)
             own = name == stage.target and known is not None and not known.persistent
-            unit = self._bind(name, self._black if known is None or own else known.shown.texture, unit)
+            unit = self._bind(
+                name, self._nothing(name) if known is None or own else known.shown.texture, unit
+            )
         surface.framebuffer.use()
         self._quad.render(moderngl.TRIANGLE_STRIP, vertices=4)
         if buffer is not None:
             buffer.swap()
             return buffer.shown.texture
         return surface.texture
+
+    def _nothing(self, name: str) -> moderngl.Texture:
+        """For a buffer that is not there yet; of its kind, since drivers compile for each kind of texture."""
+        return self._black[_FLOAT_TYPE if self._targets[name][1] else OUTPUT_TYPE].texture
 
     def _bind(self, name: str, texture: moderngl.Texture | moderngl.TextureCube, unit: int) -> int:
         member = self._uniforms.get(variable(self.document, name))
@@ -251,7 +270,7 @@ class Shader:
         found: dict[str, moderngl.Texture | moderngl.TextureCube] = dict(self._imported)
         for one in self.document.inputs:
             if one.kind is InputKind.IMAGE:
-                found[one.name] = frame.images.get(one.name, self._black)
+                found[one.name] = frame.images.get(one.name, self._black[OUTPUT_TYPE].texture)
             elif one.is_texture:
                 found[one.name] = self._hear(one, frame.sound)
         return found
@@ -274,11 +293,17 @@ class Shader:
         known.write(pixels)
         return known
 
+    def _image(self, path: Path | None) -> np.ndarray:
+        if path is None:
+            return np.zeros((1, 1, 4), np.uint8)
+        known = self._decoded.get(path)
+        return known if known is not None else read_image(path)
+
     def _import(self, one: Imported) -> moderngl.Texture | moderngl.TextureCube:
         pictures = []
         for path in one.paths:
             try:
-                pictures.append(read_image(path) if path is not None else np.zeros((1, 1, 4), np.uint8))
+                pictures.append(self._image(path))
             except ShaderError as error:
                 self.notes.append(f"{self.document.path.name}: {error} It is black.")
                 pictures.append(np.zeros((1, 1, 4), np.uint8))
