@@ -192,7 +192,20 @@ def test_detail_that_the_spline_takes_is_given_back() -> None:
     ("scaling", "expected"), [("fit", (0.5625, 1.0)), ("fill", (1.0, 16 / 9)), ("stretch", (1.0, 1.0))]
 )
 def test_the_extent_of_a_square_picture_on_a_wide_canvas(scaling: str, expected: tuple[float, float]) -> None:
-    assert picture_extent(scaling, (256, 256), (1920, 1080)) == pytest.approx(expected)
+    assert picture_extent(scaling, (32, 32), (1920, 1080)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scaling", ["fill", "stretch"])
+@pytest.mark.parametrize("picture", [(256, 256), (448, 256), (1024, 1024), (256, 448)])
+def test_the_darker_pixels_at_a_picture_s_edge_lie_beyond_the_canvas(
+    scaling: str, picture: tuple[int, int]
+) -> None:
+    extent = picture_extent(scaling, picture, (1920, 1080))
+    shown = [(1 - 1 / part) / 2 * size for part, size in zip(extent, picture, strict=True)]
+    assert min(shown) == pytest.approx(2.0)
+    if scaling == "fill":
+        pixels = [part * side / size for part, side, size in zip(extent, (1920, 1080), picture, strict=True)]
+        assert pixels[0] == pytest.approx(pixels[1])
 
 
 def test_a_canvas_in_memory_draws_only_when_it_is_read() -> None:
