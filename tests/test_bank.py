@@ -20,7 +20,16 @@ from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.errors import CheckpointError, PresetError
 from lavlive.generator.checkpoint import load_generator
 from lavlive.link.memory import SharedBlock
-from lavlive.link.messages import Command, EngineEvent, LoadModel, ModelLoading, ModelReady, ModelShown, Ready
+from lavlive.link.messages import (
+    Command,
+    EngineEvent,
+    LoadModel,
+    ModelLoading,
+    ModelReady,
+    ModelRefused,
+    ModelShown,
+    Ready,
+)
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
@@ -210,3 +219,18 @@ def test_a_saved_preset_names_the_model_that_is_shown(stage: Stage) -> None:
     stage.do("model.next")
     stage.finish()
     assert stage.control.looks.as_preset("New").model == "bloom"
+
+
+def test_a_model_opened_by_hand_joins_the_bank_unless_it_is_refused(stage: Stage) -> None:
+    stage.show.open_model("/stick/good.pkl")
+    stage.step()
+    stage.finish()
+    assert list(stage.show.models)[-1] == "good"
+    stage.show.open_model("/stick/bad.pkl")
+    stage.step()
+    asked = list(stage.engine.asked)
+    stage.engine.told.append(ModelRefused("/stick/bad.pkl", "bad.pkl is no model"))
+    stage.step()
+    assert "bad" not in stage.show.models
+    assert stage.engine.asked == asked, "no other model comes in its place"
+    assert stage.show.notices.badge(stage.now) == "bad.pkl is no model"

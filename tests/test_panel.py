@@ -43,7 +43,7 @@ def rig(desktop: str, tmp_path: Path) -> Iterator[PanelRig]:
 
 def test_dragging_a_slider_moves_its_parameter_and_undo_takes_it_back(rig: PanelRig) -> None:
     assert rig.control.values["mapper.y"] == DEFAULT_Y
-    slider = rig.place("slider_float ##value", beside="y")
+    slider = rig.place("slider_float ##value", beside="spread (y)")
     rig.point(round(slider.left + 20), slider.middle[1])
     rig.mouse("mousedown", "1")
     rig.point(round(slider.left * 0.25 + slider.right * 0.75), slider.middle[1])
@@ -55,7 +55,7 @@ def test_dragging_a_slider_moves_its_parameter_and_undo_takes_it_back(rig: Panel
 
 def test_a_double_click_takes_a_slider_back_to_its_default(rig: PanelRig) -> None:
     rig.control.edit("mapper.y", 3.0, 0.0)
-    x, y = rig.place("slider_float ##value", beside="y").middle
+    x, y = rig.place("slider_float ##value", beside="spread (y)").middle
     rig.mouse("mousemove", str(x + 40), str(y), "click", "--repeat", "2", "--delay", "60", "1")
     rig.frames(8)
     assert rig.control.values["mapper.y"] == DEFAULT_Y
@@ -85,7 +85,7 @@ def test_nothing_is_clipped(rig: PanelRig, width: int) -> None:
 
 
 def test_a_click_on_learn_waits_for_a_control(rig: PanelRig) -> None:
-    rig.press("small_button learn", beside="y")
+    rig.press("button learn##learn", beside="spread (y)")
     assert rig.control.learning == "mapper.y"
 
 
@@ -107,16 +107,16 @@ def test_the_keyboard_alone_moves_a_parameter(rig: PanelRig) -> None:
 
 
 def test_the_flash_limiter_is_turned_off_only_after_a_question(rig: PanelRig) -> None:
-    rig.press("checkbox ##value", beside="flash_limit")
+    rig.press("checkbox ##value", beside="hold flashes back")
     assert rig.control.values["show.flash_limit"] is True
     rig.press("button show flashes")
     assert rig.control.values["show.flash_limit"] is False
-    rig.press("checkbox ##value", beside="flash_limit")
+    rig.press("checkbox ##value", beside="hold flashes back")
     assert rig.control.values["show.flash_limit"] is True
 
 
 def test_the_beat_is_set_in_a_popup_and_taken_off_again(rig: PanelRig) -> None:
-    rig.press("small_button beat", beside="y")
+    rig.press("button beat##beat", beside="spread (y)")
     depth = rig.place("slider_float depth")
     rig.click(round(depth.left + 150), depth.middle[1])
     modulation = rig.control.looks.modulations.get("mapper.y")

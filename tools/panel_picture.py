@@ -1,6 +1,6 @@
-"""Draws docs/panel.png: the panel of a real show on the demo track, on a display of its own.
+"""Draws the pictures of docs/panel.md: the panel of a real show on the demo track, on a display of its own.
 
-    PYTHONPATH=. .venv/bin/python tools/panel_picture.py docs/panel.png [SECTION]
+    PYTHONPATH=. .venv/bin/python tools/panel_picture.py docs
 
 What the panel says of speed is this machine's at that moment: run it where nothing else does.
 """
@@ -8,9 +8,11 @@ What the panel says of speed is this machine's at that moment: run it where noth
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import glfw
 import numpy as np
@@ -24,6 +26,13 @@ from tests.support.xvfb import xvfb
 
 _LOOKS = ("Slow tide", "Acid", "Cathedral", "Dub")
 _SETTLED = 8.0
+_PICTURES = {
+    "panel.png": (1180, 860, ("Knobs", "Presets")),
+    "panel-effects.png": (1180, 860, ("Effects", "Show")),
+    "panel-wide.png": (1920, 1080, ("Knobs", "Presets", "Meters")),
+}
+"""Width, height, and the tabs in front."""
+_COLOURS = 128
 
 
 def _run(show: Show, seconds: float) -> None:
@@ -49,11 +58,24 @@ def _pixels(show: Show) -> np.ndarray:
     return np.frombuffer(taken[0], np.uint8).reshape(height, width, 3)[::-1]
 
 
-def main(path: str, section: str = "Presets") -> None:
-    """Run the show until there is something to see, and keep the picture."""
+def _take(show: Show, path: Path, width: int, height: int, tabs: tuple[str, ...]) -> None:
+    assert show.panel is not None
+    assert show._panel is not None
+    glfw.set_window_pos(show.panel.handle, 0, 0)
+    glfw.set_window_size(show.panel.handle, width, height)
+    for tab in tabs:
+        show._panel.show(tab)
+        _run(show, 1.0)
+    picture = Image.fromarray(_pixels(show))
+    picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def main(folder: str) -> None:
+    """Run the show until there is something to see, and keep the pictures."""
     arguments = ["live", "--demo", "--silent", "--osc", "off"]
-    with tempfile.TemporaryDirectory() as folder, xvfb(1900, 960):
-        os.environ["XDG_CONFIG_HOME"] = folder
+    with tempfile.TemporaryDirectory() as config, xvfb(3200, 1200):
+        os.environ["XDG_CONFIG_HOME"] = config
+        subprocess.run(["xdotool", "mousemove", "3199", "1199"], check=True)  # no tip in the picture
         with open_show(_parser().parse_args(arguments)) as show:
             while show.pictures_shown < 100:
                 _run(show, 0.5)
@@ -61,10 +83,8 @@ def main(path: str, section: str = "Presets") -> None:
             for name in _LOOKS:
                 show.control.looks.recall(show.control.looks.library.find(name), time.perf_counter(), 0.0)
                 _run(show, _SETTLED)
-            assert show._panel is not None
-            show._panel.show(section)
-            _run(show, 2.0)
-            Image.fromarray(_pixels(show)).save(path)
+            for name, (width, height, tabs) in _PICTURES.items():
+                _take(show, Path(folder) / name, width, height, tabs)
 
 
 if __name__ == "__main__":

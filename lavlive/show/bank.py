@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lavlive.errors import CheckpointError
@@ -40,6 +40,23 @@ class ModelBank:
         self.paths = list(paths)
         self._refused: dict[str, tuple[int, int] | None] = {}
         self._direction = 1
+        self._added: set[str] = set()
+
+    def add(self, path: str, names: Collection[str]) -> str:
+        """Put a file that a hand opened at the end; returns a name for it that is none of `names`."""
+        self.paths.append(path)
+        self._added.add(path)
+        file = Path(path)
+        choices = [file.stem, file.name, *(f"{file.name} {number}" for number in range(2, len(names) + 3))]
+        return next(name for name in choices if name not in names)
+
+    def forget(self, path: str | None) -> bool:
+        """Take out a file that came by `add` and turned out not to be playable; False for any other."""
+        if path not in self._added:
+            return False
+        self._added.discard(str(path))
+        self.paths.remove(str(path))
+        return True
 
     def step(self, current: str | None, direction: int) -> str | None:
         """The member after `current` (`direction` 1) or before it (−1); None where no other is playable."""

@@ -330,6 +330,12 @@ class Show:
         self.control.looks.changed_model(self._coming_model or self.supervisor.settings.model, path)
         self.load_model(path)
 
+    def open_model(self, path: str) -> None:
+        """Take a file into `models` and fade to it; one that is refused is told, and leaves `models`."""
+        if path not in self._models.values():
+            self._models[self._bank.add(path, self._models)] = path
+        self.choose_model(path)
+
     def toggle_panel(self) -> None:
         """Open the operator's panel, or close it."""
         if self.panel is not None:
@@ -483,6 +489,11 @@ class Show:
     def _pass_over(self, path: str | None) -> None:
         """A model was refused: where a hand asked for it, the bank's next one in that direction is tried."""
         is_asked = path is not None and path == self._coming_model
+        if self._bank.forget(path):
+            for name in [name for name, each in self._models.items() if each == path]:
+                del self._models[name]
+            self._model_arrived()
+            return
         instead = self._bank.refuse(path, self.supervisor.settings.model)
         self._model_arrived()
         if is_asked and instead is not None:
@@ -518,6 +529,9 @@ class Show:
                 self._take_restart(told, now)
             case SourceOpened():
                 notices.clear("source")
+            case SourceRefused(source=source, text=text):
+                self.sources.forget(source)
+                notices.tell(text, now)
             case SourceLost(text=text):
                 notices.raise_condition("source", text, now)
             case SourceRunning(text=text):
@@ -542,7 +556,6 @@ class Show:
             case (
                 SourceNotice(text=text)
                 | ProjectionRefused(text=text)
-                | SourceRefused(text=text)
                 | Failing(text=text)
                 | Refused(text=text)
             ):

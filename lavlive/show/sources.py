@@ -38,6 +38,14 @@ class KnownSources:
         if source.kind == "track" and source not in self._tracks:
             self._tracks.append(source)
 
+    def forget(self, source: SourceSpec) -> None:
+        """A track could not be played: it is none to choose, and the one before is the track again."""
+        if source in self._tracks:
+            self._tracks.remove(source)
+            if self._of_kind["track"] == source:
+                demo = replace(source, kind="demo", name=None, channels=None)
+                self._of_kind["track"] = self._tracks[-1] if self._tracks else demo
+
     def known(self) -> list[SourceSpec]:
         """The demo track, the tracks of this show, and the devices listened to or the default ones."""
         track = self._of_kind["track"]

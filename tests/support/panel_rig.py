@@ -194,6 +194,10 @@ class PanelRig:
     def choose_model(self, path: str) -> None:
         self.chosen_models.append(path)
 
+    def open_model(self, path: str) -> None:
+        self.models[Path(path).stem] = path
+        self.choose_model(path)
+
     def draw_nothing(self) -> None:
         """Build the panel as ever from now on, but leave out its pixels, which take a processor long."""
         self.window._renderer.render = lambda _: None  # type: ignore[method-assign]

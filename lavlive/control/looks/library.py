@@ -102,6 +102,17 @@ class PresetLibrary:
         self.reload()
         return saved
 
+    def add(self, path: Path) -> Preset:
+        """Take a preset's file from elsewhere into the user's folder, as it is but for its number key.
+
+        Raises:
+            PresetError: it cannot be read, its name is taken, or the folder cannot be written to.
+        """
+        preset = read_preset(path)
+        if file_stem(preset.name) in {file_stem(other.name) for other in self.all()}:
+            raise PresetError(f"There is a preset {preset.name!r} already; rename or delete it first.")
+        return self.save(replace(preset, key=None))
+
     def rename(self, old: str, new: str) -> Preset:
         """Give one of the user's presets another name; a shipped one is copied under the new name.
 

@@ -9,17 +9,19 @@ from imgui_bundle import imgui
 from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
 from lavlive.control.looks.looks import Looks
 from lavlive.parameters import Parameter, ParameterKind
+from lavlive.stage.panel.widgets import quiet_button, tip
 
 _PERIOD_NAMES = ["half a beat", "1 beat", "2 beats", "1 bar", "2 bars", "4 bars"]
 
 
-def draw_beat_button(parameter: Parameter, looks: Looks) -> None:
-    """A small button that opens the popup; it shows the shape where the beat already moves the parameter."""
+def draw_beat_button(parameter: Parameter, looks: Looks, width: float) -> None:
+    """A button that opens the popup; it shows the shape where the beat already moves the parameter."""
     if parameter.kind is not ParameterKind.CONTINUOUS:
         return
     present = looks.modulations.get(parameter.name)
-    if imgui.small_button(present.shape.value if present else "beat"):
+    if quiet_button(f"{present.shape.value if present else 'beat'}##beat", present is not None, width):
         imgui.open_popup("beat")
+    tip("Let the beat move it")
     if imgui.begin_popup("beat"):
         _draw_popup(parameter, looks, present)
         imgui.end_popup()

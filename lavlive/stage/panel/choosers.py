@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from imgui_bundle import imgui
 
 from lavlive.audio.listing import DeviceList
 from lavlive.audio.spec import SourceSpec
-from lavlive.audio.tracks import read_track
 from lavlive.errors import LavliveError
 from lavlive.resources import cache_folder
+from lavlive.show.bank import MODEL_ENDINGS
+from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.picture_buttons import PictureButtons
 from lavlive.stage.panel.section import Column, Desk, Section
 from lavlive.stage.panel.thumbnails import Thumbnails
-from lavlive.stage.panel.widgets import DIM, Row, button, say, tip
+from lavlive.stage.panel.widgets import Row, button, heading, say, tip
+from lavlive.stage.panel.words import described
+
+TRACK_ENDINGS = (
+    *(".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma", ".caf"),
+    *(".mp4", ".mov", ".mkv", ".webm", ".avi"),
+)
 
 
 class ChoosersSection(Section):
@@ -27,7 +35,10 @@ class ChoosersSection(Section):
         super().__init__(desk)
         self._devices = DeviceList()
         self._thumbnails = Thumbnails(cache_folder() / "thumbnails" / "models")
-        self._path = ""
+        self._tracks = FileChooser("a track", TRACK_ENDINGS, _music())
+        self._files = FileChooser("a model", MODEL_ENDINGS)
+        source = desk.show.source
+        self._aloud = source.aloud or source.kind in ("input", "loopback")
         self._looked = False
 
     def watch(self) -> None:
@@ -40,18 +51,15 @@ class ChoosersSection(Section):
             self._looked = True
             self._devices.look()
         self._draw_source()
-        imgui.separator()
         self._draw_models()
-        imgui.separator()
         self._draw_monitors()
-        imgui.separator()
         self._draw_recording()
 
     # Sound
 
     def _draw_source(self) -> None:
         show = self.desk.show
-        imgui.text_colored(DIM, "sound")
+        heading("sound")
         imgui.set_next_item_width(-1)
         if imgui.begin_combo("##source", described(show.source)):
             choices = {described(each): each for each in show.sources.known()} | self._devices.sources
@@ -59,35 +67,30 @@ class ChoosersSection(Section):
                 if imgui.selectable(label, source == show.source)[0]:
                     show.change_source(source)
             imgui.end_combo()
+        if imgui.button("open a track…"):
+            self._tracks.open()
+        chosen = self._tracks.draw()
+        if chosen is not None:
+            self._play(chosen)
+        imgui.same_line()
+        self._aloud = imgui.checkbox("aloud", self._aloud)[1]
+        tip("Play the next track through the default output too, not to the picture only")
+        imgui.same_line()
         if button("looking…" if self._devices.looking else "look for devices"):
             self._devices.look()
-        imgui.same_line()
-        imgui.set_next_item_width(max(120.0, imgui.get_content_region_avail().x - 120))
-        entered, self._path = imgui.input_text_with_hint(
-            "##track", "path of a track", self._path, imgui.InputTextFlags_.enter_returns_true.value
-        )
-        imgui.same_line()
-        if imgui.button("play it") or entered:
-            self._play(self._path.strip())
+        tip("Inputs and outputs that were plugged in since")
 
-    def _play(self, path: str) -> None:
-        self.desk.problem = ""
-        try:
-            read_track(path).close()
-        except LavliveError as error:
-            self.desk.problem = str(error)
-            return
+    def _play(self, path: Path) -> None:
+        """A track that cannot be read is told by the engine, which goes on with what it hears."""
         before = self.desk.show.source
-        self.desk.show.change_source(
-            SourceSpec("track", str(Path(path).absolute()), aloud=before.aloud, loop=before.loop)
-        )
-        self._path = ""
+        loop = before.loop if before.kind in ("track", "demo") else True
+        self.desk.show.change_source(SourceSpec("track", str(path.absolute()), self._aloud, loop))
 
     # Models
 
     def _draw_models(self) -> None:
         show = self.desk.show
-        imgui.text_colored(DIM, "model, fading from one to the next")
+        heading("model")
         if button("previous##model"):
             self.desk.ask("model.previous")
         tip("The model before (P)")
@@ -95,19 +98,23 @@ class ChoosersSection(Section):
         if button("next##model"):
             self.desk.ask("model.next")
         tip("The next model (N)")
+        imgui.same_line()
+        if imgui.button("open a model…"):
+            self._files.open()
+        chosen = self._files.draw()
+        if chosen is not None:
+            show.open_model(str(chosen.absolute()))
         buttons = PictureButtons(list(show.models))
-        for name, path in show.models.items():
+        for name, path in list(show.models.items()):
             texture = self._thumbnails.texture(name)
             if buttons.draw(name, f"model {name}", texture, name == show.model_name):
                 show.choose_model(path)
-        if not show.models:
-            say("Start with --model FOLDER to have several to choose from.")
 
     # Monitor and recording
 
     def _draw_monitors(self) -> None:
         output = self.desk.show.output
-        imgui.text_colored(DIM, "picture")
+        heading("picture")
         row = Row()
         if row.button("in a window##monitor", not output.fullscreen) and output.fullscreen:
             output.toggle_fullscreen()
@@ -122,7 +129,7 @@ class ChoosersSection(Section):
 
     def _draw_recording(self) -> None:
         recordings = self.desk.show.recordings
-        imgui.text_colored(DIM, "recording")
+        heading("recording")
         if button("end the recording" if recordings.wanted else "record (Ctrl+R)", recordings.wanted):
             self.desk.ask("record")
         recorder = recordings.recorder
@@ -137,10 +144,7 @@ class ChoosersSection(Section):
         self._thumbnails.close()
 
 
-def described(source: SourceSpec) -> str:
-    """A source as a performer calls it."""
-    if source.kind == "demo":
-        return "the demo track"
-    if source.kind == "track":
-        return f"track: {Path(str(source.name)).name}"
-    return f"{source.kind}: {source.name or 'the default device'}"
+def _music() -> Path | None:
+    """Where systems keep a user's music, if there is such a folder."""
+    folder = Path(os.path.expanduser("~")) / "Music"
+    return folder if folder.is_dir() else None

@@ -12,8 +12,12 @@ from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive, drive_all
 from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, loaded_parameters
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.section import Column, Desk
-from lavlive.stage.panel.widgets import DIM, say, tip
+from lavlive.stage.panel.widgets import DIM, heading, quiet_button, say, tip
+from lavlive.stage.panel.words import SOURCES as SOURCE_WORDS
+from lavlive.stage.panel.words import slot_title
 
+_SOUND_WIDTH = 82.0
+"""Pixels of the button that lets sound move an input."""
 _TRACE = 90
 """Drawings that a drive's trace goes back."""
 
@@ -46,67 +50,82 @@ class EffectsSection(KnobsSection):
         ghosts = control.ghosts()
         for group in LOADED_GROUPS:
             own = [row for row in rows if row.name.startswith(f"{group}.")]
-            shader = str(control.values[f"{group}.shader"])
             imgui.push_id(group)
-            imgui.separator_text(f"{group}  {shader}")
-            if len(own) > 1:
-                self._draw_buttons(group, own)
+            heading(slot_title(group))
             for row in own:
                 self._draw_parameter(row, ghosts.get(row.name))
-                if row.kind is ParameterKind.CONTINUOUS:
-                    self._draw_drive(row)
+                self._draw_trace(row)
+                if row.name == f"{group}.shader" and len(own) > 1:
+                    self._draw_buttons(group, own)
             imgui.pop_id()
-
-    def _label(self, parameter: Parameter) -> str:
-        """Without the shader's name, which stands above."""
-        return parameter.name.rpartition(".")[2]
 
     def _draw_buttons(self, group: str, rows: list[Parameter]) -> None:
         looks = self.desk.control.looks
         place = LOADED_GROUPS.index(group)
-        for label, other in (("up", place - 1), ("down", place + 1)):
-            if place and 1 <= other < len(LOADED_GROUPS):
-                if imgui.small_button(label):
-                    looks.exchange(group, LOADED_GROUPS[other])
-                imgui.same_line()
-        inputs = [row.name for row in rows if row.name.count(".") > 1]
-        if imgui.small_button("drive all"):
+        inputs = [
+            row.name for row in rows if row.name.count(".") > 1 and row.kind is ParameterKind.CONTINUOUS
+        ]
+        if inputs and imgui.small_button("sound moves all"):
             for drive in drive_all(inputs, looks.chance.randrange(LARGEST_SEED)):
                 looks.drive(drive)
-        tip("Every input is moved by the sound, each in a direction of W of its own; press again for others.")
-        imgui.same_line()
-        if imgui.small_button("drive none"):
-            for name in inputs:
-                if name in looks.drives:
-                    looks.stop_driving(name)
+        if inputs:
+            tip("Everything in it follows the sound, each in a way of its own; press again for other ways")
+            imgui.same_line()
+            if imgui.small_button("none"):
+                for name in inputs:
+                    if name in looks.drives:
+                        looks.stop_driving(name)
+            tip("Nothing in it follows the sound")
+            imgui.same_line()
+        for words, other in (("earlier", place - 1), ("later", place + 1)):
+            if place and 1 <= other < len(LOADED_GROUPS):
+                if imgui.small_button(words):
+                    looks.exchange(group, LOADED_GROUPS[other])
+                tip(f"Change places with {slot_title(LOADED_GROUPS[other])}")
+                imgui.same_line()
+        imgui.new_line()
 
-    def _draw_drive(self, parameter: Parameter) -> None:
-        looks = self.desk.control.looks
-        present = looks.drives.get(parameter.name)
-        imgui.push_id(f"drive {parameter.name}")
-        imgui.same_line(imgui.get_content_region_avail().x * 0.60)
-        if imgui.small_button(present.source if present else "drive"):
+    def _more_width(self) -> float:
+        return _SOUND_WIDTH + imgui.get_style().item_spacing.x
+
+    def _draw_more(self, parameter: Parameter) -> None:
+        """The button that lets sound move it."""
+        if parameter.kind is not ParameterKind.CONTINUOUS:
+            return
+        present = self.desk.control.looks.drives.get(parameter.name)
+        words = SOURCE_WORDS.get(present.source, present.source) if present else "sound"
+        if quiet_button(f"{words}##sound", present is not None, _SOUND_WIDTH):
             imgui.open_popup("drive")
+        tip("Let the sound move it")
         if imgui.begin_popup("drive"):
             self._draw_popup(parameter, present)
             imgui.end_popup()
+        imgui.same_line(0, 0)
+
+    def _draw_trace(self, parameter: Parameter) -> None:
         trace = self._traces.get(parameter.name)
         if trace:
             imgui.plot_lines(
-                "##trace", np.array(trace, np.float32), 0, "", parameter.low, parameter.high, ImVec2(-1, 18)
+                f"##trace {parameter.name}",
+                np.array(trace, np.float32),
+                0,
+                "",
+                parameter.low,
+                parameter.high,
+                ImVec2(-1, 18),
             )
-        imgui.pop_id()
 
     def _draw_popup(self, parameter: Parameter, present: Drive | None) -> None:
         looks = self.desk.control.looks
         drive = present or Drive(parameter.name, "middle", 0.0, 0)
         imgui.text_colored(DIM, f"Sound moves {parameter.name}")
         imgui.set_next_item_width(180)
-        other, source = imgui.combo("source", SOURCES.index(drive.source), list(SOURCES))
+        words = [SOURCE_WORDS.get(each, each) for each in SOURCES]
+        other, source = imgui.combo("by", SOURCES.index(drive.source), words)
         imgui.set_next_item_width(180)
-        deepened, depth = imgui.slider_float("depth", drive.depth, -1.0, 1.0)
+        deepened, depth = imgui.slider_float("how far", drive.depth, -1.0, 1.0)
         imgui.set_next_item_width(180)
-        reseeded, seed = imgui.input_int("seed", drive.seed)
+        reseeded, seed = imgui.input_int("which way", drive.seed)
         if other or deepened or reseeded:
             looks.drive(
                 replace(
@@ -116,6 +135,6 @@ class EffectsSection(KnobsSection):
                     seed=min(max(seed, 0), LARGEST_SEED),
                 )
             )
-        if present and imgui.button("no drive"):
+        if present and imgui.button("no sound"):
             looks.stop_driving(parameter.name)
             imgui.close_current_popup()

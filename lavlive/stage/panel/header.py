@@ -8,7 +8,7 @@ from lavlive.control.actions import Action
 from lavlive.parameters import NAMES
 from lavlive.stage.panel.learning import offer_learn
 from lavlive.stage.panel.section import Desk
-from lavlive.stage.panel.widgets import BAD, DIM, RECORDING, UNLIT, WARN, Row, say, tip
+from lavlive.stage.panel.widgets import BAD, DARK, DIM, RECORDING, UNLIT, WARN, Row, say, tip
 
 
 class Header:
@@ -26,29 +26,53 @@ class Header:
 
     def _draw_lamps(self) -> None:
         show, row = self._desk.show, Row()
-        row.text(show.status(), imgui.get_style().color_(imgui.Col_.text.value))
+        row.text(
+            show.status().removeprefix("lavlive").strip(), imgui.get_style().color_(imgui.Col_.text.value)
+        )
         for text, lit, colour, meaning in self._lamps():
             row.text(text, colour if lit else UNLIT)
             tip(meaning)
 
     def _lamps(self) -> list[tuple[str, bool, imgui.ImVec4, str]]:
         number = self._desk.show.link.number
-        invalid, gaps, lost = number("audio.invalid"), number("audio.xruns"), number("audio.dropped")
+        invalid, gaps = number("audio.invalid"), number("audio.xruns")
+        lost = number("audio.dropped") / max(number("audio.rate"), 1.0)
         held = self._desk.show.flash_held_back()
         return [
             ("no sound", number("audio.silent") > 0, WARN, "Nothing is heard"),
+            ("too quiet", number("audio.too_quiet") > 0, WARN, "Raise the gain, or the sound at its source"),
             (
-                "clips",
+                "too loud",
                 number("audio.peak") >= 0.999,
                 BAD,
-                "The sound is too loud: turn it down at its source",
+                "The sound is cut off at full scale: turn it down at its source",
             ),
-            ("DC", abs(number("audio.offset")) > 0.05, WARN, "The sound has a constant offset"),
-            (f"bad samples {invalid:.0f}", invalid > 0, BAD, "Sound that was no number; silence instead"),
-            (f"gaps {gaps:.0f}", gaps > 0, WARN, "How often the sound driver was late"),
-            (f"lost {lost:.0f}", lost > 0, WARN, "Samples that came faster than they were used"),
-            ("held in", self._just_limited(), WARN, "w is held back from where the model makes no picture"),
-            ("flash held", held > 0.01, WARN, "A flash that could hurt people is being held back"),
+            ("offset", abs(number("audio.offset")) > 0.05, WARN, "The sound has a constant offset"),
+            (
+                "broken sound",
+                invalid > 0,
+                BAD,
+                f"Silence instead of {invalid:.0f} samples that are no numbers",
+            ),
+            (
+                f"gaps {gaps:.0f}" if gaps else "gaps",
+                gaps > 0,
+                WARN,
+                "How often the sound driver was late",
+            ),
+            (
+                f"lost {_seconds(lost)}" if lost else "lost",
+                lost > 0,
+                WARN,
+                "Sound that came faster than it was used",
+            ),
+            (
+                "at its limit",
+                self._just_limited(),
+                WARN,
+                "The picture is held back from where the model has none",
+            ),
+            ("flash held back", held > 0.01, WARN, "A flash that could hurt people is being held back"),
         ]
 
     def _draw_notice(self) -> None:
@@ -57,7 +81,12 @@ class Header:
         say(told or "all well", (BAD if desk.problem else WARN) if told else DIM)
 
     def _draw_buttons(self) -> None:
-        desk, row = self._desk, Row()
+        imgui.push_style_var(imgui.StyleVar_.frame_padding.value, imgui.ImVec2(13, 8))
+        self._draw_row(Row())
+        imgui.pop_style_var()
+
+    def _draw_row(self, row: Row) -> None:
+        desk = self._desk
         values = desk.control.values
         for label, action, meaning in (
             ("blackout", "show.blackout", "Fade to black, or come back (B)"),
@@ -69,7 +98,8 @@ class Header:
             ("full screen", "fullscreen", "Full screen, or back to a window (F)"),
         ):
             lit = action in NAMES and values[action] is True
-            if row.button(f"{label}##{action}", lit):
+            colour = DARK if action == "show.blackout" else None
+            if row.button(f"{label}##{action}", lit, colour):
                 desk.ask(action)
             offer_learn(desk, Action(action), meaning)
         seconds = desk.show.recordings.seconds(desk.now)
@@ -88,3 +118,7 @@ class Header:
         if count != self._limited[0]:
             self._limited = count, self._desk.now
         return self._desk.now - self._limited[1] < 2.0
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

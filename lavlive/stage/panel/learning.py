@@ -7,24 +7,26 @@ from imgui_bundle import imgui
 from lavlive.control.actions import Action
 from lavlive.errors import LavliveError
 from lavlive.stage.panel.section import Desk
-from lavlive.stage.panel.widgets import tip
+from lavlive.stage.panel.widgets import quiet_button, tip
 
 
-def draw_binding(desk: Desk, name: str) -> None:
-    """A small button that says what moves a parameter; pressed, it waits for a control to be moved."""
+def draw_binding(desk: Desk, name: str, width: float) -> None:
+    """A button that says what moves a parameter; pressed, it waits for a control to be moved."""
     control = desk.control
     if control.learning == name:
-        if imgui.small_button("move it…"):
+        if quiet_button("move it…##learn", True, width):
             control.cancel_learn()
         tip("Move the knob, fader or button that is to do this; another click here gives up.")
         return
     bound = control.bound_to(name)
     label = bound[0][1] if bound else "learn"
     try:
-        if imgui.small_button(label):
+        if quiet_button(f"{label}##learn", bool(bound), width):
             control.learn(name)
         if bound:
             tip(f"{label} of {bound[0][0]}; right click takes it off.")
+        else:
+            tip("Click, then move the knob, fader or button that is to do this")
         if bound and imgui.is_item_clicked(imgui.MouseButton_.right.value):
             control.unbind(name)
     except LavliveError as error:

@@ -10,7 +10,8 @@ from imgui_bundle import imgui
 from lavlive.parameters import GROUPS
 from lavlive.stage.panel.section import Column, Section
 from lavlive.stage.panel.signs import draw_signs
-from lavlive.stage.panel.widgets import DIM, WARN, bar, decibels, histogram, lines, say, tip
+from lavlive.stage.panel.widgets import DIM, WARN, bar, decibels, heading, histogram, lines, say, tip
+from lavlive.stage.panel.words import LAYERS
 
 _NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FASTEST = 8.0
@@ -24,37 +25,40 @@ class MetersSection(Section):
     column = Column.WATCH
 
     def draw(self) -> None:
-        self._draw_sound()
-        self._draw_motion()
+        heading("what can look wrong")
         draw_signs(self.desk.show.link.read_signs(), self.desk.show.controls.numbers)
+        heading("sound")
+        self._draw_sound()
+        heading("motion")
+        self._draw_motion()
 
     def _draw_sound(self) -> None:
         meter, number = self.desk.show.link.meter, self.desk.show.link.number
         level = number("audio.level")
         half = (imgui.get_content_region_avail().x - imgui.get_style().item_spacing.x) / 2
-        bar("level", decibels(level), f"level {20 * np.log10(max(level, 1e-6)):.0f} dB", half)
+        bar(decibels(level), f"level {20 * np.log10(max(level, 1e-6)):.0f} dB", half)
         imgui.same_line()
-        bar("onset", number("audio.onset"), "onset", half)
+        bar(number("audio.onset"), "hits", half)
         tip("Full at the beginning of a note or a beat")
-        lines("waveform", meter("audio.waveform"), -1.0, 1.0, 60)
-        histogram("spectrum", np.clip((meter("audio.spectrum") + 80) / 80, 0, 1), 1.0, 60)
+        lines("wave", meter("audio.waveform"), -1.0, 1.0, 60)
+        histogram("from low to high", np.clip((meter("audio.spectrum") + 80) / 80, 0, 1), 1.0, 60)
         chroma = meter("audio.chroma")
-        histogram("harmony", chroma, max(0.25, float(chroma.max())), 46)
+        histogram("notes C to B", chroma, max(0.25, float(chroma.max())), 46)
         tip("How strong each note is:  " + "  ".join(_NOTES))
 
     def _draw_motion(self) -> None:
         meter = self.desk.show.link.meter
         motion, spread, delay = meter("latent.motion"), meter("latent.deviation"), meter("time.smooth")
         for group, name in enumerate(GROUPS):
-            text = f"{name}  moves {motion[group]:.1f}  spreads {spread[group]:.2f}"
-            bar(name, min(motion[group] / _FASTEST, 1.0), f"{text}  {delay[group] * 1000:.0f} ms late")
+            text = f"{LAYERS[name]} move {motion[group]:.1f}, spread {spread[group]:.2f}"
+            bar(motion[group] / _FASTEST, f"{text}, {delay[group] * 1000:.0f} ms late")
             tip(
-                f"How fast the {name} layers move (W_std a second), how far they spread (W_std), "
-                "and how much later their windows make them"
+                f"The {name} layers: how fast they move and how far they spread, in W_std, and how much "
+                "later their window makes them"
             )
         shares = meter("latent.histogram")
         highest = float(max(0.1, shares.max()))
-        histogram("w", shares, highest, 50)
+        histogram("how far from the model's middle", shares, highest, 50)
         _draw_normal(highest)
         tip("Deviation from W_mean, −4 to 4 W_std, of the last second; the line is the model's own")
         stages = "   ".join(f"{name} {seconds * 1000:.1f}" for name, seconds in self.desk.show.stages())

@@ -6,13 +6,13 @@ from imgui_bundle import imgui
 
 from lavlive.control.looks.looks import FADER
 from lavlive.stage.panel.section import Desk
-from lavlive.stage.panel.widgets import DIM, tip
+from lavlive.stage.panel.widgets import heading, tip
 
 
 def draw_morphing(desk: Desk) -> None:
     """A chooser for each end, and the fader between them."""
     looks = desk.control.looks
-    imgui.text_colored(DIM, "morph")
+    heading("from one look to another")
     ends = ("A", "morph.a"), ("B", "morph.b")
     gap = imgui.get_style().item_spacing.x
     width = (imgui.get_content_region_avail().x - gap) / 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from lavlive.stage.panel import texture
 from lavlive.stage.panel.section import PREVIEW, Desk
-from lavlive.stage.panel.widgets import WARN, say
+from lavlive.stage.panel.widgets import WARN, bar, decibels, say, tip
+from lavlive.stage.panel.words import described
 
 
 class Overview:
@@ -31,11 +33,15 @@ class Overview:
         imgui.same_line()
         imgui.begin_group()
         say(desk.control.looks.preset or "no preset", imgui.get_style().color_(imgui.Col_.text.value))
-        say(desk.show.model_name)
+        say(f"model {desk.show.model_name}")
         beat = desk.control.beat(desk.now)
         say(f"{beat.bpm:.1f} beats a minute" if beat.known else "no tempo yet: tap T")
         width, height = desk.show.output.canvas_size
-        say(f"canvas {width} x {height}")
+        say(f"{width} x {height}, {'full screen' if desk.show.output.fullscreen else 'not in full screen'}")
+        say(described(desk.show.source))
+        level = desk.show.link.number("audio.level")
+        bar(decibels(level), f"{20 * np.log10(max(level, 1e-3)):.0f} dB")
+        tip("How loud the sound is that moves the picture, −60 to 0 dB")
         imgui.end_group()
         if desk.show.output.canvas_note:
             say(desk.show.output.canvas_note, WARN)

@@ -46,7 +46,7 @@ class Panel:
         for section in self._sections:
             section.watch()
         self._header.draw()
-        imgui.separator()
+        imgui.spacing()
         for place, (share, columns) in enumerate(_layout(width)):
             if place:
                 imgui.same_line()
@@ -55,7 +55,8 @@ class Panel:
     def _draw_column(self, name: str, share: float, columns: tuple[Column, ...]) -> None:
         # The last one takes what is left.
         width = imgui.get_window_width() * share if share else 0.0
-        imgui.begin_child(name, ImVec2(width, 0), imgui.ChildFlags_.nav_flattened.value)
+        flags = imgui.ChildFlags_.nav_flattened.value | imgui.ChildFlags_.always_use_window_padding.value
+        imgui.begin_child(name, ImVec2(width, 0), flags)
         if Column.PLAY in columns:
             self._overview.draw()
         if imgui.begin_tab_bar("tabs"):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from imgui_bundle import imgui
 
 from lavlive.control.looks.presets import Preset
 from lavlive.errors import LavliveError
+from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.section import Desk
-from lavlive.stage.panel.widgets import DIM, tip
+from lavlive.stage.panel.widgets import DIM, fitted, tip
 
 _KEYS = ("no key", *(f"key {digit}" for digit in (1, 2, 3, 4, 5, 6, 7, 8, 9, 0)))
 
@@ -21,11 +23,12 @@ class PresetEditing:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._name = ""
+        self._files = FileChooser("a preset", (".toml",))
 
     def draw(self) -> None:
         """A field for a name with what can be done with it, and buttons for the chosen preset."""
         looks = self._desk.control.looks
-        imgui.set_next_item_width(max(140.0, imgui.get_content_region_avail().x - 220))
+        imgui.set_next_item_width(max(140.0, imgui.get_content_region_avail().x - 180))
         entered, self._name = imgui.input_text_with_hint(
             "##name",
             "a name for the present look",
@@ -35,19 +38,29 @@ class PresetEditing:
         imgui.same_line()
         if imgui.button("save as") or entered:
             self._try(lambda: looks.save(self._name))
+        self._draw_opening()
         chosen = next((each for each in looks.library.all() if each.name == looks.preset), None)
-        if chosen is None:
-            return
+        if chosen is not None:
+            self._draw_chosen(chosen)
+
+    def _draw_opening(self) -> None:
         imgui.same_line()
-        if imgui.button("rename"):
-            self._try(lambda: looks.rename(chosen.name, self._name))
-        tip(f"Give {chosen.name} the name in the field")
-        self._draw_chosen(chosen)
+        if imgui.button("open…"):
+            self._files.open()
+        tip("Take a preset from a file, such as a stick's")
+        path = self._files.draw()
+        if path is not None:
+            self._try(partial(self._add, path))
+
+    def _add(self, path: Path) -> None:
+        preset = self._desk.control.looks.library.add(path)
+        self._desk.ask("preset.load", preset.name)
 
     def _draw_chosen(self, preset: Preset) -> None:
-        library = self._desk.control.looks.library
+        looks = self._desk.control.looks
+        library = looks.library
         imgui.align_text_to_frame_padding()
-        imgui.text_colored(DIM, preset.name)
+        imgui.text_colored(DIM, fitted(preset.name, 130.0))
         imgui.same_line()
         present = 0 if preset.key is None else (preset.key or 10)
         imgui.set_next_item_width(110)
@@ -59,6 +72,10 @@ class PresetEditing:
             imgui.same_line()
             if imgui.button(label):
                 self._try(partial(library.move, preset.name, step))
+        imgui.same_line()
+        if imgui.button("rename"):
+            self._try(lambda: looks.rename(preset.name, self._name))
+        tip(f"Give {preset.name} the name in the field above")
         imgui.same_line()
         if imgui.button("delete"):
             imgui.open_popup("delete?")

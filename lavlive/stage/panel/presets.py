@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from imgui_bundle import imgui
-
 from lavlive.control.actions import Action
 from lavlive.resources import cache_folder
 from lavlive.stage.panel.learning import offer_learn
@@ -12,7 +10,7 @@ from lavlive.stage.panel.picture_buttons import PictureButtons
 from lavlive.stage.panel.preset_editing import PresetEditing
 from lavlive.stage.panel.section import Column, Desk, Section
 from lavlive.stage.panel.thumbnails import Thumbnails
-from lavlive.stage.panel.widgets import say
+from lavlive.stage.panel.widgets import heading, say
 
 
 class PresetsSection(Section):
@@ -43,9 +41,8 @@ class PresetsSection(Section):
             if buttons.draw(label, preset.name, texture, preset.name == looks.preset):
                 self.desk.ask("preset.load", preset.name)
             offer_learn(self.desk, Action("preset.load", preset.name), preset.description)
-        imgui.separator()
         draw_morphing(self.desk)
-        imgui.separator()
+        heading("keep and edit")
         self._editing.draw()
 
     def close(self) -> None:

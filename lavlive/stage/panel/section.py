@@ -75,6 +75,9 @@ class RunningShow(Protocol):
     def choose_model(self, path: str) -> None:
         """Fade to a model of `models`."""
 
+    def open_model(self, path: str) -> None:
+        """Take a file into `models` and fade to it; one that is refused is told, and leaves `models`."""
+
 
 class Column(Enum):
     """Where a section's tab stands. A narrow panel has no room for three columns and joins the last two."""

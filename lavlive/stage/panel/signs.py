@@ -7,7 +7,8 @@ from imgui_bundle import ImVec2, ImVec4, imgui
 
 from lavlive.diagnosis.signs import SETTLED_SECONDS, Signature, Signs, excesses, remedy, verdict, worst
 from lavlive.parameters import GROUPS
-from lavlive.stage.panel.widgets import say
+from lavlive.stage.panel.widgets import bar, say
+from lavlive.stage.panel.words import LAYERS
 
 _DIM = ImVec4(0.50, 0.52, 0.55, 1.0)
 _CALM = ImVec4(0.24, 0.44, 0.36, 1.0)
@@ -39,7 +40,12 @@ def draw_signs(signs: Signs, numbers: np.ndarray) -> None:
     findings = verdict(signs)
     named = {finding.signature for finding in findings}
     near = excesses(signs)
+    settled = signs.heard >= SETTLED_SECONDS
     width = (imgui.get_content_region_avail().x - _NAME_WIDTH - 24) / len(GROUPS)
+    imgui.dummy(ImVec2(_NAME_WIDTH, 0))
+    for group, name in enumerate(GROUPS):
+        imgui.same_line(_NAME_WIDTH + 8 + group * (width + 6))
+        imgui.text_colored(_DIM, LAYERS[name])
     for signature, (numbers_now, text) in values.items():
         imgui.align_text_to_frame_padding()
         imgui.text_colored(_WARN if signature in named else _DIM, signature.value)
@@ -49,24 +55,21 @@ def draw_signs(signs: Signs, numbers: np.ndarray) -> None:
         for group, name in enumerate(GROUPS):
             imgui.same_line(_NAME_WIDTH + 8 + group * (width + 6))
             excess = float(near[signature][group])
-            _bar(f"{signature.value}{group}", excess, decides, width, text.format(numbers_now[group]))
+            bar(
+                excess, text.format(numbers_now[group]), width, _colour(excess, decides) if settled else _CALM
+            )
             if imgui.is_item_hovered():
                 imgui.set_tooltip(f"{name} layers: {_MEANING[signature]}")
     if findings:
         told = "   ".join(f"{each.signature.value}: {remedy(each, numbers)}" for each in findings[:2])
         say(told, _WARN)
-    elif signs.heard < SETTLED_SECONDS:
+    elif not settled:
         imgui.text_colored(_DIM, f"measuring, {SETTLED_SECONDS - signs.heard:.0f} s more")
     else:
         imgui.text_colored(_DIM, "nothing looks wrong")
 
 
-def _bar(name: str, excess: float, decides: float, width: float, text: str) -> None:
-    """Coloured by what decides: a form may rest or be late while the surface is neither."""
+def _colour(excess: float, decides: float) -> ImVec4:
+    """By what decides: a form may rest or be late while the surface is neither."""
     nearest = min(excess, decides)
-    colour = _BEYOND if nearest > 1.0 else _NEAR if nearest > 0.7 else _CALM
-    imgui.push_id(name)
-    imgui.push_style_color(imgui.Col_.plot_histogram.value, colour)
-    imgui.progress_bar(min(excess, 1.0), ImVec2(width, 0), text)
-    imgui.pop_style_color()
-    imgui.pop_id()
+    return _BEYOND if nearest > 1.0 else _NEAR if nearest > 0.7 else _CALM

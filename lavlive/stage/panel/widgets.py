@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 from imgui_bundle import ImVec2, ImVec4, imgui
 
+from lavlive.stage.panel.dress import ACCENT
+
 DIM = ImVec4(0.56, 0.58, 0.61, 1.0)
+FAINT = ImVec4(0.42, 0.44, 0.47, 1.0)
 UNLIT = ImVec4(0.24, 0.25, 0.27, 1.0)
 GOOD = ImVec4(0.45, 0.80, 0.55, 1.0)
 WARN = ImVec4(0.98, 0.72, 0.30, 1.0)
 BAD = ImVec4(0.98, 0.42, 0.38, 1.0)
 RECORDING = ImVec4(0.70, 0.16, 0.14, 1.0)
-CHOSEN = ImVec4(0.20, 0.42, 0.52, 1.0)
+DARK = ImVec4(0.62, 0.40, 0.10, 1.0)
+CHOSEN = ImVec4(0.16, 0.42, 0.47, 1.0)
+BRIGHT = ImVec4(*ACCENT)
+_CLEAR = ImVec4(0.0, 0.0, 0.0, 0.0)
 
 
 class Row:
@@ -52,6 +58,34 @@ def button(label: str, lit: bool = False, colour: ImVec4 = CHOSEN, size: ImVec2 
     return pressed
 
 
+def quiet_button(label: str, lit: bool = False, width: float = 0.0) -> bool:
+    """A button that is seen when it is looked for: words only, in another colour when `lit`."""
+    words, _, key = label.partition("##")
+    if width:
+        words = fitted(words, width - 2 * imgui.get_style().frame_padding.x)
+    imgui.push_style_color(imgui.Col_.button.value, _CLEAR)
+    imgui.push_style_color(imgui.Col_.text.value, BRIGHT if lit else FAINT)
+    pressed = bool(imgui.button(f"{words}##{key or label}", ImVec2(width, 0)))
+    imgui.pop_style_color(2)
+    return pressed
+
+
+def heading(text: str) -> None:
+    """What the things below are about, with a line to the end of the row."""
+    imgui.push_style_color(imgui.Col_.text.value, BRIGHT)
+    imgui.separator_text(text)
+    imgui.pop_style_color()
+
+
+def fitted(text: str, width: float) -> str:
+    """The text, or as much of it as fits into so many pixels, with an ellipsis."""
+    if imgui.calc_text_size(text).x <= width:
+        return text
+    while text and imgui.calc_text_size(text + "…").x > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
 def say(text: str, colour: ImVec4 = DIM) -> None:
     """Words over as many lines as they need."""
     imgui.push_style_color(imgui.Col_.text.value, colour)
@@ -70,11 +104,25 @@ def tip(text: str) -> None:
         imgui.end_tooltip()
 
 
-def bar(name: str, share: float, text: str, width: float = -1) -> None:
-    """A bar that is full at `share` = 1, with words in it."""
-    imgui.push_id(name)
-    imgui.progress_bar(float(share), ImVec2(width, 0), text)
-    imgui.pop_id()
+def bar(share: float, text: str, width: float = -1, colour: ImVec4 | None = None) -> None:
+    """A bar that is full at `share` = 1, with words at its left; as wide as there is room without `width`."""
+    room = width if width > 0 else imgui.get_content_region_avail().x
+    corner, height = imgui.get_cursor_screen_pos(), imgui.get_frame_height()
+    draw, rounding = imgui.get_window_draw_list(), imgui.get_style().frame_rounding
+    for part, shade in (
+        (1.0, imgui.get_style().color_(imgui.Col_.frame_bg.value)),
+        (float(np.clip(share, 0, 1)), colour or imgui.get_style().color_(imgui.Col_.plot_histogram.value)),
+    ):
+        if part * room > 1:
+            opposite = ImVec2(corner.x + part * room, corner.y + height)
+            draw.add_rect_filled(corner, opposite, imgui.get_color_u32(shade), rounding)
+    start = imgui.get_cursor_pos_x()
+    imgui.set_cursor_pos_x(start + imgui.get_style().frame_padding.x)
+    imgui.align_text_to_frame_padding()
+    imgui.text(fitted(text, room - imgui.get_style().frame_padding.x))
+    imgui.same_line(0, 0)
+    imgui.set_cursor_pos_x(start)
+    imgui.dummy(ImVec2(room, height))
 
 
 def lines(name: str, values: np.ndarray, low: float, high: float, height: float) -> None:

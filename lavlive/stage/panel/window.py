@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import glfw
@@ -18,6 +17,7 @@ from lavlive.stage.output.base import KeyPressed
 from lavlive.stage.output.keys import key_name, modifier_names
 from lavlive.stage.output.monitors import Geometry
 from lavlive.stage.output.window import start_glfw
+from lavlive.stage.panel.dress import BACK, dress, load_font
 
 if sys.platform.startswith("linux") and os.environ.get("XDG_SESSION_TYPE") == "wayland":
     # GLFW may speak X11 here; PyOpenGL must then do so too.
@@ -25,7 +25,6 @@ if sys.platform.startswith("linux") and os.environ.get("XDG_SESSION_TYPE") == "w
 
 SIZE = (1180, 860)
 """Width and height that the panel likes best."""
-_FONT_PIXELS = 19.0
 _NAVIGATION = ("left", "right", "up", "down", "space", "enter", "escape")
 
 
@@ -74,8 +73,8 @@ class PanelWindow:
         io.set_ini_filename("")
         io.config_flags |= imgui.ConfigFlags_.nav_enable_keyboard
         self._renderer = GlfwRenderer(self.handle)
-        _load_font(imgui)
-        _dress(imgui)
+        load_font(imgui)
+        dress(imgui)
         # In place of the renderer's own, which it calls: both must see a key.
         glfw.set_key_callback(self.handle, self._on_key)
 
@@ -121,7 +120,7 @@ class PanelWindow:
     def _clear(self) -> None:
         from OpenGL import GL
 
-        GL.glClearColor(0.03, 0.03, 0.04, 1.0)
+        GL.glClearColor(*BACK)
         GL.glClear(GL.GL_COLOR_BUFFER_BIT)
 
     def _on_key(self, window: object, key: int, scancode: int, action: int, modifiers: int) -> None:
@@ -144,30 +143,3 @@ class PanelWindow:
         self._imgui.destroy_context(self._context)
         glfw.destroy_window(self.handle)
         self.handle = None
-
-
-def _load_font(imgui: Any) -> None:
-    """A face that is easy to read in the dark from a metre away, with Greek letters."""
-    import imgui_bundle
-
-    font = Path(imgui_bundle.__file__).parent / "assets" / "fonts" / "Roboto" / "Roboto-Regular.ttf"
-    io = imgui.get_io()
-    if font.exists():
-        io.fonts.add_font_from_file_ttf(str(font), _FONT_PIXELS)
-    imgui.get_style().font_scale_main = 1.0
-
-
-def _dress(imgui: Any) -> None:
-    """Dark, quiet, and large enough for a finger."""
-    imgui.style_colors_dark()
-    style = imgui.get_style()
-    style.window_rounding = 0.0
-    style.frame_rounding = 3.0
-    style.item_spacing = imgui.ImVec2(10, 5)
-    style.frame_padding = imgui.ImVec2(8, 4)
-    style.set_color_(imgui.Col_.window_bg.value, imgui.ImVec4(0.04, 0.04, 0.05, 1.0))
-    style.set_color_(imgui.Col_.text.value, imgui.ImVec4(0.86, 0.87, 0.88, 1.0))
-    style.set_color_(imgui.Col_.frame_bg.value, imgui.ImVec4(0.12, 0.13, 0.15, 1.0))
-    style.set_color_(imgui.Col_.slider_grab.value, imgui.ImVec4(0.35, 0.62, 0.75, 1.0))
-    style.set_color_(imgui.Col_.plot_lines.value, imgui.ImVec4(0.45, 0.72, 0.80, 1.0))
-    style.set_color_(imgui.Col_.plot_histogram.value, imgui.ImVec4(0.35, 0.62, 0.75, 1.0))
