@@ -13,7 +13,7 @@ from tests.support.stage_process import Report, StageProcess
 from tests.support.xvfb import xvfb
 
 PARAMETER, COARSE = "smoothing.coarse", 0
-SLIDER_X = (40, 200)
+SLIDER_X = (40, 330)
 LAST_ROW = 700
 HOP = 320 / 24_000
 
@@ -79,7 +79,7 @@ def test_a_slider_dragged_in_the_panel_changes_what_the_engine_makes(stage: Stag
     before = stage.now
     y = point_to(stage, PARAMETER)
     hand("mousedown", 1)
-    for x in range(SLIDER_X[0], SLIDER_X[1] + 1, 40):
+    for x in range(SLIDER_X[0], SLIDER_X[1] + 1, 58):
         hand("mousemove", x, y)
         seen(stage)
     hand("mouseup", 1)
