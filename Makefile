@@ -1,9 +1,10 @@
 # make live   the show on the demo track: a window, or without a display 20 s into lavlive-demo.mp4
-# make test   everything that must pass: format, lint, types, import contract, tests
+# make test   everything that must pass: format, lint, types, import contract, tests (in TESTERS processes)
 .PHONY: live test clean
 
 PYTHON ?= python3
 LIVE ?=
+TESTERS ?= 2
 
 live: .venv/.live
 	@sh tools/live.sh $(LIVE)
@@ -13,7 +14,8 @@ test: .venv/.test
 	.venv/bin/ruff check lavlive tests tools
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(TESTERS) --dist worksteal -m 'not alone'
+	.venv/bin/python -m pytest -m alone
 
 .venv/.live: pyproject.toml constraints.txt tools/install.sh
 	@PYTHON=$(PYTHON) sh tools/install.sh live

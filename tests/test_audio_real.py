@@ -137,6 +137,8 @@ _WASAPI = """
 import time
 import numpy as np
 from lavlive.audio import wasapi
+
+pytestmark = pytest.mark.alone
 (name, channels, default), = wasapi.list_loopbacks()
 capture = wasapi.LoopbackCapture(name)
 capture.start()

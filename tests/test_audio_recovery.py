@@ -11,6 +11,8 @@ import soundfile
 from lavlive.audio.sources import Source, SourceSpec, open_source
 from tests.support.pulse import PulseServer, pulse_server
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def server() -> Iterator[PulseServer]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import pytest
 
 from lavlive.audio.block import Block
 from lavlive.audio.tracks import read_track
@@ -18,6 +19,8 @@ from lavlive.latent.space import Space
 from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Values
 from lavlive.resources import shipped
+
+pytestmark = pytest.mark.alone
 
 DEMO = str(shipped("data") / "demo.ogg")
 SECONDS = 4.0

@@ -45,6 +45,8 @@ from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.recording.recordings import Recordings
 
+pytestmark = pytest.mark.alone
+
 
 class Engine:
     """Tells what the test wants, and dies when it wants."""

@@ -10,6 +10,8 @@ import pytest
 
 from tools.robustness.soak import LONG_RUN, Resources, Soak, soak, table
 
+pytestmark = pytest.mark.alone
+
 
 def test_a_show_survives_a_minute_of_faults() -> None:
     result = soak(60.0, seed=11, arguments=["--rate", "15", "--runner", "torch"])
