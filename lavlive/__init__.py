@@ -1,17 +1,90 @@
-"""lavlive: sound-driven StyleGAN2 pictures, live."""
+"""lavlive: sound-driven StyleGAN2 pictures, live.
 
-import os
-import sys
-from typing import Any, cast
+As a library it has a function for each command of the program, with the same options:
+
+    import lavlive
+
+    done = lavlive.render("song.wav", "song.mp4", preset="Slow tide", size=(640, 360))
+
+`import lavlive` is quick and changes nothing: torch and the rest come with the first call.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lavlive.commands.library import (
+        bench,
+        convert_model,
+        devices,
+        fetch_encoder,
+        live,
+        model_info,
+        render,
+        study,
+    )
+    from lavlive.commands.options import (
+        BenchOptions,
+        LiveOptions,
+        ModelConvertOptions,
+        ModelFetchOptions,
+        ModelInfoOptions,
+        RenderOptions,
+        StudyOptions,
+    )
+    from lavlive.commands.results import DeviceList, Devices, Rendered
+    from lavlive.errors import LavliveError
 
 __version__ = "0.1.0"
 
-# OpenVINO and ONNX Runtime report over the network that they are used, OpenVINO from a forked copy of the
-# process. A show does neither. Both have to know before they are imported.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-cast(dict[str, Any], sys.modules).setdefault("openvino_telemetry", None)
+_HOMES = {
+    "lavlive.commands.library": (
+        *("bench", "convert_model", "devices", "fetch_encoder", "live", "model_info", "render", "study"),
+    ),
+    "lavlive.commands.options": (
+        *("BenchOptions", "LiveOptions", "ModelConvertOptions", "ModelFetchOptions", "ModelInfoOptions"),
+        *("RenderOptions", "StudyOptions"),
+    ),
+    "lavlive.commands.results": ("DeviceList", "Devices", "Rendered"),
+    "lavlive.errors": ("LavliveError",),
+}
+"""The module that each name comes from."""
 
-# Our products of matrices in numpy are small. OpenBLAS would share them among threads that then wait actively
-# for the next one, tens of milliseconds long: at 75 hops a second a whole core would do nothing else. It has
-# to know before numpy is imported.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+__all__ = [
+    "BenchOptions",
+    "DeviceList",
+    "Devices",
+    "LavliveError",
+    "LiveOptions",
+    "ModelConvertOptions",
+    "ModelFetchOptions",
+    "ModelInfoOptions",
+    "RenderOptions",
+    "Rendered",
+    "StudyOptions",
+    "__version__",
+    "bench",
+    "convert_model",
+    "devices",
+    "fetch_encoder",
+    "live",
+    "model_info",
+    "render",
+    "study",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what a name stands for when it is first asked for."""
+    for module, names in _HOMES.items():
+        if name in names:
+            found: object = getattr(importlib.import_module(module), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module 'lavlive' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

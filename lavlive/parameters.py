@@ -344,17 +344,13 @@ def find(name: str) -> Parameter:
     raise ParameterError(f"There is no parameter {name!r}; did you mean {near[0]}?")
 
 
-def parse_setting(text: str) -> tuple[str, Value]:
-    """Read ``NAME=VALUE`` as typed after ``--set``.
+def checked_settings(settings: Mapping[str, object]) -> dict[str, Value]:
+    """The values as their parameters take them.
 
     Raises:
-        ParameterError: no ``=``, an unknown name, or a value out of range.
+        ParameterError: an unknown name, or a value out of range.
     """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ParameterError(f"--set takes NAME=VALUE, not {text!r}; for example --set mapper.y=1.5.")
-    parameter = find(name.strip())
-    return parameter.name, parameter.check(value.strip())
+    return {name: find(name).check(value) for name, value in settings.items()}
 
 
 class Values(Mapping[str, Value]):
@@ -418,8 +414,7 @@ class Values(Mapping[str, Value]):
 
     def update(self, settings: Mapping[str, object]) -> None:
         """Store several values, or none of them if one is refused."""
-        checked = [(name, find(name).check(value)) for name, value in settings.items()]
-        for name, value in checked:
+        for name, value in checked_settings(settings).items():
             self.set(name, value)
 
     def copy(self) -> Values:

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from lavlive import parameters
+from lavlive.link.environment import prepare_process
+
+prepare_process()  # as the program does, before numpy comes
+
+from lavlive import parameters  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import hops_of
 from lavlive.diagnosis.assist import HANDS_OFF_SECONDS, MENDED, SPEED, Assist
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.signs import Signature, Signs, excesses, verdict, worst
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
+from lavlive.engine.offline import hops_of
 from lavlive.latent.features import FeatureExtractor, Features
 from lavlive.latent.path import LatentPath
 from lavlive.latent.programme import LatentStatistics

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.commands.live import _first_model, _if_there, model_bank
+from lavlive.commands.options import LiveOptions
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.looks.library import PresetLibrary
@@ -150,7 +150,7 @@ def test_a_show_begins_with_the_model_typed_else_its_presets_else_the_default() 
     wanted = PresetLibrary(shipped("presets"), None).find(name).model
 
     def begun(model: str | None, preset: str | None) -> str | None:
-        return _first_model(argparse.Namespace(model=model, preset=preset), bank)
+        return _first_model(LiveOptions(model=model, preset=preset), bank)
 
     last = list(bank)[-1]
     assert begun(last, name) == last

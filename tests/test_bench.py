@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import builtins
 import json
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from lavlive.bench import run as bench
 from lavlive.bench.baselines import EagerStream, LastSecond, Textbook
 from lavlive.bench.exported import exported_baselines
 from lavlive.bench.latency import (
@@ -29,6 +27,9 @@ from lavlive.bench.measure import Samples, Summary, interleave, slope_per_minute
 from lavlive.bench.scale import measure_outputs, measure_resolutions, measure_windows
 from lavlive.bench.show import Shown
 from lavlive.bench.stages import Ratio, measure_stages
+from lavlive.commands import bench
+from lavlive.commands.arguments import parse
+from lavlive.commands.options import BenchOptions
 from lavlive.encoder.encodec_package import build_seanet_encoder
 from lavlive.encoder.seanet import StreamingEncoder
 from lavlive.errors import UsageError
@@ -64,10 +65,10 @@ def small_generator(architecture: Architecture = "skip", clamp: float | None = N
     return made.freeze()
 
 
-def options(*typed: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    bench.add_arguments(parser)
-    return parser.parse_args(typed)
+def options(*typed: str) -> BenchOptions:
+    made = parse(["bench", *typed]).options()
+    assert isinstance(made, BenchOptions)
+    return made
 
 
 def shown(captured: float, change: float, journey: Journey | None = None) -> Shown:
@@ -270,7 +271,7 @@ def test_cost_is_measured_over_resolutions_outputs_and_windows() -> None:
 )
 def test_options_that_make_no_sense_are_refused(typed: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        bench.main(options(*typed))
+        bench.run_bench(options(*typed))
 
 
 def test_the_show_is_watched_without_the_stages(
@@ -278,7 +279,7 @@ def test_the_show_is_watched_without_the_stages(
 ) -> None:
     monkeypatch.setattr(bench, "_show", lambda _: {"rate": 60.0})
     target = tmp_path / "figures.json"
-    bench.main(options("--no-stages", "--json", str(target)))
+    bench.run_bench(options("--no-stages", "--json", str(target)))
     kept = json.loads(target.read_text())
     assert kept["show"] == {"rate": 60.0}
     assert "stages" not in kept

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lavlive.commands.live import _begin_with_effects
+from lavlive.commands.options import LiveOptions
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset
@@ -45,7 +46,7 @@ def test_every_preset_that_ships_has_effects_that_sound_moves(path: object) -> N
 
 
 def test_the_default_look_has_effects_and_set_takes_them_away() -> None:
-    looks = initial_looks(None, ["fx2.shader=none"])
+    looks = initial_looks(None, {"fx2.shader": "none"})
     assert looks.values["fx1.shader"] == DEFAULT_EFFECTS["fx1.shader"]
     assert looks.values["fx2.shader"] == "none"
     assert looks.drives
@@ -53,7 +54,7 @@ def test_the_default_look_has_effects_and_set_takes_them_away() -> None:
 
 def test_where_there_is_no_rack_a_show_begins_without() -> None:
     join_table(None)
-    assert initial_looks(None, []).drives == {}
+    assert initial_looks(None, {}).drives == {}
     preset = read_preset(PRESETS[0])
     assert not any(name.startswith("fx") for name in preset.values)
     assert preset.notes
@@ -77,8 +78,7 @@ def test_a_show_that_the_processor_draws_begins_without_effects_and_says_so(soft
     looks = Looks(Values(), PresetLibrary(shipped("presets"), None))
     control: Any = SimpleNamespace(looks=looks, values=looks.values)
     output: Any = SimpleNamespace(software=software)
-    options: Any = SimpleNamespace(settings=["mapper.y=1.5"])
-    said = _begin_with_effects(options, control, output)
+    said = _begin_with_effects(LiveOptions(settings={"mapper.y": "1.5"}), control, output)
     assert (said is not None) == software
     assert (looks.drives == {}) == software
     assert (looks.values["fx1.shader"] == "none") == software

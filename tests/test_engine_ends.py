@@ -121,7 +121,10 @@ def test_a_log_that_cannot_be_written_does_not_keep_an_engine_from_starting(
 
 def test_no_library_reports_that_it_is_used() -> None:
     look = """
-import os, lavlive, onnxruntime, openvino
+import os
+from lavlive.link.environment import prepare_process
+prepare_process()
+import onnxruntime, openvino
 from openvino.tools.ovc import telemetry_utils
 
 pytestmark = pytest.mark.alone

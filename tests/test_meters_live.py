@@ -10,11 +10,11 @@ import pytest
 
 from lavlive.audio.block import Block
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import latents_of
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
 from lavlive.engine.loading import load_distribution, load_path
 from lavlive.engine.mailbox import Mailbox
+from lavlive.engine.offline import latents_of
 from lavlive.latent.space import Space
 from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Values

@@ -17,16 +17,15 @@ from lavlive.parameters import (
     ParameterKind,
     Values,
     find,
-    parse_setting,
     reference,
 )
 
 
 def test_an_end_of_a_range_can_be_typed_as_the_reference_prints_it() -> None:
-    name, value = parse_setting("smoothing.coarse=0.0133")
-    assert value == find(name).low
+    coarse = find("smoothing.coarse")
+    assert coarse.check("0.0133") == coarse.low
     with pytest.raises(ParameterError):
-        parse_setting("smoothing.coarse=0.0132")
+        coarse.check("0.0132")
 
 
 def test_every_default_is_inside_its_own_range() -> None:
@@ -73,17 +72,17 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["mapper.y", "mapper.y=9", "mapper.y=nan", "mapper.y=loud", "show.scaling=huge"]
+    ("name", "value"),
+    [("mapper.y", "9"), ("mapper.y", "nan"), ("mapper.y", "loud"), ("show.scaling", "huge")],
 )
-def test_bad_settings_are_refused_with_what_is_allowed(text: str) -> None:
+def test_bad_settings_are_refused_with_what_is_allowed(name: str, value: str) -> None:
     with pytest.raises(ParameterError):
-        parse_setting(text)
+        Values({name: value})
 
 
 def test_settings_are_read_as_typed() -> None:
-    assert parse_setting("mapper.y=1.5") == ("mapper.y", 1.5)
-    assert parse_setting("show.freeze=on") == ("show.freeze", True)
-    assert parse_setting("projection.kind=orthogonal") == ("projection.kind", "orthogonal")
+    values = Values({"mapper.y": "1.5", "show.freeze": "on", "projection.kind": "orthogonal"})
+    assert (values["mapper.y"], values["show.freeze"], values["projection.kind"]) == (1.5, True, "orthogonal")
 
 
 def test_an_update_with_one_bad_value_stores_none() -> None:

@@ -10,9 +10,9 @@ import soundfile
 import torch
 
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import latents_of, published_latents_of
 from lavlive.encoder.calibration import Calibration
 from lavlive.encoder.weights import load_encoder
+from lavlive.engine.offline import latents_of, published_latents_of
 from lavlive.latent.path import LatentPath
 from lavlive.latent.published import centred, linear
 from lavlive.parameters import Values

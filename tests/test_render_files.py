@@ -9,8 +9,8 @@ import soundfile
 
 from lavlive.audio.tracks import Track
 from lavlive.commands.main import main
-from lavlive.commands.render import hops_of
 from lavlive.encoder.weights import load_encoder
+from lavlive.engine.offline import hops_of
 from lavlive.errors import UsageError
 from tests.support.sound_files import encode, in_the_centre
 

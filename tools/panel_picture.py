@@ -20,7 +20,8 @@ from OpenGL import GL
 from PIL import Image
 
 from lavlive.commands.live import open_show
-from lavlive.commands.main import _parser
+from lavlive.commands.options import LiveOptions
+from lavlive.link.environment import prepare_process
 from lavlive.show.show import Show
 from tests.support.xvfb import xvfb
 
@@ -72,11 +73,11 @@ def _take(show: Show, path: Path, width: int, height: int, tabs: tuple[str, ...]
 
 def main(folder: str) -> None:
     """Run the show until there is something to see, and keep the pictures."""
-    arguments = ["live", "--demo", "--silent", "--osc", "off"]
+    prepare_process()
     with tempfile.TemporaryDirectory() as config, xvfb(3200, 1200):
         os.environ["XDG_CONFIG_HOME"] = config
         subprocess.run(["xdotool", "mousemove", "3199", "1199"], check=True)  # no tip in the picture
-        with open_show(_parser().parse_args(arguments)) as show:
+        with open_show(LiveOptions(demo=True, aloud=False, osc="off")) as show:
             while show.pictures_shown < 100:
                 _run(show, 0.5)
             show.toggle_panel()

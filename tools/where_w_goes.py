@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from lavlive.commands.typed import split_setting
 from lavlive.control.looks.starting import initial_values
 from lavlive.errors import LavliveError
 from lavlive.latent.path import LatentPath
@@ -97,7 +98,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for decoded sound and latents, to go on sooner")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    values = initial_values(options.preset, options.settings)
+    values = initial_values(options.preset, dict(map(split_setting, options.settings)))
     with tempfile.TemporaryDirectory(prefix="lavlive-w-") as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -16,7 +14,7 @@ from types import FrameType
 from lavlive.audio.channels import Pick
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
-from lavlive.commands.typed import parse_size
+from lavlive.commands.options import LiveOptions, text_of
 from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
 from lavlive.control.looks.starting import begin_with_effects, initial_model, preset_library
@@ -25,12 +23,12 @@ from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.bindings import OscBindings
 from lavlive.control.osc.server import OscSettings, parse_address
-from lavlive.errors import CheckpointError, UsageError
+from lavlive.errors import CheckpointError
 from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
-from lavlive.parameters import Values, parse_setting
+from lavlive.parameters import Values, checked_settings
 from lavlive.resources import bundled_generators, cache_folder, config_folder, shipped
 from lavlive.show.bank import models_in
 from lavlive.show.notices import Notices
@@ -50,18 +48,18 @@ DISPLAY_RATE = 60.0
 _LOG_LIMIT = 1_000_000
 
 
-def source_spec(options: argparse.Namespace, last: ShowState | None = None) -> SourceSpec:
+def source_spec(options: LiveOptions, last: ShowState | None = None) -> SourceSpec:
     """What to listen to, from what was typed; else what the last show listened to; else the demo track.
 
     Raises:
         SourceError: a track that cannot be read.
     """
-    aloud, loop = not options.silent, not options.once
+    aloud, loop = options.aloud, options.loop
     channels = None if options.channels is None else str(Pick.parse(options.channels))
-    if last is not None and last.source is not None and not _names_source(options):
+    if last is not None and last.source is not None and not options.names_source:
         return last.source if channels is None else replace(last.source, channels=channels)
     if options.track is not None:
-        read_track(options.track).close()
+        read_track(str(options.track)).close()
         return SourceSpec("track", str(Path(options.track).absolute()), aloud, loop, channels)
     if options.input is not None:
         return SourceSpec("input", options.input, channels=channels)
@@ -70,11 +68,7 @@ def source_spec(options: argparse.Namespace, last: ShowState | None = None) -> S
     return SourceSpec("demo", None, aloud, loop, channels)
 
 
-def _names_source(options: argparse.Namespace) -> bool:
-    return options.demo or (options.track, options.input, options.loopback) != (None, None, None)
-
-
-def osc_settings(address: str | None, allow: list[str], send: list[str]) -> OscSettings | None:
+def osc_settings(address: str | None, allow: Sequence[str], send: Sequence[str]) -> OscSettings | None:
     """Where OSC is heard and who is told, from ``--osc`` and its kin; None for ``off``.
 
     Raises:
@@ -110,32 +104,30 @@ def model_bank(model: str | None) -> dict[str, str]:
     return {given.stem: str(given)}
 
 
-def _first_model(options: argparse.Namespace, bank: dict[str, str]) -> str | None:
+def _first_model(options: LiveOptions, bank: dict[str, str]) -> str | None:
     """What the show begins with: what was typed, else what the preset is made for; None for the default."""
     if options.model is not None:
-        return options.model if options.model in bank else next(iter(bank.values()))
+        return str(options.model) if options.model in bank else next(iter(bank.values()))
     return initial_model(options.preset, None)
 
 
-def _choose_output(options: argparse.Namespace) -> tuple[str, OutputSettings]:
+def _choose_output(options: LiveOptions) -> tuple[str, OutputSettings]:
     """``window``, or ``headless`` where it is asked for or there is no display, which is said."""
-    if not options.headless and not display_available():
+    headless = options.headless
+    if not headless and not display_available():
         print("lavlive: no display here, so the show runs headless.", file=sys.stderr)
-        options.headless = True
+        headless = True
     monitor = options.monitor
-    if monitor is not None and monitor.isdigit():
+    if isinstance(monitor, str) and monitor.isdigit():
         monitor = int(monitor)
-    canvas = None
-    if options.record_size is not None:
-        canvas = parse_size(options.record_size)
     settings = OutputSettings(
         fullscreen=options.fullscreen,
         monitor=monitor,
-        canvas=canvas if options.headless else None,
+        canvas=options.record_size if headless else None,
         badge=options.badge,
         show=True,
     )
-    return "headless" if options.headless else "window", settings
+    return "headless" if headless else "window", settings
 
 
 def _canvas_to_come(kind: str, settings: OutputSettings) -> tuple[int, int]:
@@ -186,17 +178,17 @@ def _engine_log(debug: bool) -> Path | None:
 
 
 @contextlib.contextmanager
-def open_show(options: argparse.Namespace) -> Iterator[Show]:
+def open_show(options: LiveOptions) -> Iterator[Show]:
     """Everything that a show needs, from what was typed; closed in order at the end.
 
     Raises:
         LavliveError: something that was asked for is not there.
     """
-    shaders = open_shaders(getattr(options, "shaders", None))
+    shaders = open_shaders(text_of(options.shaders))
     state_file = config_folder() / "state.json"
     last = read_state(state_file)
     crashed = last if last is not None and not last.clean else None
-    models = model_bank(options.model)
+    models = model_bank(text_of(options.model))
     settings = EngineSettings(
         source=source_spec(options, last),
         model=_first_model(options, models),
@@ -204,12 +196,12 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         encoder=options.encoder,
         runner=options.runner,
         rate=options.rate,
-        learned=options.learned,
-        log=options.log_w,
+        learned=text_of(options.learned),
+        log=text_of(options.log_w),
         fill=options.fill,
     )
     if crashed is not None:
-        settings = _resumed(settings, crashed, wait=not _names_source(options))
+        settings = _resumed(settings, crashed, wait=not options.names_source)
     shape = ShapeFollower(options.shape)
     kind, output_settings = _choose_output(options)
     output_settings = replace(output_settings, shaders=shaders)
@@ -238,7 +230,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
                 notices.tell(left_out, time.perf_counter())
         recordings = Recordings(
             Path(options.record) if options.record else None,
-            parse_size(options.record_size) if options.record_size else None,
+            options.record_size,
             lambda text: notices.tell(text, time.perf_counter()),
         )
         stack.callback(recordings.close)
@@ -250,7 +242,7 @@ def open_show(options: argparse.Namespace) -> Iterator[Show]:
         shaders.watch()
         stack.callback(shaders.close)
         stack.callback(show.close_panel)
-        if kind == "window" and options.fullscreen and not options.no_panel and len(list_monitors()) > 1:
+        if kind == "window" and options.fullscreen and options.panel and len(list_monitors()) > 1:
             show.toggle_panel()
         stack.push(lambda failure, *_: _keep_last_state(keeper, show, clean=failure is None))
         for problem in last.problems if last is not None else ():
@@ -285,9 +277,9 @@ def _if_there(path: str | None) -> str | None:
     return path if there else None
 
 
-def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Control:
+def _open_control(options: LiveOptions, crashed: ShowState | None) -> Control:
     """The controls with the first values: those of a show that crashed, then what was typed."""
-    typed = dict(parse_setting(setting) for setting in options.settings)
+    typed = checked_settings(options.settings)
     presets = preset_library()
     preset = presets.find(options.preset) if options.preset is not None else None
     control = Control(
@@ -309,27 +301,25 @@ def _open_control(options: argparse.Namespace, crashed: ShowState | None) -> Con
     return control
 
 
-def _begin_with_effects(options: argparse.Namespace, control: Control, output: Output) -> str | None:
+def _begin_with_effects(options: LiveOptions, control: Control, output: Output) -> str | None:
     """Give a fresh show the default look's effects; where the processor draws, say that they are left out."""
     if output.software:
         return "No graphics driver is at work: the default look is without effects; choose some in the panel."
     begin_with_effects(control.looks)
-    control.values.update(dict(parse_setting(setting) for setting in options.settings))
+    control.values.update(options.settings)
     return None
 
 
-def run_live(options: argparse.Namespace) -> int:
-    """Run the show until it is closed, its time is over, or a signal ends it."""
-    if options.seconds is not None and not 0 < options.seconds < math.inf:
-        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
-    if not 1 <= options.rate <= 240:
-        raise UsageError(f"--rate takes 1 to 240 pictures per second, not {options.rate:g}.")
+def run_live(options: LiveOptions) -> list[Path]:
+    """Run the show until it is closed, its time is over, or a signal ends it; returns what it recorded.
+
+    Raises:
+        LavliveError: something that was asked for is not there.
+    """
     with open_show(options) as show, _awake(), _ending_on_signals(show):
         _run(show, options.seconds)
         print(f"{show.pictures_shown} pictures  {show.status()}", file=sys.stderr)
-    for path in show.recordings.finished:
-        print(f"Recorded {path}")
-    return 0
+    return list(show.recordings.finished)
 
 
 def _never() -> bool:

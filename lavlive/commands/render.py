@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
-import soxr
 from tqdm import tqdm
 
-from lavlive.audio.channels import ALL, Pick
-from lavlive.audio.condition import OPPOSITE
-from lavlive.audio.hops import Hop, HopCutter
+from lavlive.audio.channels import Pick
 from lavlive.audio.tracks import Track, read_track
-from lavlive.commands.typed import parse_rate, parse_size
+from lavlive.commands.options import RenderOptions, text_of
+from lavlive.commands.results import Rendered
 from lavlive.control.beat.tempo import Tempo
 from lavlive.control.controls import CanvasValues
 from lavlive.control.looks.drives import Heard
@@ -31,15 +27,13 @@ from lavlive.control.looks.starting import initial_looks, initial_model
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.diagnosis.report import Report
-from lavlive.encoder.base import Encoder
 from lavlive.engine.loading import encoder_notes, load_model, load_path, open_log
+from lavlive.engine.offline import Clip, latents_of, published_latents_of
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import UsageError
-from lavlive.latent.features import FeatureExtractor
 from lavlive.latent.path import Latent, LatentPath
-from lavlive.latent.published import published_latents
 from lavlive.link.memory import Picture
-from lavlive.parameters import INDEX, Value, Values
+from lavlive.parameters import INDEX, Value
 from lavlive.resources import is_no_file
 from lavlive.show.shape import ShapeFollower
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -50,103 +44,22 @@ from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.recording.recorder import unused_path
 from lavlive.stage.recording.video import VideoWriter
 
-_BLOCK_SECONDS = 0.02
 _STEPS_AHEAD = 16
 _LEAST_HEARD_SECONDS = 0.1
 """However short the video: its first picture needs a hop."""
 _CLASS = INDEX["generator.class"]
 
 
-def hops_of(
-    track: Track,
-    encoder: Encoder,
-    values: Values | None = None,
-    channels: str | None = None,
-    notice: Callable[[str], object] = lambda _: None,
-) -> Iterator[Hop]:
-    """A track in the steps of an encoder.
-
-    Args:
-        values: its gains and channels are in force; without them, none and all.
-        channels: which ones to hear where the parameters leave it to the source.
-        notice: is given a line about sound that is not heard as it is.
+def run_render(options: RenderOptions) -> Rendered:
+    """Render a track; what the user should know on the way goes to stderr.
 
     Raises:
-        UsageError: the track has not so many channels.
+        LavliveError: something that was asked for is not there, or cannot be written.
     """
-    cutter = HopCutter(encoder.hop, encoder.sample_rate)
-    asked = "source" if values is None else str(values["audio.channels"])
-    pick = Pick.parse(asked) if asked != "source" else ALL if channels is None else Pick.parse(channels)
-    if pick.needs > track.channels:
-        raise UsageError(f"{track.name} has {track.channels} channels; there is no channel {pick.needs}.")
-    mix = pick.mix(track.layout, track.channels)
-    told = False
-    for block in track.blocks(max(1, round(track.rate * _BLOCK_SECONDS))):
-        if values is not None:
-            cutter.level.gain = values.number("audio.gain")
-            cutter.level.automatic = bool(values["audio.auto_gain"])
-        yield from cutter.step(replace(block, mix=mix))
-        if cutter.lamps.opposite and not told:
-            told = True
-            notice(f"{track.name}: {OPPOSITE}")
-    yield from cutter.flush()
-
-
-def latents_of(
-    track: Track,
-    path: LatentPath,
-    values: Values,
-    channels: str | None = None,
-    notice: Callable[[str], object] = lambda _: None,
-) -> Iterator[tuple[float, Latent]]:
-    """Every hop's latent with the time, in seconds from the track's start, of the newest of its own samples.
-
-    Of an encoder that hears ahead the latents of the silence before the track are left out, and silence
-    follows the track until its last ones have come. The other arguments are those of `hops_of`.
-    """
-    encoder = path.encoder
-    ended = 0.0
-    for hop in hops_of(track, encoder, values, channels, notice):
-        latent = path.step(hop.samples, values.numbers)
-        ended = hop.time
-        if latent.hop >= encoder.delay:
-            yield ended - encoder.lookahead, latent
-    for late in range(1, encoder.delay + 1):
-        latent = path.step(np.zeros(encoder.hop, np.float32), values.numbers)
-        yield ended + late * encoder.hop / encoder.sample_rate - encoder.lookahead, latent
-
-
-def published_latents_of(
-    track: Track, encoder: Encoder, values: Values, w_dim: int
-) -> Iterator[tuple[float, Latent]]:
-    """A track's latents as the paper makes them, with the times of their middles."""
-    # The sound as it is: the show's conditioning and gains are ours.
-    mono = np.concatenate([block.mixed().mean(axis=1) for block in track.blocks()])
-    sound = soxr.resample(mono, track.rate, encoder.sample_rate).astype(np.float32)
-    sound = np.pad(sound, (0, -len(sound) % encoder.hop))
-    hops = sound.reshape(-1, encoder.hop)
-    seconds = encoder.hop / encoder.sample_rate
-    embeddings = encoder.encode(sound)
-    listener = FeatureExtractor(encoder.sample_rate, encoder.hop)
-    latents = published_latents(embeddings, values.numbers, 1 / seconds, w_dim, iter(hops), listener)
-    for latent in latents:
-        yield (latent.hop + 0.5) * seconds, latent
-
-
-def run_render(options: argparse.Namespace) -> int:
-    """The command ``lavlive render``."""
-    parse_rate(options.fps)
-    if options.seconds is not None and not options.seconds > 0:
-        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
-    parse_size(options.size)
-    shaders = open_shaders(getattr(options, "shaders", None))
+    shaders = open_shaders(text_of(options.shaders))
     looks = initial_looks(options.preset, options.settings)
     values = looks.values
-    if not options.output and not options.report:
-        raise UsageError("render wants -o VIDEO.mp4, --report FILE.json, or both.")
-    target = Path(options.output) if options.output else None
-    if target and target.suffix.lower() != ".mp4":
-        raise UsageError(f"The video is an mp4 file: write -o {target.with_suffix('.mp4')}.")
+    target = Path(options.video) if options.video is not None else None
     if options.channels is not None:
         Pick.parse(options.channels)
     if target and is_no_file(target):
@@ -156,45 +69,47 @@ def run_render(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         track = stack.enter_context(read_track(options.track))
         model, notes = load_model(
-            initial_model(options.preset, options.model),
+            initial_model(options.preset, text_of(options.model)),
             options.runner,
-            aspect=ShapeFollower(options.shape).begin(parse_size(options.size)),
+            aspect=ShapeFollower(options.shape).begin(options.size),
             fill=options.fill,
         )
         stack.callback(model.close)
         device = "cpu" if options.runner in ("torch", "openvino") else "auto"
-        path = load_path(_encoder(options), options.learned, model.runner.w_dim, device)
+        path = load_path(_encoder(options), text_of(options.learned), model.runner.w_dim, device)
         for note in [*notes, *encoder_notes(path.encoder, live=False), *untrained_notice(model, path)]:
             _tell(note)
         if options.as_published:
             latents = published_latents_of(track, path.encoder, values, model.runner.w_dim)
         else:
             latents = latents_of(track, path, values, options.channels, _tell)
-        if options.log_w:
-            latents = _logged(latents, stack.enter_context(open_log(options.log_w)), model)
+        if options.log_w is not None:
+            latents = _logged(latents, stack.enter_context(open_log(str(options.log_w))), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
-        meters = _Meters(path.rate, model) if options.report else None
+        meters = _Meters(path.rate, model) if options.report is not None else None
         if meters is not None:
             latents = meters.over(latents, seconds)
-        if target is None or not options.log_w:
+        if target is None or options.log_w is None:
             # A log beside a video is of the whole track.
             heard = max(seconds, _LEAST_HEARD_SECONDS)
             latents = takewhile(lambda timed: timed[0] < heard, latents)
+        pictures = 0
         if target is not None:
-            _make_video(options, track, seconds, latents, model, looks, shaders, target, meters)
+            pictures = _make_video(options, track, seconds, latents, model, looks, shaders, target, meters)
         else:
             deque(latents, maxlen=0)
-        if meters is not None:
-            meters.report.write(Path(options.report), options.track, model.name)
-            print(f"{options.report}: {meters.report.summary()}")
-    return 0
+        if meters is None or options.report is None:
+            return Rendered(target, pictures, seconds)
+        report = Path(options.report)
+        meters.report.write(report, str(options.track), model.name)
+        return Rendered(target, pictures, seconds, report, meters.report.summary())
 
 
-def _encoder(options: argparse.Namespace) -> str:
+def _encoder(options: RenderOptions) -> str:
     """The encoder that was typed; without one the paper's own, where the paper's path was asked for."""
     if options.as_published and options.encoder == "bundled":
         return "encodec-32khz"
-    return str(options.encoder)
+    return options.encoder
 
 
 class _Meters:
@@ -222,7 +137,7 @@ class _Meters:
 
 
 def _make_video(
-    options: argparse.Namespace,
+    options: RenderOptions,
     track: Track,
     seconds: float,
     latents: Iterator[tuple[float, Latent]],
@@ -231,8 +146,9 @@ def _make_video(
     shaders: ShaderLibrary,
     target: Path,
     meters: _Meters | None,
-) -> None:
-    size, rate = parse_size(options.size), parse_rate(options.fps)
+) -> int:
+    """Write the video; returns the number of its pictures."""
+    size, rate = options.size, options.exact_rate
     channels = track.mix.shape[1]
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(target, *size, rate, track.rate, channels))
@@ -242,7 +158,7 @@ def _make_video(
         scene = _Scene(looks, stack.enter_context(read_track(options.track)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video)
         writer = stack.enter_context(_VideoThread())
-        clip = _Clip(latents)
+        clip = Clip(latents)
         pictures = max(1, round(seconds * rate))
         for index in tqdm(range(pictures), unit="picture", desc=target.name, disable=None):
             now = float(index / rate)
@@ -258,11 +174,7 @@ def _make_video(
             writer.do(video.picture, output.read_canvas())
             writer.do(sound.copy_until, min(float((index + 1) / rate), seconds))
         clip.finish()
-    print(f"{target}: {pictures} picture{'s' if pictures > 1 else ''}, {_length(seconds)}")
-
-
-def _length(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
+    return pictures
 
 
 def _tell(line: str) -> None:
@@ -315,30 +227,6 @@ def _logged(
     for time, latent in latents:
         file.write(space.w_plus(latent.deviation, latent.truncation).tobytes())
         yield time, latent
-
-
-class _Clip:
-    """Latents in their order, asked for by time."""
-
-    def __init__(self, latents: Iterator[tuple[float, Latent]]) -> None:
-        self._latents = latents
-        first = next(latents, None)
-        if first is None:
-            raise UsageError("The track is shorter than one step of the encoder (14 ms).")
-        self._newest = first[1]
-        self._next = next(latents, None)
-
-    def newest(self, until: float) -> Latent:
-        """The newest latent that heard nothing after `until`; the first one before that."""
-        while self._next is not None and self._next[0] <= until:
-            self._newest = self._next[1]
-            self._next = next(self._latents, None)
-        return self._newest
-
-    def finish(self) -> None:
-        """Run the rest of the path."""
-        for _ in self._latents:
-            pass
 
 
 class _VideoThread:

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 from pathlib import Path
 
+from lavlive.commands.options import StudyOptions
 from lavlive.errors import UsageError
 
-_SHORTEST_SECONDS = 20.0
 
+def run_study(options: StudyOptions) -> list[Path]:
+    """Run the study and write its report; returns the report's files.
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``lavlive study``; imports nothing heavy."""
-    parser.add_argument(
-        "tracks", nargs="+", metavar="TRACK", help="wav, flac, ogg or mp3, or folders of them; ten or more"
-    )
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="FOLDER", help="for the report; goes on where it stopped"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="a few conditions, two seeds: to see that it works"
-    )
-    parser.add_argument(
-        "--so-far", action="store_true", help="run nothing more: the report of what is done on every track"
-    )
-    parser.add_argument("--seeds", type=int, default=20, metavar="N", help="random projections (default: 20)")
-    parser.add_argument(
-        "--seconds", type=float, default=45.0, metavar="N", help="heard of each track (default: 45)"
-    )
-    parser.add_argument(
-        "--model",
-        metavar="FILE",
-        help="a bundled generator's name or a file; the first bundled one if not given",
-    )
-    parser.add_argument(
-        "--encoder", default="bundled", metavar="FILE|bundled|encodec|…", help="default: %(default)s"
-    )
-    parser.add_argument("--runner", default="auto", help="of the generator (default: auto)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core, at most 8)")
-
-
-def main(options: argparse.Namespace) -> int:
-    """Run the study and write its report; returns the exit status."""
-    _check(options)
+    Raises:
+        LavliveError: a track, a model or the folder cannot be used.
+    """
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -58,9 +29,9 @@ def main(options: argparse.Namespace) -> int:
     from lavlive.study.trial import Setup
 
     began = time.monotonic()
-    folder = _folder(options.output)
+    folder = _folder(options.folder)
     kept = _folder(folder / "kept")
-    tracks = find_tracks(options.tracks, options.seconds)
+    tracks = find_tracks([str(track) for track in options.tracks], options.seconds)
     names = driver_names(options.encoder)
     open_driver(names[0])
     generator = look_into(options.model)
@@ -93,23 +64,11 @@ def main(options: argparse.Namespace) -> int:
         quick=options.quick,
         planned=len(usable) * len(conditions),
     )
-    for path in write_report(folder, about, findings):
-        print(path)
+    written = write_report(folder, about, findings)
     minutes = (time.monotonic() - began) / 60
     trials = f"{len(usable)} tracks, {len(findings)} of {about.planned} trials"
     print(f"{trials}, {minutes:.1f} minutes", file=sys.stderr)
-    return 0
-
-
-def _check(options: argparse.Namespace) -> None:
-    if options.seeds < 1:
-        raise UsageError(f"--seeds takes at least 1, not {options.seeds}.")
-    if not _SHORTEST_SECONDS <= options.seconds <= 3600:
-        raise UsageError(
-            f"--seconds takes {_SHORTEST_SECONDS:g} to 3600 s of each track, not {options.seconds:g}."
-        )
-    if options.jobs is not None and options.jobs < 1:
-        raise UsageError(f"--jobs takes at least 1, not {options.jobs}.")
+    return written
 
 
 def _folder(path: str | Path) -> Path:
@@ -131,7 +90,7 @@ def _save_learned(path: Path, matrix: object) -> None:
     save_file({"projection": np.ascontiguousarray(matrix, np.float32)}, path)
 
 
-def _command(options: argparse.Namespace) -> str:
+def _command(options: StudyOptions) -> str:
     """What was typed, without the machine's paths."""
     parts = ["lavlive study TRACKS -o FOLDER"]
     parts += ["--quick"] if options.quick else [f"--seeds {options.seeds}"]

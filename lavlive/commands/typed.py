@@ -1,4 +1,4 @@
-"""Values as they are typed on the command line: sizes, and pictures per second."""
+"""Values as they are typed on the command line: sizes, pictures per second, settings of parameters."""
 
 from __future__ import annotations
 
@@ -19,10 +19,30 @@ def parse_size(text: str) -> tuple[int, int]:
     width, _, height = text.strip().lower().replace("×", "x").partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise UsageError(f"A size is WIDTHxHEIGHT, for example 1920x1080, not {text!r}.")
-    size = int(width), int(height)
+    return check_size((int(width), int(height)))
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size, if a video can have it: width and height even, from 64 to 4096.
+
+    Raises:
+        UsageError: it cannot.
+    """
     if any(side % 2 or not 64 <= side <= 4096 for side in size):
-        raise UsageError(f"Width and height are even numbers from 64 to 4096, not {text}.")
+        raise UsageError(f"Width and height are even numbers from 64 to 4096, not {size[0]}x{size[1]}.")
     return size
+
+
+def split_setting(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``; whether there is such a parameter that takes the value is checked later.
+
+    Raises:
+        UsageError: no ``=``.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set takes NAME=VALUE, not {text!r}; for example --set mapper.y=1.5.")
+    return name.strip(), value.strip()
 
 
 _TELEVISION_RATES = {
@@ -32,13 +52,13 @@ _TELEVISION_RATES = {
 """What these numbers stand for: 29.97 pictures a second are 30000/1001."""
 
 
-def parse_rate(text: str) -> Fraction:
+def parse_rate(typed: str | float | Fraction) -> Fraction:
     """Read pictures per second: a number, or a ratio of two; from 1 to 120, kept exactly.
 
     Raises:
         UsageError: of another form, out of range, or finer than video files can hold.
     """
-    text = str(text).strip()
+    text = str(typed).strip()
     try:
         rate = _TELEVISION_RATES.get(text) or Fraction(text)
     except (ValueError, ZeroDivisionError):

@@ -34,6 +34,7 @@ from lavlive.engine.picture_worker import PictureWorker
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import LavliveError
 from lavlive.gpu.pinned import pinned
+from lavlive.link.environment import prepare_process
 from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
     ChangeSource,
@@ -296,6 +297,7 @@ def run(
 
 def main() -> int:
     """Entry of the process; the stage starts it."""
+    prepare_process()
     # Libraries that print must not write among the events.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -17,6 +17,7 @@ import threading
 import numpy  # noqa: F401  its own threads would keep the low priority of the thread that loads it
 
 from lavlive.errors import EncoderError
+from lavlive.link.environment import prepare_process
 from lavlive.link.messages import Waiting, encode
 
 _LIBRARIES = (
@@ -44,6 +45,7 @@ def _load() -> None:
 
 def main() -> int:
     """Entry of the process; the stage starts it."""
+    prepare_process()
     loading = threading.Thread(target=_load, name="libraries")
     loading.start()
     loading.join()

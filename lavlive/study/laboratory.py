@@ -21,6 +21,7 @@ from lavlive.engine.picture_worker import Model
 from lavlive.errors import LavliveError
 from lavlive.generator.importing import open_model
 from lavlive.generator.wstats import w_statistics
+from lavlive.link.environment import prepare_process
 from lavlive.resources import generator_file
 from lavlive.study import projections, sound
 from lavlive.study.conditions import Condition
@@ -95,7 +96,9 @@ class Workers:
         # Threads of linear algebra in every process would wait for each other on the same cores, spinning.
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
-        self._pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread)
+        self._pool = ProcessPoolExecutor(
+            jobs, multiprocessing.get_context("spawn"), initializer=_begin_worker
+        )
 
     def each(self, work: Any, tasks: list[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """Tasks with what `work(*task)` gave, or the LavliveError that it raised, as they are done."""
@@ -115,7 +118,8 @@ def _attempt(work: Any, *task: Any) -> Any:
         return error
 
 
-def _one_thread() -> None:
+def _begin_worker() -> None:
+    prepare_process()
     torch.set_num_threads(1)
 
 

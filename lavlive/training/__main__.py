@@ -7,6 +7,7 @@ import logging
 import sys
 
 from lavlive.errors import LavliveError, UsageError
+from lavlive.link.environment import prepare_process
 
 COMMANDS = {
     "generator": "lavlive.training.generator",
@@ -20,6 +21,7 @@ COMMANDS = {
 
 def main(argv: list[str]) -> int:
     """Run the subcommand that ``argv`` starts with; its exit status."""
+    prepare_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         if not argv or argv[0] not in COMMANDS:

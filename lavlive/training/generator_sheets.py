@@ -59,8 +59,8 @@ def music_pictures(track: Path, generator: Path, count: int = 40, seconds: float
     """What a show makes of a track at the defaults, in 16:9: uint8 [count, H, W, 3], evenly apart."""
     # Training on a machine without sound needs none of these.
     from lavlive.audio.tracks import read_track
-    from lavlive.commands.render import latents_of
     from lavlive.engine.loading import load_model, load_path
+    from lavlive.engine.offline import latents_of
     from lavlive.parameters import Values
 
     values = Values()

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import hops_of
 from lavlive.control.looks.starting import preset_library
 from lavlive.diagnosis.meters import Diagnosis
 from lavlive.diagnosis.report import Report
@@ -28,6 +27,7 @@ from lavlive.encoder.base import Encoder
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.engine.loading import load_distribution
+from lavlive.engine.offline import hops_of
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w, whitening
 from lavlive.latent.features import FeatureExtractor, Features

@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from lavlive.commands.arguments import parse
 from lavlive.commands.live import DISPLAY_RATE, _ending_on_signals, open_show
-from lavlive.commands.main import _parser
+from lavlive.commands.options import LiveOptions
 from lavlive.control.events import MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding
 from lavlive.errors import LavliveError
+from lavlive.link.environment import prepare_process
 from lavlive.show.pace import ShowPace
 from lavlive.show.show import Show
 from lavlive.stage.recording.recorder import LiveRecorder
@@ -203,7 +205,9 @@ def _read_wishes(wishes: queue.SimpleQueue[AnyWish]) -> None:
 def main(arguments: list[str]) -> int:
     """The stage's process."""
     stillness = Stillness()
-    options = _parser().parse_args(["live", *arguments])
+    prepare_process()
+    options = parse(["live", *arguments]).options()
+    assert isinstance(options, LiveOptions)
     wishes: queue.SimpleQueue[AnyWish] = queue.SimpleQueue()
     threading.Thread(target=_read_wishes, args=(wishes,), daemon=True).start()
     with open_show(options) as show, _ending_on_signals(show):

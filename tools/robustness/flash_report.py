@@ -31,8 +31,8 @@ import numpy as np
 import soundfile
 
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import _Clip, latents_of
 from lavlive.engine.loading import load_model, load_path
+from lavlive.engine.offline import Clip, latents_of
 from lavlive.engine.picture_worker import Model
 from lavlive.link.memory import Picture
 from lavlive.parameters import TABLE, Values
@@ -119,7 +119,7 @@ class Bench:
         off.update({"show.flash_limit": False})
         on.update({"show.flash_limit": True})
         with read_track(str(track)) as opened:
-            clip = _Clip(latents_of(opened, load_path(self._encoder, w_dim=self.model.runner.w_dim), values))
+            clip = Clip(latents_of(opened, load_path(self._encoder, w_dim=self.model.runner.w_dim), values))
             for index in range(round(min(seconds, opened.seconds) * fps)):
                 now = index / fps
                 pixels = self.model.picture(clip.newest(now + 0.5 / fps)).copy()

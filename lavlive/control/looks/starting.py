@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lavlive.control.looks.drives import Drive
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
-from lavlive.parameters import Value, Values, loaded_parameters, parse_setting
+from lavlive.parameters import Value, Values, loaded_parameters
 from lavlive.resources import bundled_generators, config_folder, shipped
 
 DEFAULT_EFFECTS: dict[str, Value] = {
@@ -38,22 +40,22 @@ def initial_model(preset: str | None, model: str | None) -> str | None:
     return wanted if wanted in bundled_generators() else None
 
 
-def initial_values(preset: str | None, settings: list[str]) -> Values:
-    """The parameters at the start: defaults, then a preset, then ``--set``.
+def initial_values(preset: str | None, settings: Mapping[str, object]) -> Values:
+    """The parameters at the start: defaults, then a preset, then `settings`.
 
     Raises:
         PresetError: there is no such preset.
-        ParameterError: a name or a value that ``--set`` may not have.
+        ParameterError: a name that is none, or a value out of its range.
     """
     return initial_looks(preset, settings).values
 
 
-def initial_looks(preset: str | None, settings: list[str]) -> Looks:
+def initial_looks(preset: str | None, settings: Mapping[str, object]) -> Looks:
     """The look at the start, with what moves by beat and sound.
 
     Raises:
         PresetError: there is no such preset.
-        ParameterError: a name or a value that ``--set`` may not have.
+        ParameterError: a name that is none, or a value out of its range.
     """
     library = preset_library()
     looks = Looks(Values(), library)
@@ -63,7 +65,7 @@ def initial_looks(preset: str | None, settings: list[str]) -> Looks:
         looks.begin_with(found)
     else:
         begin_with_effects(looks)
-    looks.values.update(dict(parse_setting(setting) for setting in settings))
+    looks.values.update(settings)
     return looks
 
 

@@ -5,8 +5,6 @@ The projector's window stays clean; this one may be closed and opened at any tim
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +16,6 @@ from lavlive.stage.output.keys import key_name, modifier_names
 from lavlive.stage.output.monitors import Geometry
 from lavlive.stage.output.window import start_glfw
 from lavlive.stage.panel.dress import BACK, dress, load_font
-
-if sys.platform.startswith("linux") and os.environ.get("XDG_SESSION_TYPE") == "wayland":
-    # GLFW may speak X11 here; PyOpenGL must then do so too.
-    os.environ.setdefault("PYOPENGL_PLATFORM", "x11")
 
 SIZE = (1180, 860)
 """Width and height that the panel likes best."""

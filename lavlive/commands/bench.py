@@ -9,7 +9,6 @@ Everything is printed as tables and, with --json, kept as JSON. Nothing heavy is
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -20,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lavlive.commands.options import BenchOptions
 from lavlive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,72 +33,25 @@ _QUIET_LOAD = 0.3
 """Load per core above which the figures need a warning."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``lavlive bench``."""
-    parser.add_argument("--json", metavar="FILE", help="also write every figure as JSON")
-    parser.add_argument(
-        "--model",
-        metavar="FILE",
-        help="a bundled generator's name or a file; the first bundled one if not given",
-    )
-    parser.add_argument("--encoder", default="bundled", metavar="FILE|bundled|encodec|…")
-    parser.add_argument(
-        "--runner",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="of the generator; repeat. All that can be had, and auto for the show, if not given",
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=20.0, metavar="N", help="of each measurement (default: 20)"
-    )
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="of the generator, when stages are timed on a CPU"
-    )
-    parser.add_argument("--rate", type=float, default=60.0, help="pictures per second, at most (default: 60)")
-    parser.add_argument("--window", action="store_true", help="show in a window instead of headless")
-    parts = parser.add_mutually_exclusive_group()
-    parts.add_argument("--no-show", action="store_true", help="time the stages only")
-    parts.add_argument("--no-stages", action="store_true", help="watch the show only")
-    parser.add_argument("--scale", action="store_true", help="how cost grows; takes the place of the rest")
-    latency = parser.add_argument_group("sound to picture; takes the place of the rest")
-    latency.add_argument(
-        "--latency", nargs="?", type=int, const=200, metavar="CLICKS", help="send clicks (default: 200)"
-    )
-    latency.add_argument("--plot", metavar="FILE", help="save a figure, png, svg or pdf")
-    route = latency.add_mutually_exclusive_group()
-    route.add_argument("--aloud", action="store_true", help="play the clicks through the default output")
-    route.add_argument("--input", metavar="NAME", help="hear them through this line-in")
-    route.add_argument("--loopback", nargs="?", const="", metavar="NAME", help="hear them through a loopback")
-
-
-def main(options: argparse.Namespace) -> int:
-    """Measure what was asked for; prints tables, writes JSON, returns the exit status."""
-    if options.seconds <= 0:
-        raise UsageError(f"--seconds takes a time above 0, not {options.seconds:g}.")
-    if options.threads is not None and options.threads < 1:
-        raise UsageError(f"--threads takes at least 1, not {options.threads}.")
-    if options.plot and options.latency is None:
-        raise UsageError("--plot draws the latency: use it with --latency.")
-    if (options.aloud or options.input or options.loopback is not None) and options.latency is None:
-        raise UsageError("--aloud, --input and --loopback carry clicks: use them with --latency.")
+def run_bench(options: BenchOptions) -> dict[str, Any]:
+    """Measure what was asked for; prints tables, writes JSON, returns what that holds."""
     results: dict[str, Any] = {"machine": machine()}
     print(" ".join(f"{name} {value}" for name, value in results["machine"].items()))
     load = results["machine"]["load"]
     if load is not None and load > _QUIET_LOAD * (os.cpu_count() or 1):
         print("Other programs are busy here: figures are worse than this machine can do.", file=sys.stderr)
     if options.latency is not None:
-        results["latency"] = _latency(options)
+        results["latency"] = _latency(options, options.latency)
     elif options.scale:
         results["scale"] = _scale(options)
     else:
-        if not options.no_stages:
+        if options.stages:
             results["stages"] = _stages(options)
-        if not options.no_show:
+        if options.show:
             results["show"] = _show(options)
     if options.json:
         write_json(Path(options.json), results)
-    return 0
+    return results
 
 
 def machine() -> dict[str, Any]:
@@ -161,11 +114,13 @@ def _progress(what: str) -> Any:
     return show
 
 
-def _stages(options: argparse.Namespace) -> StageResults:
+def _stages(options: BenchOptions) -> StageResults:
     from lavlive.bench.measure import summary_table, table
     from lavlive.bench.stages import measure_stages
 
-    results = measure_stages(options.model, options.encoder, options.runner, options.seconds, options.threads)
+    results = measure_stages(
+        options.model, options.encoder, list(options.runner), options.seconds, options.threads
+    )
     print(
         summary_table(
             f"\nStages: encoder {results.encoder}, generator {results.generator}", results.summaries
@@ -180,7 +135,7 @@ def _stages(options: argparse.Namespace) -> StageResults:
     return results
 
 
-def _show(options: argparse.Namespace) -> ShowResults:
+def _show(options: BenchOptions) -> ShowResults:
     from lavlive.bench.measure import table
     from lavlive.bench.show import measure_show
 
@@ -208,7 +163,7 @@ def _show(options: argparse.Namespace) -> ShowResults:
     return results
 
 
-def _settings(options: argparse.Namespace) -> Any:
+def _settings(options: BenchOptions) -> Any:
     from lavlive.link.settings import EngineSettings
 
     if len(options.runner) > 1:
@@ -217,7 +172,7 @@ def _settings(options: argparse.Namespace) -> Any:
     return EngineSettings(model=options.model, encoder=options.encoder, runner=runner, rate=options.rate)
 
 
-def _latency(options: argparse.Namespace) -> LatencyResults:
+def _latency(options: BenchOptions, clicks: int) -> LatencyResults:
     from lavlive.audio.sources import SourceSpec
     from lavlive.bench.latency import measure_latency, plot
     from lavlive.bench.measure import summary_table
@@ -229,7 +184,7 @@ def _latency(options: argparse.Namespace) -> LatencyResults:
         source = SourceSpec("loopback", options.loopback or None)
     results = measure_latency(
         _settings(options),
-        options.latency,
+        clicks,
         source,
         options.aloud,
         "window" if options.window else "headless",
@@ -242,11 +197,11 @@ def _latency(options: argparse.Namespace) -> LatencyResults:
     delays = ", ".join(f"{group} {delay:.0f} ms" for group, delay in results.deliberate_ms.items())
     print(f"Deliberate delay of the default windows, apart: {delays}")
     if options.plot:
-        plot(results, options.plot)
+        plot(results, str(options.plot))
     return results
 
 
-def _scale(options: argparse.Namespace) -> ScaleResults:
+def _scale(options: BenchOptions) -> ScaleResults:
     from lavlive.bench.measure import summary_table
     from lavlive.bench.scale import measure_scale
 

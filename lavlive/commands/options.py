@@ -1,0 +1,329 @@
+"""What each command can be asked for: one dataclass a command, the same typed in a shell and made in Python.
+
+`lavlive.commands.arguments` makes them of what was typed, and only there; nothing changes one after that.
+Each checks itself when it is made: UsageError says what is wrong. What needs a look at the machine (a file, a
+device, a model) is found out when the command runs. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from lavlive.commands.typed import check_size, parse_rate
+from lavlive.errors import UsageError
+
+AnyPath = str | Path
+Fill = Literal["auto", "stretch", "mirror", "tile"]
+PublishedEncoder = Literal["encodec", "encodec-32khz", "encodec-48khz"]
+
+SHORTEST_STUDY_SECONDS = 20.0
+
+
+def text_of(path: AnyPath | None) -> str | None:
+    """A path as text, for what travels between processes."""
+    return None if path is None else str(path)
+
+
+def _check_time(option: str, seconds: float | None) -> None:
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise UsageError(f"{option} takes a time above 0, not {seconds:g}.")
+
+
+def _check_display_rate(rate: float) -> None:
+    if not 1 <= rate <= 240:
+        raise UsageError(f"--rate takes 1 to 240 pictures per second, not {rate:g}.")
+
+
+def _check_one_of(**chosen: object) -> None:
+    given = [f"--{name}" for name, value in chosen.items() if value not in (None, False)]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} cannot go together: choose one.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookOptions:
+    """What pictures are made with, live and rendered.
+
+    Attributes:
+        model: a bundled generator's name, or a StyleGAN2 file; live also a folder, a bank of them. None takes
+            the preset's, or the first bundled one.
+        encoder: ``bundled``, ``encodec``, ``encodec-32khz``, … or a file.
+        preset: the name of the preset to begin with.
+        settings: values to begin with, by parameter; of the type in docs/parameters.md, or as text.
+        learned: file of a learned projection, for ``projection.kind`` ``learned``.
+        runner: of the generator: ``auto``, which measures, ``torch``, ``openvino`` or ``cuda``.
+        shape: of the pictures: ``16:9``, ``4:3``, …, ``screen``, or ``own`` for the model's own.
+        fill: how the model's beginnings come to that shape.
+        log_w: file that w+ of every hop is written to, raw float32.
+        channels: which channels to hear: ``3,4``, ``all``, ``left``, ``right``, ``mid`` or ``side``; None for
+            all, of an input the first two.
+        shaders: a folder of ISF files beside the bundled ones and the user's.
+    """
+
+    model: AnyPath | None = None
+    encoder: str = "bundled"
+    preset: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    learned: AnyPath | None = None
+    runner: str = "auto"
+    shape: str = "screen"
+    fill: Fill = "auto"
+    log_w: AnyPath | None = None
+    channels: str | None = None
+    shaders: AnyPath | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(LookOptions):
+    """The show. Of `track`, `input`, `loopback` and `demo` one at most; with none, what the last show heard.
+
+    Attributes:
+        track: file with sound.
+        input: a line-in, by name or index.
+        loopback: an output whose sound is heard, by name; "" for the default one.
+        demo: the bundled track.
+        aloud: whether a track is played aloud.
+        loop: whether a track begins again at its end.
+        fullscreen: begin in full screen.
+        monitor: index or name of the monitor for full screen.
+        headless: without a window.
+        badge: draw notices over the picture, too, while it is in a window.
+        panel: whether the operator's panel opens by itself.
+        seconds: end so long after the first picture; None runs until it is closed.
+        record: video file to write meanwhile: mp4, mov or mkv.
+        record_size: width and height of the video; None for the canvas's.
+        rate: pictures per second, at most, 1 to 240.
+        midi: only this MIDI input; None for all.
+        ableton: share the beat by Ableton Link.
+        osc: HOST:PORT to hear OSC at, ``off``, or None for 127.0.0.1:9000.
+        osc_allow: hosts that may send OSC from the network.
+        osc_send: HOST:PORT of surfaces that are told of every change.
+        debug: let the engine print to the terminal, not to its file.
+    """
+
+    track: AnyPath | None = None
+    input: str | None = None
+    loopback: str | None = None
+    demo: bool = False
+    aloud: bool = True
+    loop: bool = True
+    fullscreen: bool = False
+    monitor: str | int | None = None
+    headless: bool = False
+    badge: bool = False
+    panel: bool = True
+    seconds: float | None = None
+    record: AnyPath | None = None
+    record_size: tuple[int, int] | None = None
+    rate: float = 60.0
+    midi: str | None = None
+    ableton: bool = False
+    osc: str | None = None
+    osc_allow: tuple[str, ...] = ()
+    osc_send: tuple[str, ...] = ()
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        _check_one_of(track=self.track, input=self.input, loopback=self.loopback, demo=self.demo)
+        _check_time("--seconds", self.seconds)
+        _check_display_rate(self.rate)
+        if self.record_size is not None:
+            check_size(self.record_size)
+
+    @property
+    def names_source(self) -> bool:
+        """Whether it says what to listen to."""
+        return self.demo or (self.track, self.input, self.loopback) != (None, None, None)
+
+
+@dataclass(frozen=True)
+class RenderOptions(LookOptions):
+    """A track to a video, a report of what can look wrong, or both.
+
+    Attributes:
+        track: file with sound.
+        video: mp4 file to write; beside one that exists, VIDEO-2.mp4 is written.
+        report: JSON file for the measurements.
+        force: write over a video that exists.
+        fps: pictures per second, 1 to 120: a number, or a ratio such as ``30000/1001``.
+        size: width and height of the video in pixels; even, 64 to 4096.
+        seconds: only so much of the track.
+        as_published: the paper's path: EnCodec at 32 kHz unless `encoder` says another, centred moving
+            averages, no adaptation, no energy kept, no limit.
+    """
+
+    track: AnyPath
+    video: AnyPath | None = None
+    _: KW_ONLY
+    report: AnyPath | None = None
+    force: bool = False
+    fps: Fraction | float | str = 30
+    size: tuple[int, int] = (1280, 720)
+    seconds: float | None = None
+    as_published: bool = False
+
+    def __post_init__(self) -> None:
+        parse_rate(self.fps)
+        _check_time("--seconds", self.seconds)
+        check_size(self.size)
+        if self.video is None and self.report is None:
+            raise UsageError("render wants -o VIDEO.mp4, --report FILE.json, or both.")
+        if self.video is not None and Path(self.video).suffix.lower() != ".mp4":
+            raise UsageError(f"The video is an mp4 file: write -o {Path(self.video).with_suffix('.mp4')}.")
+
+    @property
+    def exact_rate(self) -> Fraction:
+        """Pictures per second."""
+        return parse_rate(self.fps)
+
+
+@dataclass(frozen=True)
+class DevicesOptions:
+    """Everything that a show can be plugged into; there is nothing to choose."""
+
+
+@dataclass(frozen=True)
+class ModelInfoOptions:
+    """What a generator's file holds.
+
+    Attributes:
+        model: file, or a bundled generator's name; None for the first of these.
+        class_index: the class of a conditional model whose statistics are told; None for all together.
+    """
+
+    model: AnyPath | None = None
+    class_index: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelConvertOptions:
+    """A foreign generator as lavlive's safetensors.
+
+    Attributes:
+        model: the file to read.
+        output: the safetensors file to write.
+    """
+
+    model: AnyPath
+    output: AnyPath
+
+
+@dataclass(frozen=True)
+class ModelFetchOptions:
+    """Published encoder weights into the cache; CC BY-NC 4.0.
+
+    Attributes:
+        name: EnCodec at 24 kHz, at 32 kHz (the paper's) or at 48 kHz.
+    """
+
+    name: PublishedEncoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """Times of every stage and of a show; or of clicks through one (`latency`); or how cost grows (`scale`).
+
+    Attributes:
+        json: file for every figure.
+        model: a bundled generator's name or a file; None for the first bundled one.
+        encoder: ``bundled``, ``encodec``, … or a file.
+        runner: names of the generator's runners; () for all that can be had, and ``auto`` for the show.
+        seconds: of each measurement.
+        threads: of the generator, when stages are timed on a CPU.
+        rate: pictures per second of the show, at most.
+        window: show in a window instead of headless.
+        show: whether a show is watched.
+        stages: whether stages are timed.
+        scale: how cost grows, in place of the rest.
+        latency: so many clicks from sound to picture, in place of the rest.
+        plot: figure of these: png, svg or pdf.
+        aloud: play the clicks through the default output.
+        input: hear them through this line-in.
+        loopback: hear them through this output's loopback; "" for the default one.
+    """
+
+    json: AnyPath | None = None
+    model: str | None = None
+    encoder: str = "bundled"
+    runner: tuple[str, ...] = ()
+    seconds: float = 20.0
+    threads: int | None = None
+    rate: float = 60.0
+    window: bool = False
+    show: bool = True
+    stages: bool = True
+    scale: bool = False
+    latency: int | None = None
+    plot: AnyPath | None = None
+    aloud: bool = False
+    input: str | None = None
+    loopback: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_one_of(aloud=self.aloud, input=self.input, loopback=self.loopback)
+        _check_time("--seconds", self.seconds)
+        _check_display_rate(self.rate)
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"--threads takes at least 1, not {self.threads}.")
+        if self.latency is None:
+            if self.plot is not None:
+                raise UsageError("--plot draws the latency: use it with --latency.")
+            if self.aloud or self.input is not None or self.loopback is not None:
+                raise UsageError("--aloud, --input and --loopback carry clicks: use them with --latency.")
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Does it follow the music? The method tested on tracks, with a report.
+
+    Attributes:
+        tracks: files with sound, or folders of them; ten or more say something.
+        folder: for the report; a study that stopped goes on there.
+        quick: a few conditions and two seeds, to see that it works.
+        so_far: run nothing more, and report what is done on every track.
+        seeds: number of random projections.
+        seconds: heard of each track, 20 to 3600.
+        model: a bundled generator's name or a file; None for the first bundled one.
+        encoder: ``bundled``, ``encodec``, … or a file.
+        runner: of the generator.
+        jobs: processes; None for one a core, at most 8.
+    """
+
+    tracks: tuple[AnyPath, ...]
+    folder: AnyPath
+    _: KW_ONLY
+    quick: bool = False
+    so_far: bool = False
+    seeds: int = 20
+    seconds: float = 45.0
+    model: str | None = None
+    encoder: str = "bundled"
+    runner: str = "auto"
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UsageError(f"--seeds takes at least 1, not {self.seeds}.")
+        if not SHORTEST_STUDY_SECONDS <= self.seconds <= 3600:
+            raise UsageError(
+                f"--seconds takes {SHORTEST_STUDY_SECONDS:g} to 3600 s of each track, not {self.seconds:g}."
+            )
+        if self.jobs is not None and self.jobs < 1:
+            raise UsageError(f"--jobs takes at least 1, not {self.jobs}.")
+
+
+AnyOptions = (
+    LiveOptions
+    | RenderOptions
+    | DevicesOptions
+    | ModelInfoOptions
+    | ModelConvertOptions
+    | ModelFetchOptions
+    | BenchOptions
+    | StudyOptions
+)
