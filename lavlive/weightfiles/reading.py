@@ -17,7 +17,6 @@ from typing import Any
 
 import psutil
 
-import lavlive
 from lavlive.errors import CheckpointError
 from lavlive.weightfiles.containers import container
 from lavlive.weightfiles.window import Window
@@ -91,7 +90,7 @@ def read_in_child(module: str, path: Path, weights: Path, limits: Limits) -> dic
     }
     # -P: a file that lies beside the model and is called numpy.py is not imported.
     command = [sys.executable, "-P", "-m", module]
-    package = str(Path(lavlive.__file__).parent.parent)
+    package = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": package, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
