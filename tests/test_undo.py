@@ -170,3 +170,29 @@ def test_a_change_of_models_is_taken_back_by_the_show(hands: Hands) -> None:
     hands.control.looks.changed_model(None, "/b.safetensors")
     assert hands.press("u") == [Action("model.load")]
     assert hands.press("u", ("shift",)) == [Action("model.load", "/b.safetensors")]
+
+
+def test_a_bar_held_and_dragged_slowly_is_one_step(hands: Hands) -> None:
+    before = hands.look
+    looks = hands.control.looks
+    hands.edit("mapper.c", 0.5)
+    looks.hold("mapper.y")
+    for value in (1.5, 2.0, 2.5):
+        hands.edit("mapper.y", value, seconds=5.0)
+    looks.let_go("mapper.y")
+    hands.do("undo")
+    assert hands.control.values["mapper.y"] == 1.0
+    hands.do("undo")
+    assert hands.look == before
+    hands.edit("mapper.y", 1.2)
+    hands.edit("mapper.y", 1.4)
+    hands.do("undo")
+    assert hands.control.values["mapper.y"] == 1.2, "let go, each move is a step again"
+
+
+def test_a_bar_that_is_taken_again_begins_another_step(hands: Hands) -> None:
+    hands.edit("mapper.y", 1.5)
+    hands.control.looks.hold("mapper.y")
+    hands.edit("mapper.y", 2.0, seconds=5.0)
+    hands.do("undo")
+    assert hands.control.values["mapper.y"] == 1.5

@@ -77,6 +77,14 @@ class Looks:
         if name == FADER:
             self._follow_fader()
 
+    def hold(self, name: str) -> None:
+        """A hand is on a parameter in the panel: what it does until `let_go` is one thing to take back."""
+        self._history.hold(name)
+
+    def let_go(self, name: str) -> None:
+        """The hand is off it."""
+        self._history.let_go(name)
+
     def edit(self, name: str, value: object, now: float) -> None:
         """An edit in the panel.
 

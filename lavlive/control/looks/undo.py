@@ -58,24 +58,41 @@ class History:
     """Steps back and steps forward again.
 
     Things that are done once (a preset, a re-roll, a switch) are a step each. A control in motion is one
-    step, at the place in the order at which it began to move, and other controls may move meanwhile.
+    step, at the place in the order at which it began to move, and other controls may move meanwhile. One that
+    a hand holds is in motion until it is let go, however long it rests.
     """
 
     def __init__(self) -> None:
         self._back: list[Step] = []
         self._forward: list[Step] = []
         self._gestures: dict[str, float] = {}
+        self._held: dict[str, bool] = {}  # whether it moved since
+
+    def hold(self, control: str) -> None:
+        """A hand is on a control now; a second call changes nothing."""
+        self._held.setdefault(control, False)
+
+    def let_go(self, control: str) -> None:
+        """The hand is off it."""
+        self._held.pop(control, None)
 
     def add(self, step: Step) -> None:
         """Something is about to be done at once."""
-        self._gestures.clear()
+        self._end_gestures()
         self._push(step)
 
     def move(self, control: str, step: Callable[[], Step], now: float) -> None:
         """A control is about to move; `step` is asked for if its motion begins now."""
-        if now - self._gestures.get(control, float("-inf")) > _GESTURE_SECONDS:
+        rested = now - self._gestures.get(control, float("-inf")) > _GESTURE_SECONDS
+        if rested and not self._held.get(control):
             self._push(step())
         self._gestures[control] = now
+        if control in self._held:
+            self._held[control] = True
+
+    def _end_gestures(self) -> None:
+        self._gestures.clear()
+        self._held = dict.fromkeys(self._held, False)
 
     def back(self, present: Callable[[Step], Step]) -> Step | None:
         """The step to restore; None when there is none.
@@ -96,7 +113,7 @@ class History:
             del self._back[0]
 
     def _travel(self, source: list[Step], target: list[Step], present: Callable[[Step], Step]) -> Step | None:
-        self._gestures.clear()
+        self._end_gestures()
         while source:
             step = source.pop()
             now = present(step)

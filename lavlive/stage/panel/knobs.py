@@ -10,7 +10,7 @@ from lavlive.parameters import TABLE, Parameter, ParameterKind
 from lavlive.stage.panel.bars import draw_ghost, value_bar
 from lavlive.stage.panel.beat import draw_beat_button
 from lavlive.stage.panel.learning import draw_binding
-from lavlive.stage.panel.section import Column, Section
+from lavlive.stage.panel.section import Column, Desk, Section
 from lavlive.stage.panel.widgets import heading, tip
 from lavlive.stage.panel.words import label, title, written
 
@@ -23,6 +23,10 @@ class KnobsSection(Section):
 
     title = "Knobs"
     column = Column.LOOK
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._held = ""
 
     def draw(self) -> None:
         ghosts = self.desk.control.ghosts()
@@ -45,6 +49,7 @@ class KnobsSection(Section):
             draw_ghost(ghost)
         if imgui.is_item_hovered() or imgui.is_item_focused():
             desk.pointed = parameter.name
+        self._hold(parameter.name, imgui.is_item_active())
         if changed and parameter.guarded and not value:
             imgui.open_popup("sure?")
         elif changed:
@@ -62,6 +67,20 @@ class KnobsSection(Section):
             imgui.set_cursor_pos_x(start + room - LEARN_WIDTH)
             draw_binding(desk, parameter.name, LEARN_WIDTH)
         imgui.pop_id()
+
+    def _hold(self, name: str, active: bool) -> None:
+        """A bar that is dragged slowly is one thing to take back."""
+        if active and self._held != name:
+            self.close()
+            self._held = name
+            self.desk.control.looks.hold(name)
+        elif not active and self._held == name:
+            self.close()
+
+    def close(self) -> None:
+        if self._held:
+            self.desk.control.looks.let_go(self._held)
+            self._held = ""
 
     def _more_width(self) -> float:
         """Pixels that `_draw_more` needs, and the gap after it."""
