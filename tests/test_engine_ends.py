@@ -18,6 +18,8 @@ from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from tests.support.jack import wait_until
 
+pytestmark = pytest.mark.alone
+
 
 def test_half_a_command_of_a_killed_stage_is_left_out() -> None:
     gone, line = threading.Event(), encode(LoadModel(None, 1.0))
@@ -126,8 +128,6 @@ from lavlive.link.environment import prepare_process
 prepare_process()
 import onnxruntime, openvino
 from openvino.tools.ovc import telemetry_utils
-
-pytestmark = pytest.mark.alone
 print(telemetry_utils.tm.__name__)
 print([name for fd in os.listdir("/proc/self/fd") if os.path.exists(name := f"/proc/self/fd/{fd}")
        and "onnxruntime.db" in os.readlink(name)] if os.path.isdir("/proc/self/fd") else [])
