@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         devices,
         fetch_encoder,
         live,
+        model_directions,
         model_info,
         render,
         study,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         BenchOptions,
         LiveOptions,
         ModelConvertOptions,
+        ModelDirectionsOptions,
         ModelFetchOptions,
         ModelInfoOptions,
         RenderOptions,
@@ -41,11 +43,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "lavlive.commands.library": (
-        *("bench", "convert_model", "devices", "fetch_encoder", "live", "model_info", "render", "study"),
+        *("bench", "convert_model", "devices", "fetch_encoder", "live", "model_directions"),
+        *("model_info", "render", "study"),
     ),
     "lavlive.commands.options": (
-        *("BenchOptions", "LiveOptions", "ModelConvertOptions", "ModelFetchOptions", "ModelInfoOptions"),
-        *("RenderOptions", "StudyOptions"),
+        *("BenchOptions", "LiveOptions", "ModelConvertOptions", "ModelDirectionsOptions"),
+        *("ModelFetchOptions", "ModelInfoOptions", "RenderOptions", "StudyOptions"),
     ),
     "lavlive.commands.results": ("DeviceList", "Devices", "Rendered"),
     "lavlive.errors": ("LavliveError",),
@@ -59,6 +62,7 @@ __all__ = [
     "LavliveError",
     "LiveOptions",
     "ModelConvertOptions",
+    "ModelDirectionsOptions",
     "ModelFetchOptions",
     "ModelInfoOptions",
     "RenderOptions",
@@ -70,6 +74,7 @@ __all__ = [
     "devices",
     "fetch_encoder",
     "live",
+    "model_directions",
     "model_info",
     "render",
     "study",

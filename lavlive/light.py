@@ -29,3 +29,23 @@ def _curve(encoded: np.ndarray) -> np.ndarray:
 OF_BYTES = _curve(np.arange(256) / 255.0)
 """Linear light of the 256 values of a byte, float64."""
 _TO_LINEAR = _curve(np.arange(_STEPS + 1) / _STEPS).astype(np.float32)
+
+
+_WEIGHTS = np.array([0.2126, 0.7152, 0.0722])
+_DARK = 216 / 24389
+
+
+def lightness(linear: np.ndarray) -> np.ndarray:
+    """L* (CIE 1976, 0 to 100) of linear light, [..., 3] to [...]."""
+    luminance = linear @ _WEIGHTS
+    bright: np.ndarray = 116.0 * np.cbrt(luminance) - 16.0
+    return np.where(luminance <= _DARK, luminance * (24389 / 27), bright)
+
+
+def lightness_on_grid(pixels: np.ndarray, cells: int = 64) -> np.ndarray:
+    """L* of some pixels of a picture, uint8 [H, W, 3]: of a grid of about ``cells`` each way, each as it is.
+
+    Means over the grid estimate those over all pixels, at a price that does not grow with the resolution.
+    """
+    down, across = max(1, pixels.shape[0] // cells), max(1, pixels.shape[1] // cells)
+    return lightness(OF_BYTES[pixels[down // 2 :: down, across // 2 :: across]])

@@ -199,6 +199,12 @@ def _choice(
     )
 
 
+DIALS_PER_GROUP = 8
+"""Directions of a model that can be turned, at most."""
+
+LATENT_HEADS = ("dial",)
+"""First parts of the names of what hands do in W; sound may drive it as it drives the inputs of shaders."""
+
 ONE_HOP = 320 / 24_000
 """Seconds of one encoder step; the shortest smoothing window."""
 
@@ -244,6 +250,18 @@ TABLE: tuple[Parameter, ...] = (
     ),
     *_per_group(
         "modulation.chroma", (0, 0, 0), 0, 2, "W_std", "how far harmony turns the {group} layers", "linear"
+    ),
+    *(
+        Parameter(
+            f"dial.{group}.{number}",
+            0.0,
+            -3,
+            3,
+            "",
+            f"dial {number} of the {group} layers: what it does depends on the model",
+        )
+        for group in GROUPS
+        for number in range(1, DIALS_PER_GROUP + 1)
     ),
     Parameter("generator.truncation", 1.0, 0, 1.5, "psi", "below 1: safer and plainer, above 1: wilder"),
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
@@ -317,6 +335,11 @@ def join_table(loaded: LoadedParameters | None) -> None:
 def is_loaded(name: str) -> bool:
     """Whether a name belongs to what is loaded at run time."""
     return name.partition(".")[0] in LOADED_GROUPS
+
+
+def can_be_driven(name: str) -> bool:
+    """Whether sound may move a parameter: an input of a shader, or what hands do in W."""
+    return is_loaded(name) or name.partition(".")[0] in LATENT_HEADS
 
 
 def loaded_parameters(value_of: Callable[[str], object]) -> list[Parameter]:

@@ -17,6 +17,8 @@ from lavlive.link.messages import (
     VERSION,
     ChangeSource,
     Command,
+    DialsFound,
+    DialsRefused,
     EngineEvent,
     Failing,
     FailureKind,
@@ -67,6 +69,8 @@ EVENTS: list[EngineEvent] = [
     ModelRefused("a.pkl", "damaged", FailureKind.UNUSABLE),
     ModelReady("a.pkl", "a", "torch", ("slow",)),
     ModelShown("a"),
+    DialsFound("a", (8, 8, 3), {"coarse.1": "opening"}),
+    DialsRefused("a.dials.npz holds the dials of another model."),
     GovernorChanged(True, 24.5),
     Misunderstood("a line"),
 ]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from lavlive.latent.path import LARGEST_DEVIATION, Latent, LatentPath, soft_limit
+from lavlive.latent.limit import LARGEST_DEVIATION, soft_limit
+from lavlive.latent.path import Latent, LatentPath
 from lavlive.parameters import Values
 
 SILENCE = np.zeros(320, np.float32)

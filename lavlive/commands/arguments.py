@@ -17,12 +17,14 @@ from lavlive.commands.options import (
     DevicesOptions,
     LiveOptions,
     ModelConvertOptions,
+    ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
     RenderOptions,
     StudyOptions,
 )
 from lavlive.commands.typed import parse_size, split_setting
+from lavlive.errors import UsageError
 
 _Options = TypeVar("_Options")
 _ENCODER = "FILE|bundled|encodec|…"
@@ -79,6 +81,16 @@ def _render(typed: dict[str, Any]) -> RenderOptions:
     if "size" in typed:
         converted["size"] = parse_size(typed["size"])
     return _made(RenderOptions, typed, **converted)
+
+
+def _directions(typed: dict[str, Any]) -> ModelDirectionsOptions:
+    names = {}
+    for text in typed.get("names", ()):
+        dial, equals, name = text.partition("=")
+        if not equals:
+            raise UsageError(f"--name takes DIAL=NAME, such as coarse.1=opening, not {text!r}.")
+        names[dial.strip()] = name.strip()
+    return _made(ModelDirectionsOptions, typed, names=names)
 
 
 def _bench(typed: dict[str, Any]) -> BenchOptions:
@@ -285,6 +297,34 @@ def _add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     convert.add_argument("model", metavar="FILE")
     convert.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
+    directions = _command(
+        actions,
+        "directions",
+        "what each dial of a generator does, as a sheet of pictures; its name",
+        _directions,
+    )
+    directions.add_argument("model", metavar="FILE", help="or a bundled model's name")
+    directions.add_argument(
+        "-o", "--output", dest="sheet", metavar="SHEET.jpg", help="draw each dial from -3 to 3"
+    )
+    directions.add_argument(
+        "--name",
+        action="append",
+        dest="names",
+        metavar="coarse.1=opening",
+        help="what to call a dial, in a file beside the model; repeat",
+    )
+    directions.add_argument(
+        "--keep",
+        action="store_true",
+        help="write the dials beside the model, so that no show searches for them",
+    )
+    directions.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help=f"which picture is turned (default: {ModelDirectionsOptions.seed})",
+    )
     fetch = _command(
         actions,
         "fetch",

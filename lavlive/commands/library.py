@@ -15,6 +15,7 @@ from lavlive.commands.options import (
     BenchOptions,
     LiveOptions,
     ModelConvertOptions,
+    ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
     RenderOptions,
@@ -87,6 +88,17 @@ def convert_model(options: ModelConvertOptions) -> str:
     from lavlive.commands.model import convert
 
     return convert(Path(options.model), Path(options.output))
+
+
+@_taking(ModelDirectionsOptions)
+def model_directions(options: ModelDirectionsOptions) -> str:
+    """Find a generator's dials, draw what they do, name them; returns what was done, a line each.
+
+    The arguments are the fields of `ModelDirectionsOptions`.
+    """
+    from lavlive.commands.directions import directions
+
+    return directions(options)
 
 
 @_taking(ModelFetchOptions)

@@ -15,6 +15,7 @@ from lavlive.commands.options import (
     DevicesOptions,
     LiveOptions,
     ModelConvertOptions,
+    ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
     RenderOptions,
@@ -72,6 +73,10 @@ def _run(options: AnyOptions) -> None:
             from lavlive.commands.model import convert
 
             print(convert(Path(options.model), Path(options.output)))
+        case ModelDirectionsOptions():
+            from lavlive.commands.directions import directions
+
+            print(directions(options))
         case ModelFetchOptions():
             _fetch(options)
         case BenchOptions():

@@ -214,6 +214,30 @@ class ModelConvertOptions:
 
 
 @dataclass(frozen=True)
+class ModelDirectionsOptions:
+    """What each dial of a generator does, as a sheet of pictures; its name, if it is given one.
+
+    Attributes:
+        model: a bundled generator's name, or a file.
+        sheet: the jpg or png to draw, from −3 to 3 of each dial.
+        names: what to call dials, by ``coarse.1`` and so on, in a file beside the model.
+        keep: write the dials beside the model, so that no show searches for them.
+        seed: which picture is turned.
+    """
+
+    model: AnyPath
+    _: KW_ONLY
+    sheet: AnyPath | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    keep: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.sheet is not None and Path(self.sheet).suffix.lower() not in (".jpg", ".jpeg", ".png"):
+            raise UsageError(f"{self.sheet}: the sheet is a .jpg or a .png.")
+
+
+@dataclass(frozen=True)
 class ModelFetchOptions:
     """Published encoder weights into the cache; CC BY-NC 4.0.
 
@@ -323,6 +347,7 @@ AnyOptions = (
     | DevicesOptions
     | ModelInfoOptions
     | ModelConvertOptions
+    | ModelDirectionsOptions
     | ModelFetchOptions
     | BenchOptions
     | StudyOptions

@@ -21,7 +21,7 @@ from lavlive.commands.options import RenderOptions, text_of
 from lavlive.commands.results import Rendered
 from lavlive.control.beat.tempo import Tempo
 from lavlive.control.controls import CanvasValues
-from lavlive.control.looks.drives import Heard
+from lavlive.control.looks.drives import SILENCE, Heard
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.starting import initial_looks, initial_model
 from lavlive.diagnosis.meters import Diagnosis
@@ -82,7 +82,8 @@ def run_render(options: RenderOptions) -> Rendered:
         if options.as_published:
             latents = published_latents_of(track, path.encoder, values, model.runner.w_dim)
         else:
-            latents = latents_of(track, path, values, options.channels, _tell)
+            latents = latents_of(track, path, values, options.channels, _tell, _moving(looks))
+            _find_dials(model, looks)
         if options.log_w is not None:
             latents = _logged(latents, stack.enter_context(open_log(str(options.log_w))), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
@@ -103,6 +104,35 @@ def run_render(options: RenderOptions) -> Rendered:
         report = Path(options.report)
         meters.report.write(report, str(options.track), model.name)
         return Rendered(target, pictures, seconds, report, meters.report.summary())
+
+
+def _moving(looks: Looks) -> Callable[[float, Latent | None], np.ndarray]:
+    """The parameters as beat and sound move them: at a time, by the latent before."""
+    tempo = Tempo()
+
+    def numbers(now: float, before: Latent | None) -> np.ndarray:
+        heard = SILENCE if before is None else heard_of(before)
+        return looks.numbers(tempo.state(now), now, heard)
+
+    return numbers
+
+
+def heard_of(latent: Latent) -> Heard:
+    """What drives hear of a latent."""
+    features = latent.features
+    return Heard(latent.deviation, features.onset, features.spectrum, features.chroma)
+
+
+def _find_dials(model: Model, looks: Looks) -> None:
+    """Have the model's dials in place where the look uses any."""
+    moved = {*looks.modulations, *looks.drives, *(name for name, value in looks.values.items() if value)}
+    if model.find_dials is None or not any(name.startswith("dial.") for name in moved):
+        return
+    found = model.find_dials(lambda: False)
+    if found is not None:
+        for note in found.notes:
+            _tell(note)
+        model.instrument.dials = found.dials.vectors
 
 
 def _encoder(options: RenderOptions) -> str:
@@ -201,8 +231,7 @@ class _Scene:
             self._heard += frames
         self._view.step(now - self._now)
         self._now = now
-        features = latent.features
-        heard = Heard(latent.deviation, features.onset, features.spectrum, features.chroma)
+        heard = heard_of(latent)
         moved = {**self._looks.loaded_numbers(self._tempo.state(now), heard, now)}
         values = self._looks.values
         return CanvasValues(values, values, moved), self._view

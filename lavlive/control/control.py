@@ -21,7 +21,7 @@ from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.beat.tempo import AbletonLink, BeatState, Tempo
 from lavlive.control.events import ClockEvent, ControlEvent, MidiControl
 from lavlive.control.keyboard import action_for
-from lavlive.control.looks.drives import Heard
+from lavlive.control.looks.drives import SILENCE, Heard
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import Preset
@@ -138,9 +138,9 @@ class Control:
         """Grows with every change of what `numbers` gives."""
         return self.values.revision + self._beat_revision
 
-    def numbers(self, now: float) -> np.ndarray:
-        """The values for the engine with what the beat does to them, float64 in the table's order."""
-        numbers = self.looks.numbers(self.tempo.state(now), now)
+    def numbers(self, now: float, heard: Heard = SILENCE) -> np.ndarray:
+        """The values for the engine with what beat and sound do to them, float64 in the table's order."""
+        numbers = self.looks.numbers(self.tempo.state(now), now, heard)
         if numbers is not self.values.numbers and not np.array_equal(numbers, self._last_numbers):
             self._last_numbers = numbers
             self._beat_revision += 1

@@ -8,6 +8,7 @@
     latent worker    encoder, mapper, modulation, smoothing, their state touch the generator
     picture worker   the generator, the picture slots' write end         wait for a latent
     model loader     a model until it is handed to the picture worker    touch the running one
+    dials            nothing: it hands a model its dials                 touch a runner that shows
     source switch    a source until it is handed to the latent worker    touch the running one
     main             commands, events, the heartbeat                     compute, open a device
 
@@ -26,6 +27,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from lavlive.engine.dial_search import DialSearch
 from lavlive.engine.failures import account, kind_of
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
 from lavlive.engine.loading import encoder_notes, load_first, load_model, load_path, open_log
@@ -82,6 +84,7 @@ class Engine:
         self._mailbox: Mailbox[TimedLatent] = Mailbox()
         self._loading = threading.Lock()
         self._source = SourceSwitch(settings.source, tell)
+        self._dials = DialSearch(tell)
         self._log = open_log(settings.log) if settings.log else None
         self._pinned = contextlib.ExitStack()
         self.latents: LatentWorker
@@ -126,7 +129,7 @@ class Engine:
         self._source.start(self._settings.resumed)
         self.latents.start()
         self.pictures.start()
-        self._link.meter("engine.started")[0] = time.perf_counter()
+        self._shared.meter("engine.started")[0] = time.perf_counter()
         self._tell(
             Ready(
                 source=self._source.source.name,
@@ -147,6 +150,7 @@ class Engine:
                 notes=(*notes, *encoder_notes(path.encoder)),
             )
         )
+        self._dials.begin(model)
 
     def check(self) -> bool:
         """Pass on what the source has to tell and beat the heart; False once a worker has failed."""
@@ -166,6 +170,7 @@ class Engine:
 
     def stop(self) -> None:
         """End the workers and let go of the device."""
+        self._dials.stop()
         self.latents.stop()
         self.pictures.stop()
         self._source.stop()
@@ -206,6 +211,7 @@ class Engine:
                 raise
             self.pictures.swap(model, fade)
             self._tell(ModelReady(path, model.name, model.runner.name, tuple(notes)))
+            self._dials.begin(model)
         except LavliveError as error:
             self._tell(ModelRefused(path, str(error), kind_of(error)))
         except Exception as error:  # whatever a library raises, the running model goes on

@@ -16,6 +16,7 @@ from lavlive.engine.picture_worker import Model
 from lavlive.engine.priority import at_low_priority
 from lavlive.errors import CheckpointError, EncoderError, UsageError
 from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.dial_files import FoundDials, find_beside
 from lavlive.generator.grid import Fill, grid_for
 from lavlive.generator.importing import open_model
 from lavlive.generator.network import GeneratorConfig
@@ -98,7 +99,12 @@ def load_model(
     spaces = _spaces(loaded)
     # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
     calmly(lambda: spaces(0))
-    return Model(name, opened, spaces, trained, time_pictures(opened, 1)), notes
+    groups = layer_groups(loaded.generator.layer_resolutions)
+
+    def find_dials(stop: Callable[[], bool]) -> FoundDials | None:
+        return find_beside(file, loaded, groups, stop)
+
+    return Model(name, opened, spaces, trained, time_pictures(opened, 1), find_dials), notes
 
 
 def _check_playable(file: Path, config: GeneratorConfig) -> None:

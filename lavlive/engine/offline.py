@@ -63,21 +63,27 @@ def latents_of(
     values: Values,
     channels: str | None = None,
     notice: Callable[[str], object] = lambda _: None,
+    numbers: Callable[[float, Latent | None], np.ndarray] | None = None,
 ) -> Iterator[tuple[float, Latent]]:
     """Every hop's latent with the time, in seconds from the track's start, of the newest of its own samples.
 
     Of an encoder that hears ahead the latents of the silence before the track are left out, and silence
     follows the track until its last ones have come. The other arguments are those of `hops_of`.
+
+    Args:
+        numbers: the parameters at a time, from the latent before; the values as they are, if not given.
     """
     encoder = path.encoder
     ended = 0.0
+    latent: Latent | None = None
+    at = numbers or (lambda time, before: values.numbers)
     for hop in hops_of(track, encoder, values, channels, notice):
-        latent = path.step(hop.samples, values.numbers)
+        latent = path.step(hop.samples, at(hop.time, latent))
         ended = hop.time
         if latent.hop >= encoder.delay:
             yield ended - encoder.lookahead, latent
     for late in range(1, encoder.delay + 1):
-        latent = path.step(np.zeros(encoder.hop, np.float32), values.numbers)
+        latent = path.step(np.zeros(encoder.hop, np.float32), at(ended, latent))
         yield ended + late * encoder.hop / encoder.sample_rate - encoder.lookahead, latent
 
 

@@ -17,7 +17,9 @@ from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.engine.governor import Governor
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
+from lavlive.generator.dial_files import FoundDials
 from lavlive.generator.runner import Runner
+from lavlive.latent.instrument import Instrument
 from lavlive.latent.path import Latent
 from lavlive.latent.space import Space
 from lavlive.link.memory import MAX_PIXELS, SharedBlock
@@ -39,6 +41,8 @@ class Model:
         space: its W, of a class by number.
         trained: False for a placeholder, which every place that shows it must say.
         seconds: what a picture takes, measured when it was opened.
+        find_dials: finds its dials, or gives up (None) once what it is given says so; None where it has none.
+        instrument: what hands do in its W.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Model:
     space: Callable[[int], Space]
     trained: bool = True
     seconds: float = 0.0
+    find_dials: Callable[[Callable[[], bool]], FoundDials | None] | None = None
+    instrument: Instrument = field(default_factory=Instrument)
     buffer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +61,7 @@ class Model:
         """uint8 [H, W, 3] of a latent, in `into` or in a buffer that the next call fills again."""
         pixels = self.buffer if into is None else into
         numbers = latent.numbers
-        w_plus = self.space(int(numbers[_CLASS])).w_plus(latent.deviation, latent.truncation)
+        w_plus = self.instrument.w_plus(latent.deviation, numbers, self.space(int(numbers[_CLASS])))
         self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels)
         return pixels
 

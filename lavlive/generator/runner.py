@@ -184,6 +184,12 @@ def open_runner(
     return opened, notes
 
 
+def plain_runner(plan: Plan, threads: int) -> Runner:
+    """A runner on the CPU beside the one of a show, for measuring: nothing is compared or warmed up."""
+    kind = _KINDS["torch" if _lacking_openvino() else "openvino"]
+    return kind.open(_Order(plan, threads, cache_folder(), []))
+
+
 def _candidates(device: str, notes: list[str]) -> list[str]:
     found = []
     reasons = []

@@ -19,6 +19,7 @@ import numpy as np
 
 from lavlive.encoder.base import Encoder
 from lavlive.latent.features import FeatureExtractor, Features
+from lavlive.latent.limit import LARGEST_DEVIATION, held_back, spread_of
 from lavlive.latent.mapper import Adaptation, leaky_tanh
 from lavlive.latent.modulation import modulate
 from lavlive.latent.place import Breath, Place
@@ -26,11 +27,6 @@ from lavlive.latent.programme import LatentStatistics, Programme, programme_of
 from lavlive.latent.projection import W_DIM, Directions, ProjectionWalk
 from lavlive.latent.smoothing import EnergyKeeper, GroupSmoother
 from lavlive.parameters import GROUPS, INDEX, TABLE, Glide, find
-
-LARGEST_DEVIATION = 4.0
-"""Largest root mean square deviation of a layer group, in W_std: further out no generator was trained."""
-_FREE_DEVIATION = 2.5
-"""Up to here nothing is held back; from here on what comes further out moves less and less."""
 
 _BAD_HOPS_UNTIL_RESET = 38
 _KIND = find("projection.kind")
@@ -210,20 +206,6 @@ class LatentPath:
         return self._last_embedding, False
 
     def _limit(self, deviation: np.ndarray) -> np.ndarray:
-        spread = np.sqrt(np.mean(deviation**2, axis=1))
-        if (spread <= _FREE_DEVIATION).all():
-            return deviation
+        spread = spread_of(deviation)
         self.limited += bool((spread > LARGEST_DEVIATION).any())
-        return deviation * (soft_limit(spread) / np.maximum(spread, 1e-9))[:, None]
-
-
-def soft_limit(spread: np.ndarray) -> np.ndarray:
-    """Spreads in W_std, held below `LARGEST_DEVIATION`: f + r·x / (1 + x), x = (s − f) / r, beyond f = 2.5.
-
-    r = 4 − f. It rises for ever, so that y keeps its effect however far the sound drives, and bends without a
-    corner.
-    """
-    room = LARGEST_DEVIATION - _FREE_DEVIATION
-    beyond = np.maximum(spread - _FREE_DEVIATION, 0.0) / room
-    limited: np.ndarray = np.minimum(spread, _FREE_DEVIATION) + room * beyond / (1.0 + beyond)
-    return limited
+        return held_back(deviation, spread)

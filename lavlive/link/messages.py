@@ -206,6 +206,29 @@ class ModelShown:
 
 
 @dataclass(frozen=True, slots=True)
+class DialsFound:
+    """The dials of the model that is shown, or fades in, work from now on.
+
+    Attributes:
+        model: its name.
+        counts: how many dials its coarse, middle and fine layers have.
+        names: what people call some of them, by ``coarse.1`` to ``fine.8``.
+    """
+
+    model: str
+    counts: tuple[int, int, int]
+    names: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DialsRefused:
+    """Dials, or what stands beside a model about them, cannot be used; the show goes on without."""
+
+    text: str
+    kind: FailureKind = FailureKind.UNUSABLE
+
+
+@dataclass(frozen=True, slots=True)
 class GovernorChanged:
     """Pictures are held back for the sake of the sound, or no longer.
 
@@ -261,6 +284,8 @@ EngineEvent = (
     | ModelRefused
     | ModelReady
     | ModelShown
+    | DialsFound
+    | DialsRefused
     | GovernorChanged
     | Misunderstood
 )

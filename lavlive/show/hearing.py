@@ -14,6 +14,7 @@ class Hearing:
 
     Attributes:
         sound: what shaders hear.
+        heard: what drives heard at the last step.
     """
 
     def __init__(self, link: SharedBlock) -> None:
@@ -21,7 +22,7 @@ class Hearing:
         self._link = link
         self._position = 0
         self._time: float | None = None
-        self._heard = SILENCE
+        self.heard = SILENCE
 
     def step(self, now: float) -> Heard:
         """What drives hear at `now`; brings `sound` along."""
@@ -38,7 +39,7 @@ class Hearing:
         if deviation is not None:
             meter = self._link.meter
             onset = self._link.number("audio.onset")
-            self._heard = Heard(
+            self.heard = Heard(
                 deviation, onset, np.array(meter("audio.spectrum")), np.array(meter("audio.chroma"))
             )
-        return self._heard
+        return self.heard

@@ -30,6 +30,8 @@ from lavlive.diagnosis.assist import Assist
 from lavlive.errors import DisplayError, LavliveError
 from lavlive.link.memory import Picture, SharedBlock
 from lavlive.link.messages import (
+    DialsFound,
+    DialsRefused,
     Failing,
     GovernorChanged,
     Misunderstood,
@@ -111,6 +113,7 @@ class Show:
     Attributes:
         sources: what can be listened to; `change_source` does it.
         controls: what hands, beat and assist want in this frame; the same for engine, output and panel.
+        dials: what the newest model's dials are, None until they are found.
     """
 
     def __init__(
@@ -140,6 +143,7 @@ class Show:
         self.sources = KnownSources(supervisor.settings.source)
         self.shaders: ShaderLibrary | None = None
         self.hearing = Hearing(link)
+        self.dials: DialsFound | None = None
         self._slot_problems: dict[str, str] = {}
         self.recordings = recordings or Recordings()
         self._tap = SoundTap(link)
@@ -422,7 +426,9 @@ class Show:
     def _collect(self, now: float) -> None:
         """Take the snapshot that everything in this frame reads, and publish it to the engine."""
         bases = self.control.values.numbers
-        numbers = self.assist.step(self.control.numbers(now), bases, self.link.read_signs(), now)
+        numbers = self.assist.step(
+            self.control.numbers(now, self.hearing.heard), bases, self.link.read_signs(), now
+        )
         revision = self.control.revision + self.assist.revision
         if revision != self.controls.revision:
             self.controls = Controls(numbers, revision)
@@ -540,6 +546,7 @@ class Show:
             case Refused() if not (self.pictures_shown or self.supervisor.settings.resumed):
                 pass  # the show ends with it, and whoever started it says so
             case ModelLoading(path=path):
+                self.dials = None
                 notices.tell(f"Loading {path or 'the bundled model'}", now)
             case ModelRefused(path=path, text=text):
                 notices.tell(text, now)
@@ -547,6 +554,8 @@ class Show:
             case ModelShown(name=name):
                 self._model_arrived()
                 notices.tell(f"Model {name}", now)
+            case DialsFound():
+                self.dials = told
             case GovernorChanged(limiting=True):
                 notices.raise_condition("governor", "The machine is busy: fewer pictures a second", now)
             case GovernorChanged():
@@ -556,6 +565,7 @@ class Show:
             case (
                 SourceNotice(text=text)
                 | ProjectionRefused(text=text)
+                | DialsRefused(text=text)
                 | Failing(text=text)
                 | Refused(text=text)
             ):

@@ -20,6 +20,7 @@ from lavlive.control.controls import Controls
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.messages import DialsFound
 from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.show.notices import Notices
@@ -159,6 +160,7 @@ class PanelRig:
         self.controls = Controls(self.control.values.numbers, 0)
         self.newest_picture: Picture | None = None
         self.recordings = Recordings()
+        self.dials: DialsFound | None = None
         self.listened = [SourceSpec("demo")]
         self.sources = KnownSources(self.listened[0])
         self.models = {"flames": "/models/flames", "cymatics": "/models/cymatics", "tissue": "/models/tissue"}

@@ -1,4 +1,4 @@
-"""Drives: parameters of shaders moved by sound, by the method that moves the picture.
+"""Drives: parameters of shaders, and hands in W, moved by sound, by the method that moves the picture.
 
     value = base + depth · range / 2 · leaky_tanh(y · p·a_g; c)
 
@@ -48,7 +48,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Drive:
-    """How sound moves one continuous parameter of a shader.
+    """How sound moves one continuous parameter of a shader, or of what hands do in W.
 
     Attributes:
         name: the parameter.

@@ -10,13 +10,13 @@ import numpy as np
 
 from lavlive.control.beat.modulation import BeatModulation, modulated
 from lavlive.control.beat.tempo import BeatState
-from lavlive.control.looks.drives import Drive, Heard, driven
+from lavlive.control.looks.drives import SILENCE, Drive, Heard, driven
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.morph import Morph, between
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.undo import History, Standing, Step
 from lavlive.errors import PresetError
-from lavlive.parameters import ParameterKind, Value, Values, find, is_loaded, loaded_parameters
+from lavlive.parameters import INDEX, ParameterKind, Value, Values, can_be_driven, find, loaded_parameters
 
 FADER = "show.fader"
 
@@ -269,13 +269,15 @@ class Looks:
         self.modulations = {key: kept for key, kept in self.modulations.items() if key != name}
 
     def drive(self, drive: Drive) -> None:
-        """Let sound move a parameter of a shader.
+        """Let sound move a parameter of a shader, or of what hands do in W.
 
         Raises:
-            PresetError: the parameter is not continuous, or not a shader's.
+            PresetError: the parameter is not continuous, or none of these.
         """
-        if find(drive.name).kind is not ParameterKind.CONTINUOUS or not is_loaded(drive.name):
-            raise PresetError(f"{drive.name} is no continuous input of a shader; sound cannot move it.")
+        if find(drive.name).kind is not ParameterKind.CONTINUOUS or not can_be_driven(drive.name):
+            raise PresetError(
+                f"{drive.name} is no continuous input of a shader and no dial; sound cannot move it."
+            )
         what = f"the drive of {drive.name}"
         self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
         self.drives = self.drives | {drive.name: drive}
@@ -304,9 +306,9 @@ class Looks:
         }
 
     def _chosen_drives(self) -> dict[str, Drive]:
-        """The drives of shaders that are in their slots now."""
+        """The drives of what is there: of shaders, those that are in their slots now."""
         chosen = {parameter.name for parameter in loaded_parameters(self.values.__getitem__)}
-        return {name: drive for name, drive in self.drives.items() if name in chosen}
+        return {name: drive for name, drive in self.drives.items() if name in INDEX or name in chosen}
 
     def _remember_beat(self, name: str) -> None:
         what = f"the beat of {name}"
@@ -321,10 +323,21 @@ class Looks:
         if self._morph.over(now):
             self._end_morph()
 
-    def numbers(self, state: BeatState, now: float) -> np.ndarray:
-        """The values with what the beat does to them, float64 in the table's order."""
+    def numbers(self, state: BeatState, now: float, heard: Heard = SILENCE) -> np.ndarray:
+        """The values with what beat and sound do to them, float64 in the table's order."""
+        numbers = self.values.numbers
         active = self._active_modulations(now)
-        return modulated(self.values.numbers, active, state.beat) if active else self.values.numbers
+        if active:
+            numbers = modulated(numbers, active, state.beat)
+        drives = [drive for drive in self._active_drives(now) if drive.name in INDEX]
+        if not drives:
+            return numbers
+        moved = {drive.name: float(numbers[INDEX[drive.name]]) for drive in drives}
+        driven(moved, drives, heard, self.values.number("mapper.y"), self.values.number("mapper.c"))
+        numbers = numbers.copy()
+        for name, number in moved.items():
+            numbers[INDEX[name]] = number
+        return numbers
 
     def loaded_numbers(self, state: BeatState, heard: Heard, now: float) -> dict[str, float]:
         """The continuous values of what is loaded at run time, with what beat and sound do to them."""
@@ -334,13 +347,16 @@ class Looks:
         for modulation in self._active_modulations(now):
             if modulation.name in moved:
                 moved[modulation.name] = modulation.apply(moved[modulation.name], state.beat)
-        share = self._morphed(now)
-        leaving = (
-            [] if self._morph is None else [old.faded(1 - share) for old in self._leaving_drives.values()]
-        )
-        arriving = [new.faded(share) if share < 1 else new for new in self.drives.values()]
-        driven(moved, leaving + arriving, heard, values.number("mapper.y"), values.number("mapper.c"))
+        y, c = values.number("mapper.y"), values.number("mapper.c")
+        driven(moved, self._active_drives(now), heard, y, c)
         return moved
+
+    def _active_drives(self, now: float) -> list[Drive]:
+        if self._morph is None:
+            return list(self.drives.values())
+        share = self._morphed(now)
+        leaving = [old.faded(1 - share) for old in self._leaving_drives.values()]
+        return leaving + [new.faded(share) if share < 1 else new for new in self.drives.values()]
 
     def _morphed(self, now: float) -> float:
         """How far a morph has come; 1 where there is none."""

@@ -14,7 +14,7 @@
     beats = 4
     depth = 0.2
 
-    [drive."fx1.feedback.zoom"]    # optional: an input of a shader, moved by sound
+    [drive."fx1.feedback.zoom"]    # optional: an input of a shader, or a dial, moved by sound
     source = "coarse"              # or another layer group, onset, level, bass, mid, treble, chroma
     depth = 0.4
     seed = 7
@@ -39,7 +39,16 @@ from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
 from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive
 from lavlive.control.looks.toml_files import TomlFile, flatten, read_toml, write_toml
 from lavlive.errors import ParameterError, PresetError
-from lavlive.parameters import TABLE, Parameter, ParameterKind, Value, find, is_loaded, loaded_parameters
+from lavlive.parameters import (
+    TABLE,
+    Parameter,
+    ParameterKind,
+    Value,
+    can_be_driven,
+    find,
+    is_loaded,
+    loaded_parameters,
+)
 
 SCHEMA = 1
 LONGEST_NAME = 64
@@ -255,8 +264,11 @@ def _read_drives(file: TomlFile, tables: Mapping[str, object], notes: list[str])
     found: dict[str, Drive] = {}
     for name, settings in tables.items():
         where = f'drive."{name}"'
-        if not is_loaded(name):
-            raise file.fault(where, "a drive moves an input of a shader, such as fx1.feedback.zoom.")
+        if not can_be_driven(name):
+            raise file.fault(
+                where,
+                "a drive moves an input of a shader, such as fx1.feedback.zoom, or a dial: dial.fine.1.",
+            )
         if not isinstance(settings, dict):
             raise file.fault(where, f'write [drive."{name}"] and the settings below it.')
         try:
@@ -268,6 +280,8 @@ def _read_drives(file: TomlFile, tables: Mapping[str, object], notes: list[str])
         try:
             continuous = _saved(name).kind is ParameterKind.CONTINUOUS
         except ParameterError as reason:
+            if not is_loaded(name):
+                raise file.fault(where, str(reason)) from None
             notes.append(f"{file.path.stem}: {reason} Its drive is left out.")
             continue
         if not continuous:

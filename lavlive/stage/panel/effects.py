@@ -9,7 +9,7 @@ import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive, drive_all
-from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, loaded_parameters
+from lavlive.parameters import INDEX, LOADED_GROUPS, Parameter, ParameterKind, loaded_parameters
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.section import Column, Desk
 from lavlive.stage.panel.widgets import DIM, heading, quiet_button, say, tip
@@ -37,9 +37,13 @@ class EffectsSection(KnobsSection):
         driven = self.desk.control.looks.drives
         for name in driven:
             trace = self._traces.setdefault(name, deque(maxlen=_TRACE))
-            trace.append(float(moved.get(name, 0.0)))
+            trace.append(float(moved[name]) if name in moved else self._of_table(name))
         for name in self._traces.keys() - driven.keys():
             del self._traces[name]
+
+    def _of_table(self, name: str) -> float:
+        """What a parameter of the table is moved to; of a shader that is gone, nothing."""
+        return self.desk.show.controls.number(name) if name in INDEX else 0.0
 
     def draw(self) -> None:
         control = self.desk.control

@@ -6,7 +6,7 @@ from typing import Any
 
 from imgui_bundle import imgui
 
-from lavlive.parameters import TABLE, Parameter, ParameterKind
+from lavlive.parameters import LATENT_HEADS, TABLE, Parameter, ParameterKind
 from lavlive.stage.panel.bars import draw_ghost, value_bar
 from lavlive.stage.panel.beat import draw_beat_button
 from lavlive.stage.panel.learning import draw_binding
@@ -33,6 +33,8 @@ class KnobsSection(Section):
         group = ""
         for parameter in TABLE:
             head = parameter.name.split(".")[0]
+            if head in LATENT_HEADS:
+                continue
             if head != group:
                 group = head
                 heading(title(head))
@@ -44,7 +46,7 @@ class KnobsSection(Section):
         start, gap = imgui.get_cursor_pos_x(), imgui.get_style().item_spacing.x
         room = imgui.get_content_region_avail().x
         width = room - LEARN_WIDTH - BEAT_WIDTH - self._more_width() - 2 * gap
-        changed, value = value_bar(parameter, control.values[parameter.name], label(parameter), width)
+        changed, value = value_bar(parameter, control.values[parameter.name], self._label(parameter), width)
         if ghost is not None:
             draw_ghost(ghost)
         if imgui.is_item_hovered() or imgui.is_item_focused():
@@ -67,6 +69,10 @@ class KnobsSection(Section):
             imgui.set_cursor_pos_x(start + room - LEARN_WIDTH)
             draw_binding(desk, parameter.name, LEARN_WIDTH)
         imgui.pop_id()
+
+    def _label(self, parameter: Parameter) -> str:
+        """What stands at the left of the bar."""
+        return label(parameter)
 
     def _hold(self, name: str, active: bool) -> None:
         """A bar that is dragged slowly is one thing to take back."""

@@ -19,6 +19,7 @@ from lavlive.control.control import Control
 from lavlive.control.controls import Controls
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.messages import DialsFound
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import Output
@@ -49,6 +50,10 @@ class RunningShow(Protocol):
     @property
     def newest_picture(self) -> Picture | None:
         """The picture that is shown, None before the first."""
+
+    @property
+    def dials(self) -> DialsFound | None:
+        """The dials of the newest model, None until they are found."""
 
     output: Output
     sources: KnownSources

@@ -7,6 +7,7 @@ from lavlive.stage.panel.devices import DevicesSection
 from lavlive.stage.panel.effects import EffectsSection
 from lavlive.stage.panel.keys import KeysSection
 from lavlive.stage.panel.knobs import KnobsSection
+from lavlive.stage.panel.latents import LatentsSection
 from lavlive.stage.panel.meters import MetersSection
 from lavlive.stage.panel.presets import PresetsSection
 from lavlive.stage.panel.section import Section
@@ -14,6 +15,7 @@ from lavlive.stage.panel.section import Section
 SECTIONS: tuple[type[Section], ...] = (
     KnobsSection,
     EffectsSection,
+    LatentsSection,
     PresetsSection,
     ChoosersSection,
     MetersSection,

@@ -22,6 +22,7 @@ _TITLES: Mapping[str, str] = {
     "projection": "projection",
     "smoothing": "smoothing: how slowly it follows",
     "modulation": "hits and harmony",
+    **{f"dial.{group}": f"dials: {what}" for group, what in LAYERS.items()},
     "generator": "generator",
     "show": "show",
     "assist": "assist",

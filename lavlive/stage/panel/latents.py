@@ -1,0 +1,42 @@
+"""The section with what hands do in W: the dials of the model that is shown."""
+
+from __future__ import annotations
+
+from lavlive.parameters import DIALS_PER_GROUP, GROUPS, Parameter, find
+from lavlive.stage.panel.effects import EffectsSection
+from lavlive.stage.panel.section import Column
+from lavlive.stage.panel.widgets import heading, say
+from lavlive.stage.panel.words import label, title
+
+
+class LatentsSection(EffectsSection):
+    """A row per dial, with what beat and sound do to it."""
+
+    title = "Latents"
+    column = Column.LOOK
+
+    def draw(self) -> None:
+        self._draw_dials(self.desk.control.ghosts())
+
+    def _draw_dials(self, ghosts: dict[str, float]) -> None:
+        dials = self.desk.show.dials
+        if dials is None:
+            say("The dials of this model are being found. They work from then on.")
+        for group, count in zip(GROUPS, dials.counts if dials else (DIALS_PER_GROUP,) * 3, strict=True):
+            heading(title(f"dial.{group}"))
+            if not count:
+                say("This model has none here: no direction changes the picture enough.")
+            for number in range(1, count + 1):
+                self._draw_driven(find(f"dial.{group}.{number}"), ghosts)
+
+    def _draw_driven(self, parameter: Parameter, ghosts: dict[str, float]) -> None:
+        self._draw_parameter(parameter, ghosts.get(parameter.name))
+        self._draw_trace(parameter)
+
+    def _label(self, parameter: Parameter) -> str:
+        """What people call a dial, else its number."""
+        head, _, name = parameter.name.partition(".")
+        if head != "dial":
+            return label(parameter)
+        dials = self.desk.show.dials
+        return (dials.names.get(name) if dials else None) or name.rpartition(".")[2]

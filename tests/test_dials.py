@@ -1,0 +1,272 @@
+"""Dials: found in closed form, ranked and scaled by what they do to pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lavlive.engine.dial_search import DialSearch
+from lavlive.engine.picture_worker import Model
+from lavlive.errors import CheckpointError
+from lavlive.generator import dials as dials_module
+from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
+from lavlive.generator.dial_files import FoundDials, find_beside, keep_dials, read_names, write_names
+from lavlive.generator.dials import LEAST_EFFECT, Dials, dials_of, measurable, no_dials, sample_w
+from lavlive.generator.network import Architecture, Generator, GeneratorConfig
+from lavlive.generator.runner import plain_runner
+from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.wstats import WStatistics, measure_w
+from lavlive.latent.instrument import Instrument
+from lavlive.latent.limit import LARGEST_DEVIATION
+from lavlive.latent.space import Space, layer_groups
+from lavlive.light import lightness_on_grid
+from lavlive.link.messages import DialsFound, DialsRefused, EngineEvent
+from lavlive.parameters import Values
+from tests.test_picture_worker import Still
+
+GROUPS = layer_groups(GeneratorConfig(64).layer_resolutions)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> LoadedGenerator:
+    """A small network whose W is wider along some directions than along others, as trained ones' are."""
+    torch.manual_seed(1)
+    config = GeneratorConfig(64, z_dim=32, w_dim=32, mapping_layers=3, channel_base=512, channel_max=24)
+    return LoadedGenerator(Generator(config).freeze(), {}, "abc" * 20)
+
+
+@pytest.fixture(scope="module")
+def statistics(loaded: LoadedGenerator) -> WStatistics:
+    return measure_w(loaded.generator, 2000)
+
+
+@pytest.fixture(scope="module")
+def found(
+    loaded: LoadedGenerator, statistics: WStatistics, tmp_path_factory: pytest.TempPathFactory
+) -> Dials:
+    dials = dials_of(loaded, statistics, GROUPS, folder=tmp_path_factory.mktemp("cache"))
+    assert dials is not None
+    return dials
+
+
+def change(loaded: LoadedGenerator, group: int, step: np.ndarray, count: int = 8) -> float:
+    """Mean change of L* of pictures that no search has seen."""
+    runner = plain_runner(make_plan(loaded.generator.synthesis, loaded.generator.mapping.w_mean), 1)
+    changes = []
+    for index, w in enumerate(sample_w(loaded.generator, count, seed=77)):
+        plain, moved = (np.repeat(w[None], len(GROUPS), axis=0) for _ in range(2))
+        moved[group == GROUPS] += step * (-1) ** index
+        pictures = np.zeros((2, 64, 64, 3), np.uint8)
+        for w_plus, out in zip((plain, moved), pictures, strict=True):
+            runner.picture_into(w_plus, 1.0, out)
+        changes.append(np.abs(np.diff([lightness_on_grid(pixels) for pixels in pictures], axis=0)).mean())
+    runner.close()
+    return float(np.mean(changes))
+
+
+def test_one_unit_of_any_dial_changes_pictures_equally(loaded: LoadedGenerator, found: Dials) -> None:
+    assert sum(found.counts) >= 6
+    effects = [
+        change(loaded, group, found.vectors[group, place])
+        for group, count in enumerate(found.counts)
+        for place in range(count)
+    ]
+    unit = found.effects.max()
+    assert np.all(np.abs(np.array(effects) / unit - 1.0) < 0.25), np.round(np.array(effects) / unit, 2)
+
+
+def test_every_dial_does_at_least_twice_what_a_random_direction_does(found: Dials) -> None:
+    for group, count in enumerate(found.counts):
+        per_step = found.effects[group, :count] / found.steps[group, :count]
+        assert np.all(per_step >= LEAST_EFFECT * found.random[group])
+        assert np.all(np.diff(per_step) <= 0), "the strongest comes first"
+        assert not found.vectors[group, count:].any()
+
+
+def test_a_second_search_is_none(
+    loaded: LoadedGenerator, statistics: WStatistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dials_module.np.savez(
+        tmp_path / f"dials1-{loaded.hash[:32]}.npz",
+        **{name: getattr(no_dials(32), name) for name in ("vectors", "effects", "steps", "random")},
+    )
+    monkeypatch.setattr(dials_module, "find_dials", lambda *_: pytest.fail("searched"))
+    kept = dials_of(loaded, statistics, GROUPS, folder=tmp_path)
+    assert kept is not None
+    assert kept.counts == (0, 0, 0)
+
+
+def test_a_search_that_nobody_wants_any_more_ends_and_leaves_nothing(
+    loaded: LoadedGenerator, statistics: WStatistics, tmp_path: Path
+) -> None:
+    asked = iter([False] * 5 + [True] * 5)
+    assert dials_of(loaded, statistics, GROUPS, lambda: next(asked), folder=tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    assert sum(1 for _ in asked) == 4
+
+
+@pytest.mark.parametrize(("architecture", "measured"), [("skip", 64), ("resnet", 256)])
+def test_a_large_network_is_measured_by_its_lower_resolutions_where_they_make_a_picture(
+    architecture: Architecture, measured: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = GeneratorConfig(256, channel_base=512, channel_max=4, w_dim=8, architecture=architecture)
+    plan = make_plan(Generator(config).freeze().synthesis)
+    assert measurable(plan) is plan or measurable(plan).blocks == plan.blocks
+    monkeypatch.setattr(dials_module, "_MOST_WORK", 1.0)
+    cut = measurable(plan)
+    assert (cut.height, cut.width, cut.num_ws) == (measured, measured, plan.num_ws)
+    runner = plain_runner(cut, 1)
+    out = np.zeros((measured, measured, 3), np.uint8)
+    runner.picture_into(np.ones((plan.num_ws, 8), np.float32), 1.0, out)
+    runner.close()
+    assert out.std() > 0
+
+
+def numbers(**values: float) -> np.ndarray:
+    return Values({name.replace("_", "."): value for name, value in values.items()}).numbers
+
+
+SPACE = Space(np.full(8, 0.5, np.float32), np.full(8, 2.0, np.float32), np.array([0, 0, 1, 2]))
+
+
+def test_dials_at_nought_are_bit_for_bit_no_dials() -> None:
+    instrument = Instrument()
+    instrument.dials = np.ones((3, 8, 8), np.float32)
+    deviation = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    still = instrument.w_plus(deviation, numbers(generator_truncation=0.7), SPACE)
+    assert np.array_equal(still, SPACE.w_plus(deviation, 0.7))
+
+
+def test_a_dial_moves_the_layers_of_its_group_before_truncation() -> None:
+    instrument = Instrument()
+    deviation = np.zeros((3, 8), np.float32)
+    turned = numbers(dial_middle_2=1.5, generator_truncation=0.5)
+    assert np.array_equal(instrument.w_plus(deviation, turned, SPACE), SPACE.w_plus(deviation, 0.5))
+    instrument.dials = np.zeros((3, 8, 8), np.float32)
+    instrument.dials[1, 1] = np.arange(8) / 4
+    w_plus = instrument.w_plus(deviation, turned, SPACE)
+    assert w_plus[2] == pytest.approx(0.5 + 0.5 * 1.5 * np.arange(8) / 4)
+    assert np.all(w_plus[[0, 1, 3]] == 0.5)
+
+
+def test_no_dial_drives_pictures_beyond_where_sound_may() -> None:
+    instrument = Instrument()
+    instrument.dials = np.full((3, 8, 8), 100.0, np.float32)
+    w_plus = instrument.w_plus(np.zeros((3, 8)), numbers(dial_fine_1=3.0), SPACE)
+    assert 3.0 < np.sqrt(np.mean(((w_plus[3] - 0.5) / 2.0) ** 2)) < LARGEST_DEVIATION
+
+
+@pytest.fixture
+def file(loaded: LoadedGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LAVLIVE_TEMPORARY_CACHE", str(tmp_path))
+    path = tmp_path / "mine.safetensors"
+    save_generator(path, loaded.generator, {})
+    return path
+
+
+def test_dials_and_their_names_lie_beside_the_model(file: Path, found: Dials) -> None:
+    model = load_generator(file)
+    keep_dials(file, model.hash, found)
+    write_names(file, model.hash, {"coarse.1": "opening", "fine.2": "grain"})
+    beside = find_beside(file, model, GROUPS, lambda: pytest.fail("searched"))
+    assert beside is not None
+    assert np.array_equal(beside.dials.vectors, found.vectors)
+    assert beside.names == {"coarse.1": "opening", "fine.2": "grain"}
+    assert beside.notes == ()
+
+
+def test_what_belongs_to_another_model_is_left_out_with_a_line(file: Path, found: Dials) -> None:
+    model = load_generator(file)
+    keep_dials(file, "another" * 9, found)
+    write_names(file, "another" * 9, {"coarse.1": "opening"})
+    np.savez(
+        file.with_name(f"dials1-{model.hash[:32]}.npz"),
+        **{name: getattr(found, name) for name in ("vectors", "effects", "steps", "random")},
+    )
+    beside = find_beside(file, model, GROUPS, lambda: pytest.fail("searched"))
+    assert beside is not None
+    assert beside.names == {}
+    names, dials = beside.notes
+    assert "mine.dials.toml names the dials of another model" in names
+    assert "mine.dials.npz holds the dials of another model" in dials
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"names = 3\n[", b"PK\x03\x04 cut short"])
+def test_a_damaged_file_beside_a_model_is_told_in_a_line(file: Path, content: bytes) -> None:
+    model = load_generator(file)
+    file.with_suffix(".dials.npz").write_bytes(content)
+    file.with_suffix(".dials.toml").write_bytes(content)
+    beside = find_beside(file, model, GROUPS, lambda: True)
+    assert beside is None
+    with pytest.raises(CheckpointError, match=r"mine\.dials\.toml"):
+        read_names(file, model.hash)
+
+
+@pytest.mark.parametrize(
+    ("dial", "name"), [("coarse.9", "x"), ("hair.1", "x"), ("fine.1", ""), ("fine.1", "\n")]
+)
+def test_a_dial_or_a_name_that_cannot_be_is_refused(file: Path, dial: str, name: str) -> None:
+    with pytest.raises(CheckpointError):
+        write_names(file, "abc", {dial: name})
+
+
+def shown(find: object) -> Model:
+    space = Space(np.zeros(512), np.ones(512), np.arange(3))
+    return Model("still", Still(1), lambda _: space, find_dials=find)  # type: ignore[arg-type]
+
+
+def wait_for(told: list[EngineEvent], count: int = 1) -> None:
+    import time
+
+    deadline = time.perf_counter() + 10
+    while len(told) < count:
+        assert time.perf_counter() < deadline
+        time.sleep(0.005)
+
+
+def test_the_engine_hands_a_model_its_dials_and_tells_the_stage() -> None:
+    told: list[EngineEvent] = []
+    search = DialSearch(told.append)
+    dials = no_dials(512)
+    dials.effects[0, :3] = 1.0
+    model = shown(lambda stop: FoundDials(dials, {"coarse.1": "opening"}, ("a note",)))
+    search.begin(model)
+    wait_for(told, 2)
+    assert told == [DialsRefused("a note"), DialsFound("still", (3, 0, 0), {"coarse.1": "opening"})]
+    assert model.instrument.dials is dials.vectors
+
+
+def test_a_search_that_fails_is_told_and_leaves_the_show_alone() -> None:
+    told: list[EngineEvent] = []
+    search = DialSearch(told.append)
+
+    def fail(stop: object) -> FoundDials:
+        raise MemoryError("none left")
+
+    search.begin(shown(fail))
+    wait_for(told)
+    assert isinstance(told[0], DialsRefused)
+    assert "still has no dials: none left" in told[0].text
+
+
+def test_the_sheet_shows_every_dial(
+    file: Path, found: Dials, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lavlive.commands.main import main
+
+    keep_dials(file, load_generator(file).hash, found)
+    sheet = tmp_path / "sheet.jpg"
+    assert main(["model", "directions", str(file), "-o", str(sheet), "--name", "dial.coarse.1=opening"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{found.counts[0]} coarse, {found.counts[1]} middle, {found.counts[2]} fine" in printed
+    assert "dial.coarse.1  opening" in printed
+    import av
+
+    with av.open(str(sheet)) as opened:
+        (frame,) = opened.decode(video=0)
+        assert frame.width > 1000
+    for bad in (["-o", "sheet.txt"], ["--name", "coarse.1"]):
+        assert main(["model", "directions", str(file), *bad]) == 2
