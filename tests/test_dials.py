@@ -14,7 +14,7 @@ from lavlive.errors import CheckpointError
 from lavlive.generator import dials as dials_module
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
 from lavlive.generator.dial_files import FoundDials, find_beside, keep_dials, read_names, write_names
-from lavlive.generator.dials import LEAST_EFFECT, Dials, dials_of, measurable, no_dials, sample_w
+from lavlive.generator.dials import LEAST_EFFECT, Dials, dials_of, find_dials, measurable, no_dials, sample_w
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
 from lavlive.generator.runner import plain_runner
 from lavlive.generator.runners.plan import make_plan
@@ -34,7 +34,7 @@ GROUPS = layer_groups(GeneratorConfig(64).layer_resolutions)
 def loaded() -> LoadedGenerator:
     """A small network whose W is wider along some directions than along others, as trained ones' are."""
     torch.manual_seed(1)
-    config = GeneratorConfig(64, z_dim=32, w_dim=32, mapping_layers=3, channel_base=512, channel_max=24)
+    config = GeneratorConfig(64, z_dim=32, w_dim=32, mapping_layers=3, channel_base=512, channel_max=16)
     return LoadedGenerator(Generator(config).freeze(), {}, "abc" * 20)
 
 
@@ -44,10 +44,11 @@ def statistics(loaded: LoadedGenerator) -> WStatistics:
 
 
 @pytest.fixture(scope="module")
-def found(
-    loaded: LoadedGenerator, statistics: WStatistics, tmp_path_factory: pytest.TempPathFactory
-) -> Dials:
-    dials = dials_of(loaded, statistics, GROUPS, folder=tmp_path_factory.mktemp("cache"))
+def found(loaded: LoadedGenerator, statistics: WStatistics) -> Dials:
+    plan = make_plan(loaded.generator.synthesis, loaded.generator.mapping.w_mean)
+    runner = plain_runner(plan, 1)
+    dials = find_dials(plan, runner, sample_w(loaded.generator, 16), statistics, GROUPS)
+    runner.close()
     assert dials is not None
     return dials
 
