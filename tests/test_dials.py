@@ -260,10 +260,10 @@ def test_the_sheet_shows_every_dial(
 
     keep_dials(file, load_generator(file).hash, found)
     sheet = tmp_path / "sheet.jpg"
-    assert main(["model", "directions", str(file), "-o", str(sheet), "--name", "dial.coarse.1=opening"]) == 0
+    assert main(["model", "directions", str(file), "-o", str(sheet), "--name", "dial.middle.1=opening"]) == 0
     printed = capsys.readouterr().out
     assert f"{found.counts[0]} coarse, {found.counts[1]} middle, {found.counts[2]} fine" in printed
-    assert "dial.coarse.1  opening" in printed
+    assert "dial.middle.1  opening" in printed
     import av
 
     with av.open(str(sheet)) as opened:
