@@ -129,7 +129,7 @@ class Engine:
         self._source.start(self._settings.resumed)
         self.latents.start()
         self.pictures.start()
-        self._shared.meter("engine.started")[0] = time.perf_counter()
+        self._link.meter("engine.started")[0] = time.perf_counter()
         self._tell(
             Ready(
                 source=self._source.source.name,

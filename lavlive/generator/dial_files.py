@@ -20,15 +20,15 @@ import tomli_w
 from lavlive.errors import CheckpointError
 from lavlive.files import replacing, write_whole
 from lavlive.generator.checkpoint import LoadedGenerator
-from lavlive.generator.dials import PER_GROUP, Dials, dials_of, read_dials
+from lavlive.generator.dials import Dials, dials_of, read_dials
 from lavlive.generator.wstats import w_statistics
-from lavlive.parameters import GROUPS
+from lavlive.parameters import DIALS_PER_GROUP, GROUPS
 
 LONGEST_NAME = 40
 _LARGEST = 64 * 1024
 _KEPT = 32
 """Letters of the hash that tell models apart."""
-DIAL_NAMES = tuple(f"{group}.{number + 1}" for group in GROUPS for number in range(PER_GROUP))
+DIAL_NAMES = tuple(f"{group}.{number + 1}" for group in GROUPS for number in range(DIALS_PER_GROUP))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def write_names(file: Path, model_hash: str, names: Mapping[str, str]) -> Path:
     tables: dict[str, dict[str, str]] = {}
     for dial, name in names.items():
         if dial not in DIAL_NAMES:
-            raise CheckpointError(f"There is no dial {dial!r}: they are coarse.1 to fine.{PER_GROUP}.")
+            raise CheckpointError(f"There is no dial {dial!r}: they are coarse.1 to fine.{DIALS_PER_GROUP}.")
         if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
             raise CheckpointError(f"A dial's name has 1 to {LONGEST_NAME} letters, not {name!r}.")
         group, number = dial.split(".")
