@@ -13,6 +13,8 @@
     ├── DisplayError          windows, monitors, OpenGL
     ├── ShaderError           an effect or generator that cannot be read or compiled
     ├── RecordingError        a video that cannot be written
+    ├── OutputError           a stream, or another program, that cannot be given the canvas
+    │   └── OutputMissingError    for want of a library or driver, so that trying again is in vain
     ├── DownloadError         a fetch that failed or arrived wrong
     └── TrainingError         data or checkpoints for training
 
@@ -73,6 +75,14 @@ class ShaderError(LavliveError):
 
 class RecordingError(LavliveError):
     """A video file cannot be written."""
+
+
+class OutputError(LavliveError):
+    """The canvas cannot be given to a stream or to another program, for now."""
+
+
+class OutputMissingError(OutputError):
+    """This machine lacks what an output needs; the message says what to install."""
 
 
 class DownloadError(LavliveError):

@@ -37,7 +37,7 @@ def write(video: VideoWriter, pictures: int) -> None:
 
 
 def recorded(path: Path, pictures: int) -> Path:
-    with VideoWriter(path, WIDTH, HEIGHT, FPS, RATE, 2, surviving=True) as video:
+    with VideoWriter(path, WIDTH, HEIGHT, FPS, RATE, 2, surviving=True, quick=True) as video:
         write(video, pictures)
     return path
 
@@ -113,7 +113,7 @@ def test_a_disk_that_is_full_at_the_very_end_is_told_and_leaves_a_whole_file(
     small_disk: Path, kind: str, room: int
 ) -> None:
     path = small_disk / f"full{kind}"
-    video = VideoWriter(path, WIDTH, HEIGHT, FPS, RATE, 2, surviving=True)
+    video = VideoWriter(path, WIDTH, HEIGHT, FPS, RATE, 2, surviving=True, quick=True)
     write(video, 25)
     fill(small_disk, but=room)
     with pytest.raises(OSError, match="No space"):

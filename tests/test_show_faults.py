@@ -41,8 +41,11 @@ from lavlive.parameters import INDEX, Value, Values
 from lavlive.show.bank import ModelBank
 from lavlive.show.notices import Notices
 from lavlive.show.show import BLIND_SECONDS, Show
+from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
+from lavlive.stage.output.takers.base import SoundBlock
+from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 from lavlive.stage.recording.recordings import Recordings
 
 pytestmark = pytest.mark.alone
@@ -320,7 +323,7 @@ def test_a_picture_with_an_impossible_time_is_shown_at_once(stage: Stage) -> Non
 
 
 def test_the_key_records_and_the_key_ends_it(stage: Stage, tmp_path: Path) -> None:
-    stage.show.recordings = Recordings(tmp_path / "show.mp4")
+    stage.show.leaving.recordings = Recordings(tmp_path / "show.mp4")
     stage.control.press("r", {"ctrl"})
     for number in range(400):
         stage.show.link.write_picture(np.full((8, 8, 3), number % 255, np.uint8), 0.0, 0.0, 0)
@@ -330,6 +333,7 @@ def test_the_key_records_and_the_key_ends_it(stage: Stage, tmp_path: Path) -> No
         time.sleep(0.01)
     assert stage.show.recordings.wanted
     stage.step()
+    stage.step()  # a canvas is read in one step and there in the next
     stage.control.press("r", {"ctrl"})
     stage.step()
     assert not stage.show.recordings.wanted
@@ -355,7 +359,7 @@ def test_a_recording_that_fails_is_announced_and_the_pictures_go_on(stage: Stage
             raise MemoryError
 
     stage.show.recordings.recorder = Recorder()  # type: ignore[assignment]
-    assert "recorder failed" in stage.step()
+    assert "recorder or another output failed" in stage.step()
     stage.show.link.write_picture(np.ones((8, 8, 3), np.uint8), 0.0, 0.0, 0)
     shown = stage.show.pictures_shown
     stage.step()
@@ -412,3 +416,33 @@ def test_what_keeps_a_show_from_beginning_is_left_to_whoever_started_it(tmp_path
         assert not any("nosuch" in notice.text for notice in stage.notices.history)
         stage.keeper.close()
         stage.control.close()
+
+
+def test_an_output_is_switched_by_key_told_about_and_fed_with_picture_and_sound(stage: Stage) -> None:
+    taken: list[tuple[float, int]] = []
+
+    class Receiver:
+        def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
+            taken.append((shot.time, sum(len(block.samples) for block in sound)))
+
+        def close(self) -> None:
+            pass
+
+    tell = lambda text: stage.notices.tell(text, stage.now)  # noqa: E731
+    spec = OutletSpec("stream", "stream", "rtmp://host/app", Receiver)
+    stage.show.leaving.outlets = Outlets([spec], tell)
+    stage.control.press("s", {"ctrl"})
+    stage.step()
+    samples = np.zeros((4800, 2), np.float32)
+    while len(taken) < 3:
+        stage.show.link.write_sound(samples, 48_000, captured=stage.now)
+        stage.step()
+        time.sleep(0.002)
+    assert "Stream: on, to rtmp://host/app" in [notice.text for notice in stage.notices.history]
+    assert sum(count for _, count in taken) >= 4800
+    assert all(time <= stage.now for time, _ in taken)
+    stage.control.press("n", {"ctrl"})
+    assert "There is no ndi" in stage.step()
+    stage.control.press("s", {"ctrl"})
+    assert "Stream: off" in stage.step()
+    stage.show.outlets.close()

@@ -8,7 +8,7 @@ python=${PYTHON:-python3}
 # Runtime: PortAudio, PulseAudio's client, OpenGL (Mesa draws where there is no graphics driver), X11.
 # Tests: real sound, MIDI and display servers in software.
 packages="libportaudio2 libpulse0 libasound2 libgl1 libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0 libx11-6 libxcursor1 libxrandr2 libxi6 libxinerama1 libxkbcommon0"
-[ "$what" = test ] && packages="$packages pulseaudio pulseaudio-utils libasound2-plugins jackd2 xvfb xdotool liblo-tools x11-xkb-utils x11-utils x11-xserver-utils openbox metacity xserver-xorg-core xserver-xorg-video-dummy"
+[ "$what" = test ] && packages="$packages pulseaudio pulseaudio-utils libasound2-plugins jackd2 xvfb xdotool liblo-tools srt-tools x11-xkb-utils x11-utils x11-xserver-utils openbox metacity xserver-xorg-core xserver-xorg-video-dummy"
 
 if command -v dpkg-query >/dev/null 2>&1; then
     missing=

@@ -20,6 +20,7 @@ from lavlive.commands.options import (
     ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
+    OutputsOptions,
     RenderOptions,
     StudyOptions,
 )
@@ -71,7 +72,7 @@ def _live(typed: dict[str, Any]) -> LiveOptions:
     converted = _look(typed)
     if "record_size" in typed:
         converted["record_size"] = parse_size(typed["record_size"])
-    for name in ("osc_allow", "osc_send"):
+    for name in ("osc_allow", "osc_send", "stream"):
         converted[name] = tuple(typed.get(name, ()))
     return _made(LiveOptions, typed, **converted)
 
@@ -117,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         "devices",
         "audio inputs, loopbacks, MIDI ports, monitors, compute devices",
         lambda typed: DevicesOptions(),
+    )
+    _command(
+        commands,
+        "outputs",
+        "streams, other programs and recordings that this machine can do",
+        lambda typed: OutputsOptions(),
     )
     _add_model(commands)
     _add_bench(commands)
@@ -215,8 +222,17 @@ def _add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="of the video, for --record and the key Ctrl+R; else the canvas's",
     )
     show.add_argument(
+        "--record-codec",
+        metavar="NAME",
+        help=f"h264, h265, av1, prores (default: {LiveOptions.record_codec})",
+    )
+    show.add_argument(
+        "--record-rate", metavar="N", help=f"pictures per second of it (default: {LiveOptions.record_rate})"
+    )
+    show.add_argument(
         "--rate", type=float, help=f"pictures per second, at most (default: {LiveOptions.rate:g})"
     )
+    _add_outlets(parser.add_argument_group("other outputs; each can be switched during the show"))
     control = parser.add_argument_group("control")
     control.add_argument("--midi", metavar="NAME", help="only this MIDI input; all if not given")
     control.add_argument(
@@ -241,6 +257,23 @@ def _add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
 
 
+def _add_outlets(outputs: argparse._ArgumentGroup) -> None:
+    outputs.add_argument(
+        "--stream",
+        action="append",
+        metavar="NAME|ADDRESS",
+        help="of streams.toml, or rtmp://host/app/key, srt://host:port, udp://…, https://…; repeat",
+    )
+    outputs.add_argument("--ndi", action="store_true", help="NDI (pip install 'lavlive[ndi]')")
+    outputs.add_argument(
+        "--camera", action="store_true", help="a virtual camera (pip install 'lavlive[camera]'; GPL)"
+    )
+    outputs.add_argument(
+        "--syphon", action="store_true", help="Syphon, on a Mac (pip install 'lavlive[syphon]')"
+    )
+    outputs.add_argument("--name", metavar="NAME", help=f"for other programs (default: {LiveOptions.name})")
+
+
 def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(commands, "render", "a track to a video, through the same path as the show", _render)
     parser.add_argument(
@@ -251,9 +284,12 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--output",
         dest="video",
         metavar="VIDEO",
-        help="an mp4 file; beside one that exists, VIDEO-2.mp4 is written",
+        help="mp4, mov or mkv; png for a file a picture. Beside one that exists, VIDEO-2.mp4 is written",
     )
     parser.add_argument("--force", action="store_true", help="write over a video that exists")
+    parser.add_argument(
+        "--codec", metavar="NAME", help=f"h264, h265, av1, prores (default: {RenderOptions.codec})"
+    )
     parser.add_argument(
         "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
     )

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,9 @@ from types import FrameType
 from lavlive.audio.channels import Pick
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
+from lavlive.commands.hiding import hide_from_processes
 from lavlive.commands.options import LiveOptions, text_of
+from lavlive.commands.outputs import streams_file
 from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
 from lavlive.control.looks.starting import begin_with_effects, initial_model, preset_library
@@ -23,7 +25,7 @@ from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.bindings import OscBindings
 from lavlive.control.osc.server import OscSettings, parse_address
-from lavlive.errors import CheckpointError
+from lavlive.errors import CheckpointError, OutputError
 from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
@@ -41,6 +43,16 @@ from lavlive.stage.output.base import Output, OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.output.monitors import find_monitor, list_monitors
 from lavlive.stage.output.opening import open_output
+from lavlive.stage.output.takers.addresses import (
+    SCHEMES,
+    Stream,
+    open_to_others,
+    read_streams,
+    secrets_of,
+    typed_stream,
+)
+from lavlive.stage.output.takers.kinds import outlets_of
+from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.output.window import display_available
 from lavlive.stage.recording.recordings import Recordings
 
@@ -228,16 +240,21 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
             left_out = _begin_with_effects(options, control, output)
             if left_out is not None:
                 notices.tell(left_out, time.perf_counter())
+        tell = lambda text: notices.tell(text, time.perf_counter())  # noqa: E731
         recordings = Recordings(
             Path(options.record) if options.record else None,
             options.record_size,
-            lambda text: notices.tell(text, time.perf_counter()),
+            tell,
+            codec=options.record_codec,
+            fps=options.exact_record_rate,
         )
         stack.callback(recordings.close)
+        outlets = open_outlets(options, tell)
+        stack.callback(outlets.close)
         if options.record:
             recordings.begin()
         keeper = StateKeeper(state_file)
-        show = Show(link, supervisor, control, output, notices, recordings, models, keeper, shape)
+        show = Show(link, supervisor, control, output, notices, recordings, models, keeper, shape, outlets)
         show.shaders = shaders
         shaders.watch()
         stack.callback(shaders.close)
@@ -250,6 +267,43 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
         if crashed is not None:
             notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())
         yield show
+
+
+def open_outlets(options: LiveOptions, tell: Callable[[str], None]) -> Outlets:
+    """Where the canvas can go: streams, typed and named, and other programs. What was typed is on.
+
+    Raises:
+        OutputError: a stream of that name is not there, or its address is none.
+    """
+    path = streams_file()
+    typed = options.stream
+    wanted = {word for word in typed if not _is_address(word)}
+    streams: list[Stream] = []
+    try:
+        streams = read_streams(path)
+    except OutputError as error:
+        if wanted:
+            raise
+        tell(str(error))
+    if open_to_others(path):
+        tell(f"Other users of this computer can read the keys in {path}: chmod 600 it")
+    if unknown := wanted - {stream.name for stream in streams}:
+        raise OutputError(
+            f"There is no stream {unknown.pop()!r} in {path}; give an address, or name it there."
+        )
+    addresses = [word for word in typed if _is_address(word)]
+    given = [typed_stream(address, number) for number, address in enumerate(addresses, start=1)]
+    outlets = Outlets(outlets_of([*given, *streams], options.name), tell)
+    on = wanted | {stream.name for stream in given}
+    on |= {kind for kind in ("ndi", "camera", "syphon") if getattr(options, kind)}
+    for outlet in outlets.all:
+        if outlet.spec.name in on:
+            outlet.switch(True)
+    return outlets
+
+
+def _is_address(word: str) -> bool:
+    return word.partition("://")[0] in SCHEMES and "://" in word
 
 
 def _keep_last_state(keeper: StateKeeper, show: Show, clean: bool) -> None:
@@ -316,6 +370,7 @@ def run_live(options: LiveOptions) -> list[Path]:
     Raises:
         LavliveError: something that was asked for is not there.
     """
+    hide_from_processes(secret for address in options.stream for secret in secrets_of(address))
     with open_show(options) as show, _awake(), _ending_on_signals(show):
         _run(show, options.seconds)
         print(f"{show.pictures_shown} pictures  {show.status()}", file=sys.stderr)

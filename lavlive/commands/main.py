@@ -18,6 +18,7 @@ from lavlive.commands.options import (
     ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
+    OutputsOptions,
     RenderOptions,
     StudyOptions,
     text_of,
@@ -64,6 +65,10 @@ def _run(options: AnyOptions) -> None:
             from lavlive.commands.devices import list_everything
 
             print(list_everything())
+        case OutputsOptions():
+            from lavlive.commands.outputs import list_outputs
+
+            print("\n".join(list_outputs()))
         case ModelInfoOptions():
             from lavlive.commands.model import info
             from lavlive.resources import generator_file

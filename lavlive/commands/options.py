@@ -21,6 +21,7 @@ AnyPath = str | Path
 Fill = Literal["auto", "stretch", "mirror", "tile"]
 PublishedEncoder = Literal["encodec", "encodec-32khz", "encodec-48khz"]
 
+VIDEO_ENDINGS = (".mp4", ".mov", ".mkv", ".png")
 SHORTEST_STUDY_SECONDS = 20.0
 
 
@@ -97,6 +98,13 @@ class LiveOptions(LookOptions):
         seconds: end so long after the first picture; None runs until it is closed.
         record: video file to write meanwhile: mp4, mov or mkv.
         record_size: width and height of the video; None for the canvas's.
+        record_codec: of the video: ``h264``, ``h265``, ``av1`` or ``prores``.
+        record_rate: pictures per second of the video, 1 to 120.
+        stream: addresses to stream to, or names of them in streams.toml.
+        ndi: give the canvas away by NDI.
+        camera: be a camera for other programs.
+        syphon: share the canvas by Syphon.
+        name: of the canvas for other programs.
         rate: pictures per second, at most, 1 to 240.
         midi: only this MIDI input; None for all.
         ableton: share the beat by Ableton Link.
@@ -120,6 +128,13 @@ class LiveOptions(LookOptions):
     seconds: float | None = None
     record: AnyPath | None = None
     record_size: tuple[int, int] | None = None
+    record_codec: str = "h264"
+    record_rate: Fraction | float | str = 30
+    stream: tuple[str, ...] = ()
+    ndi: bool = False
+    camera: bool = False
+    syphon: bool = False
+    name: str = "lavlive"
     rate: float = 60.0
     midi: str | None = None
     ableton: bool = False
@@ -134,6 +149,12 @@ class LiveOptions(LookOptions):
         _check_display_rate(self.rate)
         if self.record_size is not None:
             check_size(self.record_size)
+        parse_rate(self.record_rate, "--record-rate")
+
+    @property
+    def exact_record_rate(self) -> Fraction:
+        """Pictures per second of a recording."""
+        return parse_rate(self.record_rate, "--record-rate")
 
     @property
     def names_source(self) -> bool:
@@ -147,7 +168,9 @@ class RenderOptions(LookOptions):
 
     Attributes:
         track: file with sound.
-        video: mp4 file to write; beside one that exists, VIDEO-2.mp4 is written.
+        video: file to write: mp4, mov or mkv; png for a file a picture. Beside one that exists, VIDEO-2.mp4
+            is written.
+        codec: of the video: ``h264``, ``h265``, ``av1`` or ``prores``.
         report: JSON file for the measurements.
         force: write over a video that exists.
         fps: pictures per second, 1 to 120: a number, or a ratio such as ``30000/1001``.
@@ -162,6 +185,7 @@ class RenderOptions(LookOptions):
     _: KW_ONLY
     report: AnyPath | None = None
     force: bool = False
+    codec: str = "h264"
     fps: Fraction | float | str = 30
     size: tuple[int, int] = (1280, 720)
     seconds: float | None = None
@@ -173,8 +197,10 @@ class RenderOptions(LookOptions):
         check_size(self.size)
         if self.video is None and self.report is None:
             raise UsageError("render wants -o VIDEO.mp4, --report FILE.json, or both.")
-        if self.video is not None and Path(self.video).suffix.lower() != ".mp4":
-            raise UsageError(f"The video is an mp4 file: write -o {Path(self.video).with_suffix('.mp4')}.")
+        if self.video is not None and Path(self.video).suffix.lower() not in VIDEO_ENDINGS:
+            endings = ", ".join(VIDEO_ENDINGS)
+            instead = Path(self.video).with_suffix(".mp4")
+            raise UsageError(f"A video ends in {endings} (a file a picture): write -o {instead}.")
 
     @property
     def exact_rate(self) -> Fraction:
@@ -185,6 +211,11 @@ class RenderOptions(LookOptions):
 @dataclass(frozen=True)
 class DevicesOptions:
     """Everything that a show can be plugged into; there is nothing to choose."""
+
+
+@dataclass(frozen=True)
+class OutputsOptions:
+    """Streams, other programs and recordings that this machine can do; there is nothing to choose."""
 
 
 @dataclass(frozen=True)
@@ -345,6 +376,7 @@ AnyOptions = (
     LiveOptions
     | RenderOptions
     | DevicesOptions
+    | OutputsOptions
     | ModelInfoOptions
     | ModelConvertOptions
     | ModelDirectionsOptions

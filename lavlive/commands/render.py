@@ -41,8 +41,10 @@ from lavlive.stage.canvas.isf.sound import SoundView
 from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
+from lavlive.stage.recording.codecs import find_codec
+from lavlive.stage.recording.picture_files import SUFFIX, PictureFiles, unused_sequence
 from lavlive.stage.recording.recorder import unused_path
-from lavlive.stage.recording.video import VideoWriter
+from lavlive.stage.recording.video import VideoWriter, tidy
 
 _STEPS_AHEAD = 16
 _LEAST_HEARD_SECONDS = 0.1
@@ -60,12 +62,14 @@ def run_render(options: RenderOptions) -> Rendered:
     looks = initial_looks(options.preset, options.settings)
     values = looks.values
     target = Path(options.video) if options.video is not None else None
+    if target and target.suffix.lower() != SUFFIX:
+        find_codec(options.codec, target.suffix)
     if options.channels is not None:
         Pick.parse(options.channels)
     if target and is_no_file(target):
         raise UsageError(f"{target} cannot be written: it is not a file; choose another folder or name.")
     if target and not options.force:
-        target = unused_path(target)
+        target = unused_sequence(target) if target.suffix.lower() == SUFFIX else unused_path(target)
     with contextlib.ExitStack() as stack:
         track = stack.enter_context(read_track(options.track))
         model, notes = load_model(
@@ -181,7 +185,15 @@ def _make_video(
     size, rate = options.size, options.exact_rate
     channels = track.mix.shape[1]
     with contextlib.ExitStack() as stack:
-        video = stack.enter_context(VideoWriter(target, *size, rate, track.rate, channels))
+        if target.suffix.lower() == SUFFIX:
+            video: VideoWriter | PictureFiles = PictureFiles(target, *size, track.rate, channels)
+        else:
+            # What was made of a rendering that is killed can be played.
+            stack.callback(tidy, target)
+            video = VideoWriter(
+                target, *size, rate, track.rate, channels, surviving=True, codec=options.codec
+            )
+        stack.enter_context(video)
         output = stack.enter_context(HeadlessOutput(OutputSettings(canvas=size, shaders=shaders)))
         if output.note is not None:
             _tell(output.note)
@@ -287,7 +299,7 @@ class _VideoThread:
 class _SoundTrack:
     """Copies a track's sound into a video, in step with its pictures."""
 
-    def __init__(self, track: Track, video: VideoWriter) -> None:
+    def __init__(self, track: Track, video: VideoWriter | PictureFiles) -> None:
         self._track = track
         self._video = video
         self._mix = track.mix

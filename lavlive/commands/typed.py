@@ -52,8 +52,11 @@ _TELEVISION_RATES = {
 """What these numbers stand for: 29.97 pictures a second are 30000/1001."""
 
 
-def parse_rate(typed: str | float | Fraction) -> Fraction:
+def parse_rate(typed: str | float | Fraction, option: str = "--fps") -> Fraction:
     """Read pictures per second: a number, or a ratio of two; from 1 to 120, kept exactly.
+
+    Args:
+        option: what is named where it is refused.
 
     Raises:
         UsageError: of another form, out of range, or finer than video files can hold.
@@ -63,10 +66,10 @@ def parse_rate(typed: str | float | Fraction) -> Fraction:
         rate = _TELEVISION_RATES.get(text) or Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise UsageError(
-            f"--fps takes a number or a ratio, such as 25 or 30000/1001, not {text!r}."
+            f"{option} takes a number or a ratio, such as 25 or 30000/1001, not {text!r}."
         ) from None
     if not 1 <= rate <= 120:
-        raise UsageError(f"--fps takes 1 to 120, not {text}.")
+        raise UsageError(f"{option} takes 1 to 120, not {text}.")
     if rate.denominator > _FINEST_RATE:
-        raise UsageError(f"--fps takes a ratio whose lower number is at most {_FINEST_RATE}, not {text}.")
+        raise UsageError(f"{option} takes a ratio whose lower number is at most {_FINEST_RATE}, not {text}.")
     return rate

@@ -26,6 +26,8 @@ KEYS: Mapping[tuple[str, str], Action] = {
     **{("shift", str(digit)): Action("snapshot.recall", str(digit)) for digit in range(1, 9)},
     **{("ctrl", str(digit)): Action("snapshot.store", str(digit)) for digit in range(1, 9)},
     ("ctrl", "r"): Action("record"),
+    ("ctrl", "s"): Action("output.stream"),
+    ("ctrl", "n"): Action("output.ndi"),
     ("ctrl", "l"): Action("lock"),
     ("", "h"): Action("help"),
     ("", "f1"): Action("help"),

@@ -55,6 +55,7 @@ from lavlive.resources import return_memory
 from lavlive.show.bank import ModelBank
 from lavlive.show.early import EarlyPictures
 from lavlive.show.hearing import Hearing
+from lavlive.show.leaving import Leaving
 from lavlive.show.notices import Notices
 from lavlive.show.shape import ShapeFollower
 from lavlive.show.sources import KnownSources
@@ -67,9 +68,8 @@ from lavlive.stage.output.base import (
     MonitorReturned,
     Output,
 )
-from lavlive.stage.recording.recorder import LiveRecorder
+from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.recording.recordings import Recordings
-from lavlive.stage.recording.sound_tap import SoundTap
 
 if TYPE_CHECKING:
     from lavlive.stage.panel.panel import Panel
@@ -114,6 +114,7 @@ class Show:
         sources: what can be listened to; `change_source` does it.
         controls: what hands, beat and assist want in this frame; the same for engine, output and panel.
         dials: what the newest model's dials are, None until they are found.
+        leaving: what goes out besides the picture on the screen.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Show:
         models: Mapping[str, str] | None = None,
         keeper: StateKeeper | None = None,
         shape: ShapeFollower | None = None,
+        outlets: Outlets | None = None,
     ) -> None:
         self.link = link
         self.supervisor = supervisor
@@ -145,9 +147,7 @@ class Show:
         self.hearing = Hearing(link)
         self.dials: DialsFound | None = None
         self._slot_problems: dict[str, str] = {}
-        self.recordings = recordings or Recordings()
-        self._tap = SoundTap(link)
-        self._recorded_by: LiveRecorder | None = None
+        self.leaving = Leaving(link, output, notices, recordings or Recordings(), outlets or Outlets())
         self._models = dict(models or {})
         self._bank = ModelBank(list(self._models.values()))
         self._coming_model: str | None = None
@@ -185,8 +185,8 @@ class Show:
         self._present(now)
         with self._guarded("sound", now):
             self._watch_sound(now)
-        with self._guarded("recorder", now):
-            self._record(now)
+        with self._guarded("recorder or another output", now):
+            self.leaving.step(now, self.latency.seconds, begun=self.pictures_shown > 0)
         with self._guarded("panel", now):
             self._draw_panel(now)
         with self._guarded("state", now):
@@ -280,6 +280,16 @@ class Show:
         asked = self.control.looks.take_asked_model()
         if asked is not None:
             self.load_model(asked)
+
+    @property
+    def recordings(self) -> Recordings:
+        """The recordings of this show."""
+        return self.leaving.recordings
+
+    @property
+    def outlets(self) -> Outlets:
+        """Where else the canvas goes."""
+        return self.leaving.outlets
 
     def picture_waits(self) -> bool:
         """Whether a picture was made that has not been shown."""
@@ -462,6 +472,8 @@ class Show:
                 self.toggle_panel()
             case "record":
                 self.recordings.toggle()
+            case "output.stream" | "output.ndi" | "output.camera" | "output.syphon":
+                self._toggle_outlets(action.name.removeprefix("output."), now)
             case "help":
                 self._show_keys()
             case "learn":
@@ -474,6 +486,10 @@ class Show:
                 self.change_source(self.sources.meant_by(action))
             case "model.next" | "model.previous":
                 self._change_model(1 if action.name == "model.next" else -1, now)
+
+    def _toggle_outlets(self, kind: str, now: float) -> None:
+        if not self.outlets.toggle(kind):
+            self.notices.tell(f"There is no {kind} to switch on; lavlive outputs says what there is", now)
 
     def _change_model(self, direction: int, now: float) -> None:
         if len(self._models) < 2:
@@ -591,22 +607,3 @@ class Show:
                 self.notices.raise_condition(meter, text, now)
             else:
                 self.notices.clear(meter)
-
-    def _record(self, now: float) -> None:
-        # With the first picture, so that a recording does not begin with a wait.
-        if self.pictures_shown:
-            self.recordings.step(self.output.canvas_size, now)
-        recorder = self.recordings.recorder
-        if recorder is not self._recorded_by:
-            self._recorded_by = recorder
-            self._tap.skip()
-            self.notices.clear("recorder")
-        if recorder is None:
-            return
-        if recorder.wants(now):
-            recorder.picture(self.output.read_canvas(), now)
-        heard = self._tap.read()
-        if heard is not None:
-            recorder.sound(*heard)
-        if recorder.error is not None:
-            self.notices.raise_condition("recorder", recorder.error, now)

@@ -25,6 +25,8 @@ from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
+from lavlive.stage.output.takers.kinds import outlets_of
+from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.panel.panel import Panel
 from lavlive.stage.panel.section import PREVIEW
 from lavlive.stage.panel.window import PanelWindow
@@ -161,6 +163,7 @@ class PanelRig:
         self.newest_picture: Picture | None = None
         self.recordings = Recordings()
         self.dials: DialsFound | None = None
+        self.outlets = Outlets(outlets_of([]))
         self.listened = [SourceSpec("demo")]
         self.sources = KnownSources(self.listened[0])
         self.models = {"flames": "/models/flames", "cymatics": "/models/cymatics", "tissue": "/models/tissue"}

@@ -79,10 +79,9 @@ class PulseServer:
             self._process.wait(10)
             self._process = None
 
-    def play(self, path: Path, sink: str = SINK) -> subprocess.Popen[bytes]:
-        """Play a sound file into a sink; the caller waits for the process."""
-        command = ["paplay", f"--device={sink}", str(path)]
-        return subprocess.Popen(command, env=os.environ | self.environment)
+    def play(self, path: Path) -> subprocess.Popen[bytes]:
+        """Play a sound file into the null sink; the caller waits for the process."""
+        return subprocess.Popen(["paplay", str(path)], env=os.environ | self.environment)
 
     def control(self, *command: str) -> str:
         """Give the server a command of pactl's; returns what it prints."""

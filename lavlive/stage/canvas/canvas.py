@@ -25,6 +25,7 @@ from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
 from lavlive.stage.canvas.passes import Passes, Target
 from lavlive.stage.canvas.rack import Rack
+from lavlive.stage.canvas.readback import Readback, Shot
 from lavlive.stage.canvas.scaling import SHARPEN, picture_extent
 
 _STILL = Mix(None, 1.0, 1.0, (0.0, 0.0), 1.0)
@@ -55,6 +56,8 @@ class Canvas:
         self._cells = Target(context, (COLUMNS, ROWS), "f4")
         self._scene: tuple[Mix, str, tuple[int, int]] | None = None
         self._small: Target | None = None
+        self._readback = Readback(context)
+        self._shot_target: Target | None = None
         self.held_back = 0.0
         self.size = size
         self._make_canvases()
@@ -248,6 +251,23 @@ class Canvas:
     def preview(self, size: tuple[int, int]) -> np.ndarray:
         """The canvas as shown, stretched to a small width and height: uint8 [height, width, 3]."""
         return self._read_through(self._make_small(size))
+
+    def begin_shot(self, now: float, size: tuple[int, int]) -> None:
+        """Begin to read the canvas, in that size, without waiting for it; `fetch_shot` gives it."""
+        self.catch_up()
+        target = self._bytes
+        if size != self.size:
+            if self._shot_target is None or self._shot_target.texture.size != size:
+                if self._shot_target is not None:
+                    self._shot_target.release()
+                self._shot_target = Target(self._context, size, "f1")
+            target = self._shot_target
+        self._draw("screen", target, canvas=self._shown.texture)
+        self._readback.begin(target, now)
+
+    def fetch_shot(self) -> Shot | None:
+        """The canvas of the last `begin_shot`, or None where there was none."""
+        return self._readback.fetch()
 
     def _read_through(self, target: Target) -> np.ndarray:
         self.catch_up()

@@ -16,6 +16,7 @@ from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundTextures
+from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.monitors import Geometry
 
 
@@ -172,6 +173,16 @@ class Output(Protocol):
 
     def read_canvas(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
+
+    def begin_shot(self, now: float, largest: tuple[int, int] | None = None) -> None:
+        """Begin to read the canvas as shown at `now` without waiting for it; `fetch_shot` gives it later.
+
+        Args:
+            largest: width and height that nobody needs more than; a larger canvas is made smaller first.
+        """
+
+    def fetch_shot(self) -> Shot | None:
+        """The canvas of the last `begin_shot`, once; None where there was none."""
 
     def preview(self, width: int, height: int) -> np.ndarray:
         """The canvas as shown, stretched to a small size: uint8 [height, width, 3]."""

@@ -26,11 +26,19 @@ from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
 from lavlive.stage.canvas.offscreen import offscreen_context
 from lavlive.stage.canvas.rack import Rack
+from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
 from lavlive.stage.output.base import OutputEvent, OutputSettings
 from lavlive.stage.output.current import current_window, make_window_current
 from lavlive.stage.output.monitors import Geometry
-from lavlive.stage.output.software import CANVAS, interval_for, is_software, set_for_show, within
+from lavlive.stage.output.software import (
+    CANVAS,
+    even_within,
+    interval_for,
+    is_software,
+    set_for_show,
+    within,
+)
 
 _SAMPLES_PER_CELL = 4
 _ROWS = 32
@@ -54,6 +62,7 @@ class MemoryCanvas:
         self._before = self._seen = self._newest
         self._shown, self._spare = (np.zeros((size[1], size[0], 3), np.float32) for _ in range(2))
         self._pending: tuple[Mix, str, bool, float] | None = None
+        self._shot: Shot | None = None
 
     def draw(
         self,
@@ -80,6 +89,16 @@ class MemoryCanvas:
             self._pending = None
             self._limit(self._placed(mix, scaling), limit, now)
         return _as_bytes(self._shown)
+
+    def begin_shot(self, now: float, largest: tuple[int, int] | None) -> None:
+        """Draw the canvas for `fetch_shot`."""
+        pixels, size = self.read(), even_within(self.size, largest)
+        self._shot = Shot(pixels if size == self.size else _resized(pixels, size[::-1]), now)
+
+    def fetch_shot(self) -> Shot | None:
+        """The canvas of the last `begin_shot`, once."""
+        shot, self._shot = self._shot, None
+        return shot
 
     def _placed(self, mix: Mix, scaling: str) -> np.ndarray:
         """What is wanted, float32 [H, W, 3], in the memory that is not shown."""
@@ -203,13 +222,28 @@ class _OffscreenCanvas:
 
     def read(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], first row on top."""
+        with self._drawing():
+            return self.canvas.read()
+
+    def begin_shot(self, now: float, largest: tuple[int, int] | None) -> None:
+        """Begin to read the canvas without waiting for it."""
+        with self._drawing():
+            self.canvas.begin_shot(now, even_within(self.size, largest))
+
+    def fetch_shot(self) -> Shot | None:
+        """The canvas of the last `begin_shot`, once."""
+        with self._drawing():
+            return self.canvas.fetch_shot()
+
+    @contextlib.contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """With the context current; where drawing gives way, note how long it took."""
         began, drawn = time.perf_counter(), self.canvas.drawn
         with _without_window(), self._context:
-            pixels = self.canvas.read()
+            yield
         if self._gives_way and self.canvas.drawn != drawn:
             self._took += 0.2 * (time.perf_counter() - began - self._took)
             self.canvas.least_interval = interval_for(self._took)
-        return pixels
 
     def close(self) -> None:
         """Let go of the context."""
@@ -318,6 +352,14 @@ class HeadlessOutput:
     def read_canvas(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
         return self._canvas.read()
+
+    def begin_shot(self, now: float, largest: tuple[int, int] | None = None) -> None:
+        """Begin to read the canvas without waiting for it, made smaller where nobody needs it so large."""
+        self._canvas.begin_shot(now, largest)
+
+    def fetch_shot(self) -> Shot | None:
+        """The canvas of the last `begin_shot`, once; None where there was none."""
+        return self._canvas.fetch_shot()
 
     def preview(self, width: int, height: int) -> np.ndarray:
         """The canvas as shown, stretched to a small size: uint8 [height, width, 3]."""

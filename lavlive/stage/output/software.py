@@ -30,6 +30,14 @@ def within(size: tuple[int, int], limit: tuple[int, int]) -> tuple[int, int]:
     return round(size[0] / shrink), round(size[1] / shrink)
 
 
+def even_within(size: tuple[int, int], limit: tuple[int, int] | None) -> tuple[int, int]:
+    """As `within`, in even numbers where it shrinks, as video wants; without a limit the size itself."""
+    if limit is None or (size[0] <= limit[0] and size[1] <= limit[1]):
+        return size
+    width, height = within(size, limit)
+    return max(2, width - width % 2), max(2, height - height % 2)
+
+
 def set_for_show(canvas: Canvas, software: bool) -> None:
     """Make a canvas fit for a show: no shader may cost it much, nor hold it up while it is compiled.
 

@@ -20,6 +20,7 @@ from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.sound import SoundTextures
+from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.base import (
     CloseRequested,
     KeyPressed,
@@ -42,7 +43,7 @@ from lavlive.stage.output.monitors import (
 )
 from lavlive.stage.output.room import room_for_panel
 from lavlive.stage.output.software import CANVAS as SOFTWARE_CANVAS
-from lavlive.stage.output.software import is_software, set_for_show, within
+from lavlive.stage.output.software import even_within, is_software, set_for_show, within
 from lavlive.stage.output.x11 import forget_dead_window_manager
 
 TITLE = "lavlive"
@@ -238,6 +239,16 @@ class WindowOutput:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
         self.make_current()
         return self._canvas.read()
+
+    def begin_shot(self, now: float, largest: tuple[int, int] | None = None) -> None:
+        """Begin to read the canvas without waiting for it, made smaller where nobody needs it so large."""
+        self.make_current()
+        self._canvas.begin_shot(now, even_within(self._canvas.size, largest))
+
+    def fetch_shot(self) -> Shot | None:
+        """The canvas of the last `begin_shot`, once; None where there was none."""
+        self.make_current()
+        return self._canvas.fetch_shot()
 
     def preview(self, width: int, height: int) -> np.ndarray:
         """The canvas as shown, stretched to a small size: uint8 [height, width, 3]."""

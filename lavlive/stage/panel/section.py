@@ -23,6 +23,7 @@ from lavlive.link.messages import DialsFound
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import Output
+from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.recording.recordings import Recordings
 
 PREVIEW = (224, 126)
@@ -36,7 +37,14 @@ class RunningShow(Protocol):
     control: Control
     controls: Controls
     notices: Notices
-    recordings: Recordings
+
+    @property
+    def recordings(self) -> Recordings:
+        """The recordings of this show."""
+
+    @property
+    def outlets(self) -> Outlets:
+        """Where else the canvas goes."""
 
     def status(self) -> str:
         """Pictures per second and latency in one line."""

@@ -9,6 +9,7 @@ from lavlive.stage.panel.keys import KeysSection
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.latents import LatentsSection
 from lavlive.stage.panel.meters import MetersSection
+from lavlive.stage.panel.outputs import OutputsSection
 from lavlive.stage.panel.presets import PresetsSection
 from lavlive.stage.panel.section import Section
 
@@ -19,6 +20,7 @@ SECTIONS: tuple[type[Section], ...] = (
     PresetsSection,
     ChoosersSection,
     MetersSection,
+    OutputsSection,
     DevicesSection,
     KeysSection,
 )

@@ -7,11 +7,13 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from lavlive.stage.recording.steady_sound import SteadySound
 from lavlive.stage.recording.video import VideoWriter, check_target
 
 WARN_BYTES = 2_000_000_000
@@ -21,7 +23,6 @@ QUEUED = 8
 LONGEST_SOUND = 120.0
 """Seconds of sound that may wait, 46 MB of it: a disk that hangs for so long will not come back."""
 _DISK_LOOK_SECONDS = 1.0
-_SOUND_TOLERANCE = 0.05
 _SILENCE_AFTER = 0.5
 
 
@@ -85,18 +86,19 @@ class LiveRecorder:
         path: str | Path,
         width: int,
         height: int,
-        fps: float = 30,
+        fps: float | Fraction = 30,
         sample_rate: int = 0,
         channels: int = 2,
         notice: Callable[[str], None] = lambda _: None,
         free_bytes: Callable[[Path], int] = _free_bytes,
+        codec: str = "h264",
     ) -> None:
         """Open the file and start; `notice` gets one line about the disk, from the recorder's thread.
 
         Raises:
             RecordingError: the file cannot be written.
         """
-        check_target(Path(path))
+        check_target(Path(path), codec)
         self.path = _reserved(Path(path))
         self.dropped = self.dropped_sound = 0
         self.error: str | None = None
@@ -114,7 +116,10 @@ class LiveRecorder:
         self._pictures_in = self._pictures_out = 0
         self._sound_in = self._sound_out = 0
         self._finishing = False
-        self._writer = VideoWriter(self.path, width, height, fps, sample_rate, channels, surviving=True)
+        self._steady = SteadySound(sample_rate, channels)
+        self._writer = VideoWriter(
+            self.path, width, height, fps, sample_rate, channels, surviving=True, codec=codec, quick=True
+        )
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -205,6 +210,8 @@ class LiveRecorder:
                 return True
             case _:
                 self._repeat_until(self._last_wanted + 1)
+                for made in self._steady.end():
+                    self._writer.sound(made)
                 return False
 
     def _write_picture(self, pixels: np.ndarray, time: float) -> None:
@@ -225,17 +232,13 @@ class LiveRecorder:
     def _write_sound(self, samples: np.ndarray, time: float) -> None:
         """Keep sound and pictures together: silence where sound is missing, nothing twice."""
         assert self._begun is not None
-        ahead = round((time - self._begun) * self._rate) - self._writer.samples
-        if ahead > _SOUND_TOLERANCE * self._rate:
-            self._fill_sound(time - self._begun)
-        elif ahead < -_SOUND_TOLERANCE * self._rate:
-            samples = samples[-ahead:]
-        self._writer.sound(samples)
+        for made in self._steady.take(samples, time - self._begun):
+            self._writer.sound(made)
 
     def _fill_sound(self, seconds: float) -> None:
-        missing = int(seconds * self._rate) - self._writer.samples
-        if self._rate and missing > 0:
-            self._writer.sound(np.zeros((missing, self._channels), np.float32))
+        if self._rate:
+            for made in self._steady.fill(seconds):
+                self._writer.sound(made)
 
     def _disk_allows(self, time: float) -> bool:
         if time - self._looked_at_disk < _DISK_LOOK_SECONDS:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 
 import platformdirs
 
 from lavlive.errors import LavliveError, RecordingError
+from lavlive.stage.recording.codecs import find_codec
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.sound_tap import CHANNELS, RATE
 from lavlive.stage.recording.video import check_target
@@ -28,13 +30,15 @@ class Recordings:
         size: width and height of the video; None takes the canvas's.
         tell: gets what the operator should read.
         opener: opens a recorder of a path and a size.
+        codec: a name in `codecs.CODECS`.
+        fps: pictures a second.
 
     Attributes:
         recorder: the one that records now, or stopped by itself.
         finished: the files written so far.
 
     Raises:
-        RecordingError: `target` cannot be written.
+        RecordingError: `target` cannot be written, or not in that codec.
     """
 
     def __init__(
@@ -43,9 +47,13 @@ class Recordings:
         size: tuple[int, int] | None = None,
         tell: Callable[[str], None] = lambda _: None,
         opener: Open | None = None,
+        codec: str = "h264",
+        fps: float | Fraction = 30,
     ) -> None:
         if target is not None:
-            check_target(target)
+            check_target(target, codec)
+        self._codec, self._fps = codec, fps
+        self._suffix = find_codec(codec).suffixes[0]
         self.recorder: LiveRecorder | None = None
         self.finished: list[Path] = []
         self._target = target
@@ -139,8 +147,7 @@ class Recordings:
     def _note_finished(self, recorder: LiveRecorder) -> None:
         if not recorder.path.exists():  # one without a picture leaves no file
             return
-        if recorder.path.exists():  # one without a picture leaves no file
-            self.finished.append(recorder.path)
+        self.finished.append(recorder.path)
         if recorder.error is None:
             self._tell(f"Recorded {recorder.path}")
 
@@ -148,7 +155,7 @@ class Recordings:
         if self._target is not None:
             return self._target
         folder = Path(platformdirs.user_videos_dir())
-        return folder / time.strftime("lavlive-%Y-%m-%d-%H.%M.%S.mp4")
+        return folder / time.strftime(f"lavlive-%Y-%m-%d-%H.%M.%S{self._suffix}")
 
     def _open(self, path: Path, width: int, height: int) -> LiveRecorder:
         if self._target is None:
@@ -156,4 +163,6 @@ class Recordings:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise RecordingError(f"{path.parent} cannot be made: {error.strerror or error}.") from error
-        return LiveRecorder(path, width, height, sample_rate=RATE, channels=CHANNELS, notice=self._tell)
+        return LiveRecorder(
+            path, width, height, self._fps, RATE, CHANNELS, notice=self._tell, codec=self._codec
+        )

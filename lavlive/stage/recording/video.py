@@ -1,7 +1,8 @@
-"""Video files with sound: H.264 and AAC through PyAV, which brings ffmpeg's libraries along."""
+"""Video files with sound, through PyAV, which brings ffmpeg's libraries along. The sound is AAC."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -10,24 +11,23 @@ from typing import Self
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from lavlive.errors import RecordingError
+from lavlive.files import replacing
 from lavlive.resources import is_no_file
+from lavlive.stage.recording.codecs import CODECS, encoder_of, find_codec
 from lavlive.stage.recording.fragments import FragmentFile
 
 SUFFIXES = (".mp4", ".mov", ".mkv")
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _BT709 = 1
 _LIMITED_RANGE = 1
-_QUICK = {"preset": "superfast", "crf": "18", "bf": "0", "rc-lookahead": "0"}
-_THOROUGH = {"preset": "veryfast", "crf": "16"}
-"""As close to our pictures as medium at 17, for two fifths of its time and a seventh more bytes."""
 _FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 _CLUSTERS = {"cluster_time_limit": "1000", "flush_packets": "1"}
+_TIDY = {"movflags": "faststart"}
 _INTERLEAVE_SECONDS = 2
 
 
@@ -41,11 +41,14 @@ class VideoWriter:
         fps: pictures per second; fractions such as 30000/1001 are kept exactly when given as such.
         sample_rate: hertz of the sound; 0 for a silent video. Rates that AAC lacks become 48 000 Hz.
         channels: 1 or 2 are kept; more are mixed to one.
-        surviving: True keeps what is written playable even if the process is killed; a second is lost
-            at most, and the file is a little larger.
+        surviving: True keeps what is written playable even if the process is killed; the pictures since
+            the last key picture are lost, and the file is a little larger.
+        codec: a name in `codecs.CODECS`.
+        quick: True for little work, as during a show, and a key picture every second; else every four.
 
     Raises:
-        RecordingError: the folder is missing or not writable, or the name's ending is unknown.
+        RecordingError: the folder is missing or not writable, the name's ending is unknown, or there is no
+            encoder.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class VideoWriter:
         sample_rate: int = 0,
         channels: int = 2,
         surviving: bool = False,
+        codec: str = "h264",
+        quick: bool = False,
     ) -> None:
         self.path = Path(path)
         self.size = (width + width % 2, height + height % 2)
@@ -64,14 +69,14 @@ class VideoWriter:
         self.pictures = 0
         self.samples = 0
         self._open = False
-        check_target(self.path)
+        check_target(self.path, codec)
         self._fragments: FragmentFile | None = None
         try:
             self._container = self._open_container(surviving)
         except OSError as error:
             raise RecordingError(f"{self.path} cannot be written: {error.strerror}.") from error
         self._open = True
-        self._video = self._add_video(quick=surviving)
+        self._video = self._add_video(codec, quick)
         self._sound: AudioStream | None = None
         self._resampler: av.AudioResampler | None = None
         self._rate, self._channels = sample_rate, channels
@@ -87,19 +92,23 @@ class VideoWriter:
         # Readers of .mkv expect torn ends.
         return av.open(str(self.path), "w", options=options | (_CLUSTERS if surviving else {}))
 
-    def _add_video(self, quick: bool) -> VideoStream:
-        try:
-            stream = self._container.add_stream("libx264", rate=self.fps)
-            stream.options = dict(_QUICK if quick else _THOROUGH)
-        except UnknownCodecError:
-            stream = self._container.add_stream("mpeg4", rate=self.fps)
-            stream.options = {"qscale": "3"}
+    def _add_video(self, name: str, quick: bool) -> VideoStream:
+        codec = CODECS[name]
+        self._pixels = codec.pixels
+        encoder = encoder_of(codec) or codec.encoders[0]
+        stream = self._container.add_stream(encoder, rate=self.fps)
         assert isinstance(stream, VideoStream)
+        stream.options = (
+            {"qscale": "3"} if encoder == "mpeg4" else dict(codec.quick if quick else codec.thorough)
+        )
         stream.width, stream.height = self.size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = codec.pixels
         stream.time_base = 1 / self.fps
         context = stream.codec_context
-        context.gop_size = max(1, round(self.fps)) if quick else max(1, round(4 * self.fps))
+        if codec.tag and self.path.suffix.lower() != ".mkv":
+            context.codec_tag = codec.tag
+        if not codec.keyframes_only:
+            context.gop_size = max(1, round(self.fps)) if quick else max(1, round(4 * self.fps))
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED_RANGE
         return stream
@@ -120,7 +129,7 @@ class VideoWriter:
             OSError: the disk is full or gone.
         """
         frame = av.VideoFrame.from_ndarray(self._fitted(np.ascontiguousarray(rgb)), "rgb24")
-        frame = frame.reformat(*self.size, "yuv420p", dst_colorspace="ITU709", interpolation="BICUBIC")
+        frame = frame.reformat(*self.size, self._pixels, dst_colorspace="ITU709", interpolation="BICUBIC")
         frame.time_base = 1 / self.fps
         for _ in range(repeat):
             frame.pts = self.pictures
@@ -199,15 +208,34 @@ class VideoWriter:
         self.close()
 
 
-def check_target(path: Path) -> None:
+def tidy(path: Path) -> None:
+    """Make an ordinary file of a finished one that would have survived, which some programs for editing want.
+
+    Where that cannot be, as for want of room, the file stays as it is: it plays.
+    """
+    if path.suffix.lower() == ".mkv":
+        return
+    with contextlib.suppress(OSError, ValueError, av.FFmpegError), replacing(path) as beside:
+        kind = path.suffix.lower().lstrip(".")
+        with av.open(str(path)) as made, av.open(str(beside), "w", format=kind, options=_TIDY) as tidied:
+            streams = {stream.index: tidied.add_stream_from_template(stream) for stream in made.streams}
+            for packet in made.demux():
+                if packet.dts is not None:
+                    packet.stream = streams[packet.stream.index]
+                    tidied.mux(packet)
+
+
+def check_target(path: Path, codec: str = "h264") -> None:
     """See whether a video can be written there.
 
     Raises:
-        RecordingError: the folder is missing or not writable, or the name's ending is unknown.
+        RecordingError: the folder is missing or not writable, the name's ending is unknown, or there is no
+            encoder.
     """
     folder = path.absolute().parent
     if path.suffix.lower() not in SUFFIXES:
         raise RecordingError(f"{path.name} should end in one of {', '.join(SUFFIXES)}.")
+    find_codec(codec, path.suffix)
     if not folder.is_dir():
         raise RecordingError(f"There is no folder {folder} to write {path.name} into.")
     if is_no_file(path) or not os.access(path if path.exists() else folder, os.W_OK):

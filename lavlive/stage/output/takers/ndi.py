@@ -1,0 +1,91 @@
+"""NDI: the canvas and the show's sound on the local network, through cyndilib (the extra ``ndi``)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lavlive.errors import OutputMissingError
+from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.output.takers.base import SoundBlock
+
+SOUND_RATE = 48_000
+_LONGEST_SOUND = 48_000
+"""Samples that are sent at once, at most."""
+
+
+class NdiTaker:
+    """A source on the network, without an alpha channel; its size follows the canvas's.
+
+    Args:
+        name: under which receivers find it.
+        rate: canvases a second, which receivers are told.
+
+    Raises:
+        OutputMissingError: cyndilib is missing.
+    """
+
+    def __init__(self, name: str, rate: float = 60.0) -> None:
+        self._ndi = _library()
+        self._name, self._rate = name, rate
+        self._sender: Any = None
+        self._size = (0, 0)
+        self._pixels = np.zeros(0, np.uint8)
+
+    def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
+        """Send a canvas and the sound that came."""
+        height, width, _ = shot.pixels.shape
+        if (width, height) != self._size:
+            self._open(width, height)
+        self._pixels[..., :3] = shot.pixels
+        self._sender.write_video(self._pixels.reshape(-1))
+        for block in sound:
+            for start in range(0, len(block.samples), _LONGEST_SOUND):
+                piece = block.samples[start : start + _LONGEST_SOUND]
+                self._sender.write_audio(np.ascontiguousarray(piece.T))
+
+    def _open(self, width: int, height: int) -> None:
+        self.close()
+        ndi = self._ndi
+        picture = ndi.VideoSendFrame()
+        picture.set_resolution(width, height)
+        picture.set_frame_rate(Fraction(self._rate).limit_denominator(1001))
+        picture.set_fourcc(ndi.FourCC.RGBX)
+        sound = ndi.AudioSendFrame()
+        sound.sample_rate, sound.num_channels = SOUND_RATE, 2
+        sound.set_max_num_samples(_LONGEST_SOUND)
+        # Clocked by the show: the library must not hold canvases back.
+        self._sender = ndi.Sender(self._name, clock_video=False, clock_audio=False)
+        self._sender.set_video_frame(picture)
+        self._sender.set_audio_frame(sound)
+        self._sender.open()
+        self._size = (width, height)
+        self._pixels = np.full((height, width, 4), 255, np.uint8)
+
+    def close(self) -> None:
+        """Go from the network."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.close()
+
+
+class _Names:
+    """What is used of cyndilib."""
+
+    def __init__(self) -> None:
+        from cyndilib.audio_frame import AudioSendFrame
+        from cyndilib.sender import Sender
+        from cyndilib.video_frame import VideoSendFrame
+        from cyndilib.wrapper.ndi_structs import FourCC
+
+        self.AudioSendFrame, self.VideoSendFrame = AudioSendFrame, VideoSendFrame
+        self.Sender, self.FourCC = Sender, FourCC
+
+
+def _library() -> _Names:
+    try:
+        return _Names()
+    except ImportError:
+        raise OutputMissingError("NDI needs cyndilib: pip install 'lavlive[ndi]'.") from None

@@ -1,0 +1,49 @@
+"""Syphon: the canvas for other programs on a Mac, through syphon-python (the extra ``syphon``).
+
+Never run by us: no Mac was at hand. Written after syphon-python's reference; pictures go through memory, not
+from texture to texture.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lavlive.errors import OutputMissingError
+from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.output.takers.base import SoundBlock
+
+
+class SyphonTaker:
+    """A Syphon server; its size follows the canvas's.
+
+    Raises:
+        OutputMissingError: syphon-python is missing, as everywhere but on a Mac.
+    """
+
+    def __init__(self, name: str) -> None:
+        try:
+            import syphon
+            from syphon.utils.numpy import copy_image_to_mtl_texture
+            from syphon.utils.raw import create_mtl_texture
+        except ImportError:
+            raise OutputMissingError("Syphon needs a Mac, and: pip install 'lavlive[syphon]'.") from None
+        self._copy, self._create = copy_image_to_mtl_texture, create_mtl_texture
+        self._server = syphon.SyphonMetalServer(name)
+        self._texture: Any = None
+        self._pixels = np.zeros((0, 0, 4), np.uint8)
+
+    def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
+        """Publish a canvas; Syphon has no sound."""
+        height, width, _ = shot.pixels.shape
+        if self._pixels.shape[:2] != (height, width):
+            self._texture = self._create(self._server.device, width, height)
+            self._pixels = np.full((height, width, 4), 255, np.uint8)
+        self._pixels[..., :3] = shot.pixels
+        self._copy(self._pixels, self._texture)
+        self._server.publish_frame_texture(self._texture)
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.stop()

@@ -1,0 +1,311 @@
+"""Takers of the canvas: in threads of their own, the newest only, again after failures, never waited for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lavlive.control.actions import ACTIONS
+from lavlive.errors import OutputError, OutputMissingError
+from lavlive.link.memory import Picture
+from lavlive.parameters import Values
+from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.output.base import OutputSettings
+from lavlive.stage.output.headless import HeadlessOutput, MemoryCanvas
+from lavlive.stage.output.takers.addresses import read_streams, secrets_of, typed_stream
+from lavlive.stage.output.takers.base import SoundBlock, Taker
+from lavlive.stage.output.takers.kinds import KINDS, outlets_of
+from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
+from lavlive.stage.output.takers.worker import BACK_OFF, SLOW_SECONDS, State, Worker
+
+
+def shot(number: int) -> Shot:
+    return Shot(np.full((4, 6, 3), number, np.uint8), number / 10)
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.perf_counter() + 30
+    while not condition():
+        assert time.perf_counter() < deadline
+        time.sleep(0.001)
+
+
+class Receiver:
+    """Takes what it is given; may be told to hang or to fail."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.heard = 0
+        self.closed = 0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.failure: Exception | None = None
+
+    def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
+        assert self.goes_on.wait(30)
+        if self.failure is not None:
+            raise self.failure
+        self.taken.append(int(shot.pixels[0, 0, 0]))
+        self.heard += sum(len(block.samples) for block in sound)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_receiver_that_hangs_gets_the_newest_canvas_when_it_goes_on_and_the_rest_is_counted() -> None:
+    receiver = Receiver()
+    worker = Worker("test", lambda: receiver, clock=lambda: 100.0)
+    until(lambda: worker.ready)
+    receiver.goes_on.clear()
+    worker.offer(shot(1))
+    until(lambda: worker._busy_since is not None)
+    for number in range(2, 9):
+        worker.offer(shot(number))
+    assert not worker.slow(100.0 + SLOW_SECONDS - 0.1)
+    assert worker.slow(100.0 + SLOW_SECONDS + 0.1)
+    receiver.goes_on.set()
+    until(lambda: worker.sent == 2)
+    worker.stop()
+    worker.join(10)
+    assert receiver.taken == [1, 8]
+    assert worker.dropped == 6
+    assert receiver.closed == 1
+
+
+def test_a_server_that_is_away_is_tried_again_after_longer_and_longer_waits_and_then_served() -> None:
+    waits: list[float] = []
+    receiver = Receiver()
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return False
+
+    def opening() -> Taker:
+        if len(waits) < 7:
+            raise OutputError("The server is away.")
+        return receiver
+
+    worker = Worker("test", opening, clock=lambda: 0.0, wait=wait)
+    until(lambda: worker.ready)
+    assert waits == [*BACK_OFF, BACK_OFF[-1], BACK_OFF[-1]]
+    assert worker.problem == ""
+    worker.offer(shot(3))
+    until(lambda: receiver.taken == [3])
+    worker.stop()
+    worker.join(10)
+
+
+def test_a_receiver_that_breaks_is_closed_and_opened_again_three_times() -> None:
+    receivers: list[Receiver] = []
+
+    def opening() -> Taker:
+        receivers.append(Receiver())
+        return receivers[-1]
+
+    worker = Worker("test", opening, wait=lambda _: False)
+    for life in range(3):
+        until(lambda lives=life + 1: worker.ready and len(receivers) == lives)
+        receivers[-1].failure = ConnectionResetError(104, "Connection reset by peer")
+        worker.offer(shot(1))
+        until(lambda lives=life + 2: len(receivers) == lives)
+        assert receivers[life].closed == 1
+    until(lambda: worker.ready)
+    worker.offer(shot(7))
+    until(lambda: receivers[-1].taken == [7])
+    worker.stop()
+    worker.join(10)
+
+
+def test_what_is_missing_is_told_once_and_not_tried_again() -> None:
+    told: list[str] = []
+
+    def opening() -> Taker:
+        raise OutputMissingError("NDI needs cyndilib.")
+
+    outlets = Outlets([OutletSpec("ndi", "ndi", "NDI", opening)], told.append)
+    assert outlets.toggle("ndi")
+    worker = outlets.all[0].worker
+    assert worker is not None
+    until(lambda: not worker.alive)
+    outlets.news()
+    outlets.news()
+    assert told == ["NDI: NDI needs cyndilib."]
+    assert worker.state is State.ENDED
+    assert not outlets.all[0].wanted
+
+
+def test_the_words_of_foreign_errors_are_not_told_for_they_may_hold_a_key() -> None:
+    def opening() -> Taker:
+        raise RuntimeError("cannot open rtmp://host/app/SECRET")
+
+    waiting = threading.Event()
+    worker = Worker("test", opening, wait=lambda _: waiting.wait(30))
+    until(lambda: worker.problem)
+    assert worker.problem == "RuntimeError."
+    waiting.set()
+    worker.join(10)
+
+
+def test_outlets_are_switched_during_the_show_and_get_canvas_and_sound_at_their_own_rate() -> None:
+    fast, slow, told = Receiver(), Receiver(), []
+    specs = [
+        OutletSpec("ndi", "ndi", "NDI", lambda: fast),
+        OutletSpec("stream", "stream", "rtmp://host/app", lambda: slow, rate=20.0, size=(64, 36)),
+    ]
+    outlets = Outlets(specs, told.append)
+    assert not outlets.ask(0.0)
+    assert not outlets.toggle("camera")
+    outlets.toggle("stream")
+    until(lambda: outlets.all[1].worker is not None and outlets.all[1].worker.ready)
+    assert outlets.ask(0.0)
+    assert outlets.largest == (64, 36)
+    outlets.toggle("ndi")
+    until(lambda: outlets.all[0].worker is not None and outlets.all[0].worker.ready)
+    for number in range(60):
+        now = 1.0 + number / 60
+        if outlets.ask(now):
+            assert outlets.largest is None or outlets.largest == (64, 36)
+            outlets.hear(SoundBlock(np.zeros((10, 2), np.float32), now))
+            outlets.offer(Shot(np.full((4, 6, 3), number, np.uint8), now))
+            until(lambda: all(o.worker is not None and o.worker._newest is None for o in outlets.all))
+    until(lambda: len(fast.taken) == 60)
+    assert len(slow.taken) == pytest.approx(20, abs=1)
+    assert fast.heard > 500
+    outlets.toggle("ndi")
+    outlets.news()
+    outlets.close()
+    outlets.news()
+    assert not outlets.hearing
+    assert fast.closed == slow.closed == 1
+
+
+def test_a_slow_receiver_is_a_condition_with_its_name() -> None:
+    receiver = Receiver()
+    outlets = Outlets([OutletSpec("wall", "stream", "srt://host:9710", lambda: receiver)])
+    outlets.toggle("stream")
+    worker = outlets.all[0].worker
+    assert worker is not None
+    until(lambda: worker.ready)
+    receiver.goes_on.clear()
+    worker.offer(shot(1))
+    until(lambda: worker._busy_since is not None)
+    late = time.perf_counter() + SLOW_SECONDS + 1
+    assert "too slowly" in outlets.conditions(late)["wall"]
+    receiver.goes_on.set()
+    until(lambda: worker.sent == 1)
+    assert outlets.conditions(late) == {}
+    outlets.close()
+
+
+def test_every_kind_of_taker_has_an_action_that_hands_can_reach() -> None:
+    for kind in {kind.name for kind in KINDS}:
+        spec = ACTIONS[f"output.{kind}"]
+        assert spec.for_show
+        assert spec.from_outside
+    assert {spec.kind for spec in outlets_of([])} <= {kind.name for kind in KINDS}
+
+
+# The canvas
+
+
+@pytest.mark.parametrize("largest", [None, (32, 32)])
+def test_a_shot_is_the_canvas_of_when_it_was_begun(largest: tuple[int, int] | None) -> None:
+    still = Values({"show.dissolve": 0.0, "show.scaling": "stretch"})
+
+    def picture(level: int, sequence: int) -> Picture:
+        return Picture(np.full((32, 32, 3), level, np.uint8), sequence, 0.0, 0.0, 0)
+
+    with HeadlessOutput(OutputSettings(canvas=(96, 48))) as output:
+        assert output.fetch_shot() is None
+        output.present(picture(60, 1), still, 0.0)
+        output.begin_shot(1.0, largest)
+        whole = output.read_canvas()
+        output.present(picture(200, 2), still, 2.0)
+        found = output.fetch_shot()
+        assert output.fetch_shot() is None
+        output.begin_shot(2.0)
+        later = output.fetch_shot()
+    assert later is not None
+    assert later.pixels.mean() > 100
+    assert found is not None
+    assert found.time == 1.0
+    if largest is None:
+        np.testing.assert_array_equal(found.pixels, whole)
+    else:
+        assert found.pixels.shape == (16, 32, 3)
+        assert np.abs(found.pixels.astype(int) - 60).max() <= 1
+
+
+def test_a_canvas_without_opengl_gives_shots_too() -> None:
+    canvas = MemoryCanvas((8, 6))
+    canvas.begin_shot(3.0, None)
+    found = canvas.fetch_shot()
+    assert found is not None
+    assert found.pixels.shape == (6, 8, 3)
+    assert canvas.fetch_shot() is None
+
+
+# Addresses and secrets
+
+KEY = "live_123_SECRET"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"rtmp://a.example/live2/{KEY}",
+        f"rtmps://a.example:4443/app/{KEY}?bandwidth=1",
+        f"srt://a.example:9710?passphrase={KEY}&streamid=publish:{KEY}",
+        f"https://a.example/whip/{KEY}",
+    ],
+)
+def test_a_key_is_in_no_text_about_a_stream(address: str) -> None:
+    stream = typed_stream(address)
+    (spec, *_) = outlets_of([stream])
+    assert KEY not in repr(stream) + stream.target.url + spec.where + repr(spec)
+    assert "a.example" in spec.where
+    assert any(KEY in secret for secret in secrets_of(address))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("[a]\naddress = 'rtmp://h/app'\nkey = 12345678\n", 3, "key is text"),
+        ("[a]\nkey = 'SECRETKEY'\n", 1, "address is text"),
+        ("[a]\naddress = 'ftp://h/SECRETKEY'\n", 2, "use rtmp://"),
+        ("[a]\naddress = 'rtmp://h/app/x'\nrate = 1000\n", 3, "rate is 1 to 120"),
+        ("[a]\naddress = 'rtmp://h/app/x'\nsize = '7x7'\n", 2, "size is"),
+        ("[a]\naddress = 'srt://h'\n", 2, "names a port"),
+        ("[a]\naddress = 'srt://h:1'\npassphrase = 'short'\n", 2, "10 to 79"),
+        ("[a]\naddress = 'rtmp://h/app/x'\nkex = 'SECRETKEY'\n", 3, "unknown"),
+        ("[a\n", 1, ""),
+    ],
+)
+def test_a_broken_streams_file_is_told_by_line_and_field_without_its_secrets(
+    tmp_path: Path, text: str, line: int, says: str
+) -> None:
+    path = tmp_path / "streams.toml"
+    path.write_text(text)
+    with pytest.raises(OutputError, match=f"line {line}: ") as told:
+        read_streams(path)
+    assert says in str(told.value)
+    assert "SECRETKEY" not in str(told.value)
+    assert "12345678" not in str(told.value)
+
+
+def test_streams_are_read_with_all_their_settings(tmp_path: Path) -> None:
+    path = tmp_path / "streams.toml"
+    path.write_text(
+        '[twitch]\naddress = "rtmps://live.example/app"\nkey = "k"\nsize = "1920x1080"\nrate = 60\n'
+        'kilobits = 6000\n\n[wall]\naddress = "srt://10.0.0.7:9710"\npassphrase = "0123456789"\n'
+    )
+    twitch, wall = read_streams(path)
+    assert twitch.target.url == "rtmps://live.example/app"
+    assert (twitch.settings.size, twitch.settings.rate, twitch.settings.kilobits) == ((1920, 1080), 60, 6000)
+    assert wall.target.url == "srt://10.0.0.7:9710"
+    assert read_streams(tmp_path / "none.toml") == []
