@@ -128,11 +128,13 @@ def test_a_hop_keeps_no_memory():
     encoder.step(hop)
     tracemalloc.start()
     try:
-        encoder.step(hop)
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(200):
-            encoder.step(hop)
-        assert tracemalloc.get_traced_memory()[0] - before < 200 * 100  # a latent has 512 bytes
+        kept = []
+        for _ in range(4):  # what other threads of the test run keep, they keep once
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(200):
+                encoder.step(hop)
+            kept.append(tracemalloc.get_traced_memory()[0] - before)
+        assert min(kept) < 200 * 100  # a latent has 512 bytes
     finally:
         tracemalloc.stop()
 

@@ -135,8 +135,10 @@ def test_a_missing_track_ends_the_start_with_its_reason(tmp_path: Path) -> None:
         running.close()
 
 
+@pytest.mark.alone
 def test_live_and_offline_make_the_same_w_plus(show: RealShow, tmp_path: Path) -> None:
     show.run_until(lambda: show.link.number("latent.hops") > 300, "hops")
+    assert show.link.number("audio.dropped") == 0
     show.supervisor.close()
     live = np.fromfile(tmp_path / "w.raw", np.float32)
     offline_log = tmp_path / "offline.raw"
