@@ -10,6 +10,7 @@
     │   └── ModelDoesNotFitError  a model that needs more than the device has
     ├── PresetError           a preset file
     ├── ControlError          MIDI and OSC
+    ├── WallError             conductor and nodes: an address, a key, a port
     ├── DisplayError          windows, monitors, OpenGL
     ├── ShaderError           an effect or generator that cannot be read or compiled
     ├── RecordingError        a video that cannot be written
@@ -63,6 +64,10 @@ class PresetError(LavliveError):
 
 class ControlError(LavliveError):
     """A MIDI port, a binding or an OSC address cannot be used."""
+
+
+class WallError(LavliveError):
+    """A conductor or a node cannot be had: an address, a key, certificates, a port, a missing library."""
 
 
 class DisplayError(LavliveError):

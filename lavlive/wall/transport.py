@@ -1,0 +1,283 @@
+"""Carries the wall's messages over Eclipse Zenoh; the only file that knows it.
+
+The conductor is a router that listens at one address, nodes are its clients. Messages go as datagrams (UDP)
+unless the address says otherwise: one that is lost is better passed over than waited for. When a queue is
+full, messages are dropped, never waited for.
+
+    HOST[:PORT]                     UDP
+    udp/ tcp/ tls/ quic/HOST:PORT   as written; tls and quic want certificates
+
+Beyond this machine a key is asked for, which both sides prove to have without sending it. It keeps strangers
+out; what is told is readable on the network except by ``tls/`` and ``quic/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ipaddress
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lavlive.errors import WallError
+
+if TYPE_CHECKING:
+    import zenoh
+
+PORT = 7447
+LOOPBACK = "127.0.0.1"
+MOMENT, LOOK, PING, REPORT = (f"lavlive/wall/{name}" for name in ("moment", "look", "ping", "report"))
+
+_USER = "lavlive"
+_LEASE_MS = 1000
+"""A side that has been silent for so long is gone, and its place is free for a new one."""
+_TRY_MS = 500
+_SECURE = ("tls", "quic")
+_PROTOCOLS = ("udp", "tcp", *_SECURE)
+_MISSING = "The wall wants Eclipse Zenoh: pip install 'lavlive[wall]'."
+
+Take = Callable[[bytes], object]
+
+
+def pong_topic(node: str) -> str:
+    """Where the answers to one node's pings go, so that the others need not hear them."""
+    return f"lavlive/wall/pong/{hashlib.sha256(node.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a conductor is reached.
+
+    Attributes:
+        protocol: ``udp``, ``tcp``, ``tls`` or ``quic``.
+        host, port: of the conductor.
+    """
+
+    protocol: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read ``[PROTOCOL/]HOST[:PORT]``; an IPv6 host stands in brackets.
+
+        Raises:
+            WallError: it is no address.
+        """
+        protocol, slash, rest = text.strip().partition("/")
+        if not slash:
+            protocol, rest = "udp", text.strip()
+        host, colon, port = rest.rpartition(":")
+        if not colon or rest.endswith("]"):
+            host, port = rest, str(PORT)
+        number = int(port) if port.isdigit() else 0
+        if protocol not in _PROTOCOLS or not host or "/" in host or not 0 < number < 65_536:
+            raise WallError(
+                f"{text!r} is no address of a conductor: give HOST:PORT, such as 192.168.1.10:{PORT}, or "
+                f"one of {', '.join(_PROTOCOLS)} before it, such as tls/wall.example:{PORT}."
+            )
+        return cls(protocol, host.strip("[]"), number)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.protocol}/{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What it takes to talk to each other.
+
+    Attributes:
+        key: both sides have the same; None asks for none, which only the loopback may.
+        certificates: for tls and quic, a folder with ``ca.pem`` and, of the conductor, ``cert.pem`` and
+            ``key.pem``.
+    """
+
+    key: str | None = None
+    certificates: Path | None = None
+
+
+class Transport:
+    """One open session; a context manager. Callbacks come in a thread of Zenoh's, one after another."""
+
+    def __init__(self, session: zenoh.Session, secrets: Callable[[], None]) -> None:
+        import zenoh
+
+        self._session = session
+        self._forget = secrets
+        self._publishers: dict[str, zenoh.Publisher] = {}
+        self._drop = zenoh.CongestionControl.DROP
+        self._subscribers: list[Any] = []
+
+    @classmethod
+    def conduct(cls, address: Address, access: Access) -> Transport:
+        """Listen as a conductor.
+
+        Raises:
+            WallError: Zenoh is missing, the port is taken, a key or certificates are missing.
+        """
+        if not address.is_loopback and not access.key:
+            raise WallError(
+                f"{address} can be reached by others: say with --wall-key FILE which key nodes must have."
+            )
+        config = _config("router", address, access)
+        config["listen/endpoints"] = [str(address)]
+        if access.key:
+            config["transport/auth/usrpwd/user"] = _USER
+            config["transport/auth/usrpwd/password"] = access.key
+        with contextlib.ExitStack() as stack:
+            if access.key:
+                config["transport/auth/usrpwd/dictionary_file"] = stack.enter_context(_key_file(access.key))
+            try:
+                session = _open(config)
+            except _zenoh_error() as error:
+                raise WallError(_why_not_listening(address, str(error))) from None
+            return cls(session, stack.pop_all().close)
+
+    @classmethod
+    def follow(cls, address: Address, access: Access, patience: float = 1.5) -> Transport:
+        """Connect to a conductor; waits `patience` seconds for it. The connection mends itself later.
+
+        Raises:
+            WallError: Zenoh is missing, or no conductor answered that takes this key.
+        """
+        config = _config("client", address, access)
+        config["connect/endpoints"] = [str(address)]
+        config["connect/timeout_ms"] = round(1000 * patience)
+        config["connect/exit_on_failure"] = True
+        config["connect/retry"] = {"period_init_ms": 100, "period_max_ms": 300, "period_increase_factor": 1.5}
+        if access.key:
+            config["transport/auth/usrpwd/user"] = _USER
+            config["transport/auth/usrpwd/password"] = access.key
+        try:
+            return cls(_open(config), lambda: None)
+        except _zenoh_error():
+            doubt = "takes the key of this node" if access.key else "wants no key"
+            raise WallError(f"No conductor answers at {address} that {doubt}") from None
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Tell everybody who listens; what cannot be sent at once is dropped."""
+        publisher = self._publishers.get(topic)
+        if publisher is None:
+            publisher = self._publishers[topic] = self._session.declare_publisher(
+                topic, congestion_control=self._drop, express=True
+            )
+        with contextlib.suppress(_zenoh_error()):  # a session that closes
+            publisher.put(payload)
+
+    def subscribe(self, topic: str, take: Take) -> None:
+        """Have `take` called with every payload."""
+        self._subscribers.append(
+            self._session.declare_subscriber(topic, lambda sample: take(sample.payload.to_bytes()))
+        )
+
+    def close(self) -> None:
+        """End the session; a second call does nothing."""
+        with contextlib.suppress(_zenoh_error()):
+            self._session.close()
+        self._forget()
+        self._forget = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _zenoh() -> Any:
+    try:
+        import zenoh
+    except ImportError:
+        raise WallError(_MISSING) from None
+    return zenoh
+
+
+def _zenoh_error() -> type[Exception]:
+    error: type[Exception] = _zenoh().ZError
+    return error
+
+
+def _config(mode: str, address: Address, access: Access) -> dict[str, object]:
+    config: dict[str, object] = {
+        "mode": mode,
+        "scouting/multicast/enabled": False,
+        "scouting/gossip/enabled": False,
+        "transport/link/tx/lease": _LEASE_MS,
+        "transport/unicast/open_timeout": _TRY_MS,
+    }
+    if address.protocol not in _SECURE:
+        return config
+    folder = access.certificates
+    wanted = ["ca.pem", *(("cert.pem", "key.pem") if mode == "router" else ())]
+    missing = [name for name in wanted if folder is None or not (folder / name).is_file()]
+    if missing or folder is None:
+        where = f" in {folder}" if folder is not None else ", in a folder named by --wall-certificates"
+        raise WallError(f"{address.protocol} wants {', '.join(missing)}{where}.")
+    config["transport/link/tls/root_ca_certificate"] = str(folder / "ca.pem")
+    if mode == "router":
+        config["transport/link/tls/listen_certificate"] = str(folder / "cert.pem")
+        config["transport/link/tls/listen_private_key"] = str(folder / "key.pem")
+    return config
+
+
+def _open(values: dict[str, object]) -> zenoh.Session:
+    library = _zenoh()
+    config = library.Config()
+    for name, value in values.items():
+        config.insert_json5(name, json.dumps(value))
+    session: zenoh.Session = library.open(config)
+    return session
+
+
+@contextlib.contextmanager
+def _key_file(key: str) -> Any:
+    """The key as Zenoh reads it, in a file that only this user can read, for as long as it is needed."""
+    handle, path = tempfile.mkstemp(prefix="lavlive-wall-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{_USER}:{key}\n")
+        yield path
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def _why_not_listening(address: Address, told: str) -> str:
+    if "in use" in told:
+        return (
+            f"{address} is taken, perhaps by another conductor: end it, or give another port, such as "
+            f"--conduct {address.host}:{address.port + 1}."
+        )
+    return f"The conductor cannot listen at {address}: {told.splitlines()[0][:200]}"
+
+
+def read_key(path: str | Path) -> str:
+    """The key in a file: its first line.
+
+    Raises:
+        WallError: there is none, or it has a colon, a space or fewer than 8 letters.
+    """
+    try:
+        key = Path(path).read_text(encoding="utf-8").splitlines()[:1]
+    except (OSError, ValueError) as error:
+        raise WallError(f"The wall's key {path} cannot be read: {error}.") from None
+    if not key or not 8 <= len(key[0]) <= 200 or any(letter in ": \t" for letter in key[0]):
+        raise WallError(
+            f"{path} holds no key: its first line is the key, 8 letters or more without spaces and colons."
+        )
+    return key[0]

@@ -1,0 +1,169 @@
+"""How evenly the wall's transport carries: a conductor and nodes in processes of their own, without networks.
+
+    python -m tools.robustness.wall_transport --minutes 30 --nodes 2
+
+Prints, for each node, the longest time between two Moments, lost ones, and how late they came (both processes
+read one clock here); for the conductor its processor time and what it sends. Nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+
+from lavlive.parameters import Values
+from lavlive.wall.conductor import Conductor, Hop, Snapshot
+from lavlive.wall.follower import Follower
+from lavlive.wall.messages import encode
+from lavlive.wall.transport import LOOK, MOMENT, PING, REPORT, Access, Address, Transport, pong_topic
+
+_HOP_SECONDS = 1 / 75
+_POLL_SECONDS = 0.004
+
+
+def conduct(address: Address, seconds: float) -> dict[str, float]:
+    """Conduct a made-up show; returns what it cost."""
+    conductor = Conductor(time.time_ns() & 0xFFFFFFFF, "probe")
+    conductor.show(Snapshot(Values().numbers, 1, moved={f"fx{n}.shader.input": 0.5 for n in range(1, 7)}))
+    chance = np.random.default_rng(0)
+    deviations = chance.normal(size=(64, 3, 512))
+    sent = messages = 0
+    late: list[float] = []
+    with Transport.conduct(address, Access()) as transport:
+
+        def take(payload: bytes) -> None:
+            answer = conductor.take(payload, time.perf_counter())
+            if answer is not None:
+                transport.publish(pong_topic(answer.node), encode(answer))
+
+        transport.subscribe(PING, take)
+        transport.subscribe(REPORT, take)
+        process, began = psutil.Process(), time.perf_counter()
+        cpu = sum(process.cpu_times()[:2])
+        due, number = began, 0
+        while (now := time.perf_counter()) - began < seconds:
+            number = int((now - began) / _HOP_SECONDS)
+            hop = Hop(number, began + number * _HOP_SECONDS, deviations[number % 64])
+            for message in conductor.step(hop, now):
+                transport.publish(MOMENT if len(message) > 1500 else LOOK, message)
+                sent += len(message)
+                messages += 1
+            late.append(time.perf_counter() - now)
+            due += _POLL_SECONDS
+            time.sleep(max(due - time.perf_counter(), 0.0005))
+        nodes = [node for node in conductor.nodes(now) if node.there(now)]
+        lasted = time.perf_counter() - began
+        return {
+            "seconds": round(lasted, 1),
+            "cpu_percent": round(100 * (sum(process.cpu_times()[:2]) - cpu) / lasted, 1),
+            "kilobytes_per_second_to_each": round(sent / lasted / 1000, 1),
+            "messages_per_second": round(messages / lasted, 1),
+            "step_p99_ms": round(1000 * float(np.quantile(late, 0.99)), 2),
+            "nodes_at_the_end": len(nodes),
+            "delay_ms": round(1000 * conductor.delay, 1),
+            "worst_lateness_ms": round(1000 * max((n.report.lateness for n in nodes), default=0.0), 1),
+            "lost": sum(n.report.lost for n in nodes),
+            "late": sum(n.report.late for n in nodes),
+            "worst_offset_ms": round(1000 * max((abs(n.report.offset) for n in nodes), default=0.0), 3),
+            "megabytes": round(process.memory_info().rss / 1e6, 1),
+        }
+
+
+def follow(address: Address, seconds: float, count: int) -> dict[str, float]:
+    """Be some nodes that draw nothing; each has a session of its own."""
+    followers = [Follower(f"probe {index}-{time.time_ns() % 100_000}", "probe") for index in range(count)]
+    sessions = []
+    last = [0.0] * count
+    gaps: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    began = time.perf_counter()
+
+    def hear(index: int, payload: bytes) -> None:
+        now = time.perf_counter()
+        if last[index] and now - last[index] > 0.1:
+            gaps[index].append((round(now - last[index], 3), round(now - began, 1)))
+        last[index] = now
+        followers[index].take(payload, now)
+
+    for index, follower in enumerate(followers):
+        session = Transport.follow(address, Access())
+        sessions.append(session)
+        session.subscribe(MOMENT, lambda payload, index=index: hear(index, payload))  # type: ignore[misc]
+        session.subscribe(LOOK, lambda payload, f=follower: f.take(payload, time.perf_counter()))  # type: ignore[misc]
+        pongs = pong_topic(follower.node)
+        session.subscribe(pongs, lambda payload, f=follower: f.take(payload, time.perf_counter()))  # type: ignore[misc]
+    times: list[float] = []
+    while time.perf_counter() - began < seconds:
+        now = time.perf_counter()
+        shown = []
+        for follower, session in zip(followers, sessions, strict=True):
+            for message in follower.asks(now):
+                session.publish(PING, encode(message))
+            due = follower.step(now)
+            if due is not None:
+                shown.append(due.time)
+            if follower.wants_report(now):
+                session.publish(REPORT, encode(follower.report(0.0, 0.0, "", "", "")))
+        if len(shown) == count and now - began > 10:
+            times.append(max(shown) - min(shown))
+        time.sleep(0.01)
+    for session in sessions:
+        session.close()
+    longest = sorted((gap for each in gaps for gap in each), reverse=True)[:5]
+    return {
+        "nodes": count,
+        "longest_gaps": longest,  # type: ignore[dict-item]
+        "lost": sum(f.buffer.lost for f in followers),
+        "late": sum(f.buffer.late for f in followers),
+        "content_difference_p95_ms": round(1000 * float(np.quantile(times, 0.95)), 3) if times else -1.0,
+    }
+
+
+def main() -> int:
+    """The probe: itself conducts, a child follows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--nodes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=1, help="that the nodes are shared out to")
+    parser.add_argument("--address", default="udp/127.0.0.1:7461")
+    parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    address, seconds = Address.parse(options.address), 60 * options.minutes
+    if options.follow:
+        print(json.dumps(follow(address, seconds, options.nodes)), flush=True)
+        return 0
+    share = max(1, options.nodes // options.processes)
+    command = [
+        sys.executable,
+        "-m",
+        "tools.robustness.wall_transport",
+        "--follow",
+        "--address",
+        options.address,
+    ]
+    command += ["--minutes", str((seconds - 4) / 60), "--nodes", str(share)]
+    children = []
+    try:
+        # They try until the conductor listens.
+        children = [
+            subprocess.Popen(
+                ["sh", "-c", 'sleep 1; exec "$@"', "sh", *command], stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(options.processes)
+        ]
+        print("conductor", json.dumps(conduct(address, seconds)))
+        for child in children:
+            print("nodes", child.communicate(timeout=60)[0].strip())
+    finally:
+        for child in children:
+            child.kill()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
