@@ -44,7 +44,14 @@ END
 [ -x .venv/bin/python ] || "$python" -m venv .venv || { echo "Could not make .venv; on Debian: apt-get install python3-venv"; exit 1; }
 extras=
 [ "$what" = test ] && extras="[dev]"
-echo "Installing lavlive$extras into .venv (once; some minutes, about 600 MB)"
+cuda=
+if [ "$(uname -s)" = Linux ] && [ ! -e /proc/driver/nvidia/version ]; then
+    # Without an NVIDIA card torch for the CPU is enough; what the usual index has brings CUDA along.
+    .venv/bin/python -c "import torch" 2>/dev/null ||
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -c constraints.txt \
+            torch --index-url https://download.pytorch.org/whl/cpu 2>/dev/null || cuda=" and, for want of torch for the CPU alone, some 6 GB"
+fi
+echo "Installing lavlive$extras into .venv (once; some minutes, 1.5 GB$cuda)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".$extras"
 touch ".venv/.$what"
 [ "$what" = test ] && touch .venv/.live
