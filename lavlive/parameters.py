@@ -267,6 +267,12 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
     Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", ParameterKind.INTEGER),
     _choice("show.scaling", ("fill", "fit", "stretch"), "how the picture meets the projector's shape", False),
+    _choice(
+        "show.upscale",
+        ("edges", "spline"),
+        "how small pictures are enlarged: sharp along their edges, or as soft as they are",
+        False,
+    ),
     Parameter("show.dissolve", 0.033, 0, 1, "s", "cross-dissolve between pictures"),
     Parameter("show.idle", 0.5, 0, 1, "", "how far the picture breathes while nothing sounds"),
     Parameter("show.swap_fade", 2.0, 0, 30, "s", "cross-fade from one model to the next", saved=False),

@@ -11,7 +11,7 @@ from OpenGL import GL
 from lavlive.link.memory import Picture
 from lavlive.parameters import Values
 from lavlive.stage.canvas.mixer import IDLE
-from lavlive.stage.canvas.scaling import picture_extent, scaling_matrix
+from lavlive.stage.canvas.scaling import enlargement, picture_extent, scaling_matrix
 from lavlive.stage.output.base import Output, OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput, MemoryCanvas
 from lavlive.stage.output.opening import open_output
@@ -76,7 +76,7 @@ def test_the_picture_stands_upright_and_is_not_mirrored(output: Output) -> None:
 @pytest.mark.parametrize("scaling", ["fit", "fill", "stretch"])
 @pytest.mark.parametrize("zoom_time", [0.0, 9.0], ids=["still", "moving"])
 def test_both_canvases_agree(output: Output, scaling: str, zoom_time: float) -> None:
-    values = Values({"show.dissolve": 0.0, "show.scaling": scaling})
+    values = Values({"show.dissolve": 0.0, "show.scaling": scaling, "show.upscale": "spline"})
     memory = MemoryCanvas(SIZE)
     for now in np.arange(0.0, zoom_time + 0.1, 0.5):
         output.present(picture(detailed()), values, now)
@@ -84,6 +84,39 @@ def test_both_canvases_agree(output: Output, scaling: str, zoom_time: float) -> 
     difference = np.abs(output.read_canvas().astype(int) - memory.read())
     assert difference.max() <= 3
     assert difference.mean() < 0.6
+
+
+def disc(side: int) -> np.ndarray:
+    """A disc and a bar across it, smoothed by averaging: uint8 [side, side, 3]."""
+    y, x = np.mgrid[0 : 1 : side * 8j, 0 : 1 : side * 8j]
+    light = 0.2 + 0.6 * (np.hypot(x - 0.5, y - 0.45) < 0.33) - 0.5 * (np.abs(x + 0.6 * y - 0.75) < 0.06)
+    mean = np.clip(light, 0, 1).reshape(side, 8, side, 8).mean(axis=(1, 3))
+    return np.rint(255 * np.repeat(mean[..., None], 3, axis=2)).astype(np.uint8)
+
+
+def test_along_edges_an_enlarged_picture_is_nearer_the_truth_than_by_the_spline() -> None:
+    """Both are compared with the picture as it would be at the canvas's size; in decibels."""
+    nearness = {}
+    for upscale in ("spline", "edges"):
+        with HeadlessOutput(OutputSettings(canvas=(128, 128))) as output:
+            if output.note is not None:
+                pytest.skip(output.note)
+            output.present(picture(disc(32)), Values({"show.upscale": upscale}), 0.0)
+            error = (output.read_canvas().astype(float) - disc(128)) / 255
+        nearness[upscale] = -10 * np.log10(np.mean(error**2))
+    assert nearness["edges"] > nearness["spline"] + 1.0
+
+
+def test_a_picture_that_is_hardly_enlarged_is_not_doubled() -> None:
+    canvases = []
+    for upscale in ("spline", "edges"):
+        with HeadlessOutput(OutputSettings(canvas=(48, 48))) as output:
+            output.present(picture(disc(32)), Values({"show.upscale": upscale}), 0.0)
+            canvases.append(output.read_canvas())
+    np.testing.assert_array_equal(*canvases)
+    assert enlargement("fill", (32, 32), (48, 48)) == 1.5
+    assert enlargement("fit", (64, 32), (128, 128)) == 2.0
+    assert enlargement("fill", (64, 32), (128, 128)) == 4.0
 
 
 def test_fit_shows_all_with_bars_and_fill_covers_all(output: Output) -> None:

@@ -1,10 +1,11 @@
 """The canvas in OpenGL: what the shaders make of the pictures, before any screen.
 
-    picture ─► dissolve ─► sharpen ─► present ─► rack ─► flash_cells ─► limiter ─► flash_mix ─► screen
-    [H, W]     in the picture's size   canvas     canvas  36 x 64        factor     canvas       8 bits
+    picture ─► dissolve ─► enlarge, crisp ─► sharpen ─► present ─► rack ─► limiter ─► flash_mix ─► screen
+    [H, W]     [H, W]      [2H, 2W]          [2H, 2W]   canvas    canvas   factor     canvas      8 bits
 
-Values between passes are half floats in sRGB's encoding, in the rack 16 bits. Textures are made when a size
-changes and kept otherwise. With an empty rack its two passes are not drawn.
+`flash_cells` makes 36 x 64 means for the limiter. What is to be enlarged much is doubled along its edges
+    [H, W]     [H, W]      [2H, 2W]          [2H, 2W]   canvas     canvas  factor    canvas       8 bits
+Textures are made when a size changes and kept otherwise. With an empty rack its two passes are not drawn.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
 from lavlive.stage.canvas.passes import Passes, Target
 from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.readback import Readback, Shot
-from lavlive.stage.canvas.scaling import SHARPEN, picture_extent
+from lavlive.stage.canvas.scaling import CRISP, LEAST_DOUBLED, SHARPEN, enlargement, picture_extent
 
 _STILL = Mix(None, 1.0, 1.0, (0.0, 0.0), 1.0)
 
@@ -54,7 +55,8 @@ class Canvas:
         self._mixer = Mixer()
         self._limiter = FlashLimiter()
         self._cells = Target(context, (COLUMNS, ROWS), "f4")
-        self._scene: tuple[Mix, str, tuple[int, int]] | None = None
+        self._scene: tuple[Mix, str, str, tuple[int, int]] | None = None
+        self._doubled: tuple[Target, Target] | None = None
         self._small: Target | None = None
         self._readback = Readback(context)
         self._shot_target: Target | None = None
@@ -63,6 +65,7 @@ class Canvas:
         self._make_canvases()
         self._make_pictures(IDLE.shape[1], IDLE.shape[0])
         self._newest.write(IDLE.tobytes())
+        self._placed = self._sharp
         self._draw("dissolve", self._seen, before=self._newest, newest=self._newest, position=1.0)
 
     def resize(self, size: tuple[int, int]) -> None:
@@ -127,7 +130,7 @@ class Canvas:
         if racked and 0 <= now - self.drawn < self.least_interval:
             return
         self._noted, self.drawn = None, now
-        scene = replace(mix, new=None), str(values["show.scaling"]), self.size
+        scene = replace(mix, new=None), str(values["show.scaling"]), str(values["show.upscale"]), self.size
         if not self._pending and scene == self._scene and self.held_back == 0.0 and not racked:
             return
         self._scene = None if racked else scene
@@ -137,7 +140,7 @@ class Canvas:
             self._upload(arrived.new)
         self._pending = []
         self._dissolve(mix.position)
-        self._draw("sharpen", self._sharp, seen=self._seen.texture, amount=SHARPEN)
+        self._sharpen(str(values["show.scaling"]), str(values["show.upscale"]))
         if racked and self.rack is not None:
             self._place(mix, str(values["show.scaling"]), self._rack_target(), light=1.0, upright=True)
             picture = self.rack.draw(self._rack_target().texture, values, now, sound)
@@ -165,6 +168,8 @@ class Canvas:
             )
             self._draw("rack_out", half, picture=self._rack_target().texture, light=1.0)
             self._place(_STILL, "fill", whole, 1.0)
+        self._draw("enlarge", half, picture=self._seen.texture)
+        self._draw("crisp", half, picture=self._seen.texture, amount=CRISP)
         half.release()
         whole.release()
 
@@ -172,6 +177,21 @@ class Canvas:
         """Let go of the effects and of who tries them."""
         if self.rack is not None:
             self.rack.release()
+
+    def _sharpen(self, scaling: str, upscale: str) -> None:
+        """Make what is seen ready for the spline, doubled along its edges where that is worth it."""
+        size = self._seen.texture.size
+        self._placed, seen = self._sharp, self._seen
+        if upscale == "edges" and enlargement(scaling, size, self.size) >= LEAST_DOUBLED:
+            doubled = size[0] * 2, size[1] * 2
+            if self._doubled is None or self._doubled[0].texture.size != doubled:
+                for target in self._doubled or ():
+                    target.release()
+                self._doubled = Target(self._context, doubled), Target(self._context, doubled)
+            self._placed, seen = self._doubled
+            self._draw("enlarge", self._placed, picture=self._seen.texture)
+            self._draw("crisp", seen, picture=self._placed.texture, amount=CRISP)
+        self._draw("sharpen", self._placed, seen=seen.texture, amount=SHARPEN)
 
     def _dissolve(self, position: float) -> None:
         self._draw(
@@ -203,8 +223,8 @@ class Canvas:
             "present",
             target.framebuffer,
             upright,
-            picture=self._sharp.texture,
-            extent=picture_extent(scaling, self._sharp.texture.size, self.size),
+            picture=self._placed.texture,
+            extent=picture_extent(scaling, self._seen.texture.size, self.size),
             zoom=mix.zoom,
             drift=mix.drift,
             light=light,

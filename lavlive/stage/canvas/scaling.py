@@ -1,9 +1,9 @@
 """How a picture meets the canvas: its place, and the spline that it is scaled by.
 
-The mathematics of `sharpen.frag` and `present.frag`; the canvas in memory computes with it, the one in
-OpenGL is tested against it. A cubic B-spline is smooth to its second derivative, so no pixel's edge shows
-at any size (Catmull-Rom and Mitchell leave a lattice at the 7.5 times from 256² to a projector); a mild
-prefilter gives back the detail that it takes.
+The mathematics of `sharpen.frag` and `present.frag`, for pictures that are not doubled first; the canvas in
+memory computes with it, the one in OpenGL is tested against it. A cubic B-spline is smooth to its second
+derivative, so no pixel's edge shows at any size (Catmull-Rom and Mitchell leave a lattice at the 7.5 times
+from 256² to a projector); a mild prefilter gives back the detail that it takes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,17 @@ _EDGE = 2
 
 _EDGED = 128
 """Pictures smaller than this keep their edges: there the two pixels would be missed."""
+
+CRISP = 0.5
+"""Of the contrast-adaptive sharpening after a picture was doubled; measured by tools/upscaling.py."""
+LEAST_DOUBLED = 1.6
+"""Pictures that are enlarged by less are not doubled first."""
+
+
+def enlargement(scaling: str, picture: tuple[int, int], canvas: tuple[int, int]) -> float:
+    """How many times larger a picture is on the canvas, along the side where that is more."""
+    extent = picture_extent(scaling, picture, canvas)
+    return max(part * whole / own for part, whole, own in zip(extent, canvas, picture, strict=True))
 
 
 def picture_extent(scaling: str, picture: tuple[int, int], canvas: tuple[int, int]) -> tuple[float, float]:
