@@ -60,7 +60,7 @@ class Drawer:
     def pictures(self, preset: str, track_file: Path, moments: int) -> list[np.ndarray]:
         """The last picture and those half a second before, oldest first: uint8 [H, W, 3]."""
         options = self._options
-        looks = initial_looks(preset, [])
+        looks = initial_looks(preset, {})
         clip = self._clip(looks, initial_model(preset, None), track_file)
         small = self._size[0] // 4, self._size[1] // 4
         canvas = Canvas(self._context, small, self._shaders)
