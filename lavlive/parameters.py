@@ -311,6 +311,9 @@ TABLE: tuple[Parameter, ...] = (
 LOADED_GROUPS = ("gen", "fx1", "fx2", "fx3", "fx4", "fx5", "fx6")
 """First parts of the names of what is loaded at run time: the generator's slot and the effects' slots."""
 
+LOADED_NAMES = ("show.transition",)
+"""What is loaded at run time besides: the choice among transitions."""
+
 
 class LoadedParameters(Protocol):
     """Parameters of the stage that join the table at run time: the slots, and the inputs of their shaders.
@@ -340,7 +343,7 @@ def join_table(loaded: LoadedParameters | None) -> None:
 
 def is_loaded(name: str) -> bool:
     """Whether a name belongs to what is loaded at run time."""
-    return name.partition(".")[0] in LOADED_GROUPS
+    return name in LOADED_NAMES or name.partition(".")[0] in LOADED_GROUPS
 
 
 def can_be_driven(name: str) -> bool:

@@ -79,7 +79,7 @@ def test_a_slot_and_its_shaders_inputs_join_the_table(library: ShaderLibrary) ->
     assert find("gen.shader").choices == ("none", "bright-red", "strobe")
     assert find("fx1.negative.much").kind is ParameterKind.CONTINUOUS
     values = Values()
-    assert len(values) == len(TABLE) + 7
+    assert len(values) == len(TABLE) + 8
     values.set("fx1.shader", "negative")
     assert {"fx1.on", "fx1.mix", "fx1.blend", "fx1.negative.much"} < set(values)
     assert values.copy()["fx1.shader"] == "negative"

@@ -36,6 +36,7 @@ from lavlive.link.messages import (
     GovernorChanged,
     Misunderstood,
     ModelLoading,
+    ModelReady,
     ModelRefused,
     ModelShown,
     ProjectionRefused,
@@ -82,6 +83,8 @@ _FAILED_SECONDS = 6.0
 _PANEL_SECONDS = 1 / 30
 _RESHAPE_SECONDS = 0.5
 """Of the fade from pictures of one shape to those of another."""
+_CHANGED_SECONDS = 0.3
+"""Of the fade from model to model behind a transition."""
 _PREVIEW_SECONDS = 0.1
 _ASK_AGAIN_SECONDS = 4.0
 """So long does a second Tab mean that the panel is wanted although it covers the picture."""
@@ -280,6 +283,9 @@ class Show:
         asked = self.control.looks.take_asked_model()
         if asked is not None:
             self.load_model(asked)
+        transition = self.control.looks.take_transition()
+        if transition is not None:
+            self.output.begin_transition(transition)
 
     @property
     def recordings(self) -> Recordings:
@@ -528,7 +534,10 @@ class Show:
         if self._loading:
             return
         self._loading = True
-        self.supervisor.load_model(path, self.controls.number("show.swap_fade"))
+        fade = self.controls.number("show.swap_fade")
+        if self.control.looks.transitions:
+            fade = min(fade, _CHANGED_SECONDS)
+        self.supervisor.load_model(path, fade)
 
     def _model_arrived(self) -> None:
         """The model that was loading is shown, or will never be: on to the one chosen meanwhile."""
@@ -567,6 +576,8 @@ class Show:
             case ModelRefused(path=path, text=text):
                 notices.tell(text, now)
                 self._pass_over(path)
+            case ModelReady() if self.control.looks.transitions and self._coming_model is not None:
+                self.output.begin_transition(self.controls.number("show.swap_fade"))
             case ModelShown(name=name):
                 self._model_arrived()
                 notices.tell(f"Model {name}", now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,8 +16,17 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.morph import Morph, between
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.undo import History, Standing, Step
-from lavlive.errors import PresetError
-from lavlive.parameters import INDEX, ParameterKind, Value, Values, can_be_driven, find, loaded_parameters
+from lavlive.errors import ParameterError, PresetError
+from lavlive.parameters import (
+    INDEX,
+    LOADED_NAMES,
+    ParameterKind,
+    Value,
+    Values,
+    can_be_driven,
+    find,
+    loaded_parameters,
+)
 
 FADER = "show.fader"
 
@@ -54,6 +64,7 @@ class Looks:
         self.bank: Mapping[str, str] = {}
         self.model: str | None = None
         self._asked: str | None = None
+        self._transition: float | None = None
 
     @property
     def morphing(self) -> bool:
@@ -103,7 +114,11 @@ class Looks:
         step = self._step(preset.name or "default look", preset.values, standing=True)
         wanted = self._ask_model(preset)
         self._history.add(step if wanted is None else replace(step, model=(self.model, wanted)))
-        self._go_to(preset, now, self.values.number("show.morph") if seconds is None else seconds)
+        if seconds is None:
+            seconds = self.values.number("show.morph")
+            if self.transitions and seconds > 0.0:
+                self._transition, seconds = seconds, 0.0
+        self._go_to(preset, now, seconds)
 
     def refresh(self, changed: list[str], now: float) -> bool:
         """Follow a preset's file: if the present preset changed on disk, look like it; True then."""
@@ -113,6 +128,18 @@ class Looks:
         self._ask_model(preset)
         self._go_to(preset, now, 0.0)
         return True
+
+    @property
+    def transitions(self) -> bool:
+        """Whether looks follow each other by a transition, where there is one, rather than by a morph."""
+        with contextlib.suppress(ParameterError):  # without a rack there is no such choice
+            return self.values[LOADED_NAMES[0]] != "dissolve"
+        return False
+
+    def take_transition(self) -> float | None:
+        """Seconds of the transition to a preset that was recalled since the last call, None without one."""
+        asked, self._transition = self._transition, None
+        return asked
 
     def take_asked_model(self) -> str | None:
         """The model that a preset asked for since the last call, for the show to load."""

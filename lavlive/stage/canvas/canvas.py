@@ -19,6 +19,7 @@ import numpy as np
 
 from lavlive.link.memory import Picture
 from lavlive.parameters import Value
+from lavlive.stage.canvas.crossing import Crossing
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.shader import OUTPUT_TYPE
 from lavlive.stage.canvas.isf.sound import SoundTextures
@@ -37,6 +38,7 @@ class Canvas:
 
     Attributes:
         rack: the effects; None without shaders.
+        crossing: transitions from one look to the next; None without shaders.
         least_interval: seconds between two drawings with effects, for where the processor draws.
     """
 
@@ -46,6 +48,7 @@ class Canvas:
         self._context = context
         self._passes = Passes(context)
         self.rack = Rack(context, shaders, self._passes) if shaders is not None else None
+        self.crossing = Crossing(context, shaders, self._passes) if shaders is not None else None
         self._rack_input: Target | None = None
         self._pending: list[tuple[Mix, float]] = []
         self._position = 1.0
@@ -126,10 +129,12 @@ class Canvas:
         if self._noted is None:
             return
         mix, values, now, sound = self._noted
-        racked = self.rack is not None and self.rack.busy(values)
+        racked = self.rack is not None and (self.rack.busy(values) or self._crosses(now))
         if racked and 0 <= now - self.drawn < self.least_interval:
             return
         self._noted, self.drawn = None, now
+        if self.rack is not None and self.crossing is not None:
+            self.crossing.follow(values, self.rack.trials, self.size)
         scene = replace(mix, new=None), str(values["show.scaling"]), str(values["show.upscale"]), self.size
         if not self._pending and scene == self._scene and self.held_back == 0.0 and not racked:
             return
@@ -144,12 +149,30 @@ class Canvas:
         if racked and self.rack is not None:
             self._place(mix, str(values["show.scaling"]), self._rack_target(), light=1.0, upright=True)
             picture = self.rack.draw(self._rack_target().texture, values, now, sound)
+            if self._crosses(now) and self.crossing is not None:
+                picture = self.crossing.draw(self._shown.texture, picture, now, sound)
             self._passes.draw(
                 "rack_out", self._wanted.framebuffer, upright=True, picture=picture, light=mix.light
             )
         else:
             self._place(mix, str(values["show.scaling"]), self._wanted, light=mix.light)
         self._limit(bool(values["show.flash_limit"]), now)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why slots, or the transition, are not what was chosen, a line each."""
+        found = dict(self.rack.problems) if self.rack is not None else {}
+        if self.crossing is not None and self.crossing.problem is not None:
+            found["transition"] = self.crossing.problem
+        return found
+
+    def begin_transition(self, seconds: float) -> None:
+        """Go from what is seen to what is drawn from now on, as `show.transition` says. Needs no context."""
+        if self.crossing is not None:
+            self.crossing.ask(seconds)
+
+    def _crosses(self, now: float) -> bool:
+        return self.crossing is not None and self.crossing.busy(now)
 
     def prepare(self) -> None:
         """Draw, unseen, with each pass that a show may need later: drivers compile when they first draw."""
@@ -177,6 +200,8 @@ class Canvas:
         """Let go of the effects and of who tries them."""
         if self.rack is not None:
             self.rack.release()
+        if self.crossing is not None:
+            self.crossing.release()
 
     def _sharpen(self, scaling: str, upscale: str) -> None:
         """Make what is seen ready for the spline, doubled along its edges where that is worth it."""

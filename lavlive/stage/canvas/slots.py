@@ -13,9 +13,10 @@ set, bound or driven stays when another takes its place and is there again when 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, join_table
+from lavlive.parameters import LOADED_GROUPS, LOADED_NAMES, Parameter, ParameterKind, join_table
 from lavlive.resources import config_folder, shipped
 from lavlive.stage.canvas.isf.document import ShaderKind
 from lavlive.stage.canvas.isf.inputs import InputKind
@@ -44,6 +45,10 @@ generator's slot."""
 MAIN_IMAGES = ("inputImage", "startImage")
 """Image inputs that show what comes into the slot, without a choice."""
 
+TRANSITION = LOADED_NAMES[0]
+DISSOLVE = "dissolve"
+"""Without a transition: presets morph and models cross-fade."""
+
 
 class Slots:
     """What joins the table of parameters, as `parameters.LoadedParameters`."""
@@ -56,6 +61,8 @@ class Slots:
 
     def find(self, name: str) -> Parameter | None:
         """The parameter of that name, whether its shader is in the slot or not."""
+        if name == TRANSITION:
+            return self._transition()
         group, _, rest = name.partition(".")
         if group not in LOADED_GROUPS:
             return None
@@ -64,7 +71,7 @@ class Slots:
 
     def present(self, value_of: Callable[[str], object]) -> list[Parameter]:
         """The slots' own parameters and the inputs of what is in them; of an empty slot only ``shader``."""
-        found: list[Parameter] = []
+        found: list[Parameter] = [self._transition()]
         for group in LOADED_GROUPS:
             own = self._slot(group)
             shader = value_of(f"{group}.shader")
@@ -74,10 +81,16 @@ class Slots:
                 found += [*own.values(), *self._of(group, str(shader)).values()]
         return found
 
+    def _transition(self) -> Parameter:
+        return self._slot("show")[TRANSITION]
+
     def _slot(self, group: str) -> dict[str, Parameter]:
         if self._own_revision != self._library.revision:
             self._own_revision = self._library.revision
             self._own = {group: self._own_of(group) for group in LOADED_GROUPS}
+            choices = (DISSOLVE, *self._library.names(ShaderKind.TRANSITION))
+            text = "how presets and models follow each other"
+            self._own["show"] = {TRANSITION: replace(_choice(TRANSITION, choices, text), saved=False)}
         return self._own[group]
 
     def _own_of(self, group: str) -> dict[str, Parameter]:

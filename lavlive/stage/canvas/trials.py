@@ -120,7 +120,10 @@ class TryingProcess:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with process:  # waits, and closes the pipes
+            with (
+                contextlib.suppress(OSError),
+                process,
+            ):  # waits, and closes the pipes, of which one may be full
                 pass
 
 

@@ -145,6 +145,9 @@ class Output(Protocol):
             sound: what shaders hear.
         """
 
+    def begin_transition(self, seconds: float) -> None:
+        """Go from what is seen now to what is shown from now on, as `show.transition` says."""
+
     def poll(self) -> list[OutputEvent]:
         """What happened since the last call; never waits."""
 

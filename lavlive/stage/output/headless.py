@@ -302,7 +302,7 @@ class HeadlessOutput:
     @property
     def problems(self) -> Mapping[str, str]:
         """Why slots of the rack do not show what was chosen, a line each."""
-        return self.rack.problems if self.rack is not None else {}
+        return self._canvas.canvas.problems if isinstance(self._canvas, _OffscreenCanvas) else {}
 
     @property
     def rack(self) -> Rack | None:
@@ -325,6 +325,11 @@ class HeadlessOutput:
     ) -> None:
         """Take the newest picture; status and notice have nobody to read them."""
         self._canvas.draw(picture, values, now, sound)
+
+    def begin_transition(self, seconds: float) -> None:
+        """As every output; without OpenGL there are no transitions."""
+        if isinstance(self._canvas, _OffscreenCanvas):
+            self._canvas.canvas.begin_transition(seconds)
 
     def poll(self) -> list[OutputEvent]:
         """Nothing ever happens to a canvas in memory."""

@@ -206,7 +206,7 @@ class WindowOutput:
     @property
     def problems(self) -> Mapping[str, str]:
         """Why slots of the rack do not show what was chosen, a line each."""
-        return self._canvas.rack.problems if self._canvas.rack is not None else {}
+        return self._canvas.problems
 
     # Showing
 
@@ -279,6 +279,10 @@ class WindowOutput:
         self._canvas.draw_badge(self.context.screen, size, self._ink, scale)
 
     # Events
+
+    def begin_transition(self, seconds: float) -> None:
+        """Go from what is seen now to what is shown from now on, as `show.transition` says."""
+        self._canvas.begin_transition(seconds)
 
     def poll(self) -> list[OutputEvent]:
         """What happened since the last call; never waits."""
