@@ -202,7 +202,7 @@ def _choice(
 DIALS_PER_GROUP = 8
 """Directions of a model that can be turned, at most."""
 
-LATENT_HEADS = ("dial",)
+LATENT_HEADS = ("dial", "anchor", "loop")
 """First parts of the names of what hands do in W; sound may drive it as it drives the inputs of shaders."""
 
 ONE_HOP = 320 / 24_000
@@ -263,6 +263,28 @@ TABLE: tuple[Parameter, ...] = (
         for group in GROUPS
         for number in range(1, DIALS_PER_GROUP + 1)
     ),
+    Parameter("anchor.amount", 0.0, 0, 1, "", "how far the middle that sound moves around is the anchor"),
+    _choice("anchor.kind", ("keyframe", "random", "class"), "what the anchor is"),
+    Parameter(
+        "anchor.number",
+        1,
+        0,
+        9999,
+        "",
+        "which keyframe, random w or class",
+        ParameterKind.INTEGER,
+    ),
+    Parameter("anchor.glide", 2.0, 0, 30, "s", "time to walk from one anchor to the next"),
+    *_per_group(
+        "loop.amount", (0, 0, 0), 0, 1, "", "{group} layers: 0 follows the sound, 1 the loop alone", "linear"
+    ),
+    _choice("loop.clock", ("beats", "seconds"), "what the loop is as long as"),
+    _choice("loop.beats", ("1", "2", "4", "8", "16", "32", "64"), "beats of one turn", default="8"),
+    Parameter("loop.seconds", 8.0, 1, 120, "s", "seconds of one turn", curve="log"),
+    _choice("loop.way", ("around", "back", "forth and back"), "how the loop goes through the keyframes"),
+    _choice("loop.curve", ("spherical", "straight"), "how it goes from one to the next"),
+    Parameter("loop.noise", 0.0, 0, 2, "W_std", "radius of a closed random walk besides"),
+    Parameter("loop.noise_seconds", 12.0, 1, 120, "s", "seconds of one turn of that", curve="log"),
     Parameter("generator.truncation", 1.0, 0, 1.5, "psi", "below 1: safer and plainer, above 1: wilder"),
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
     Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", ParameterKind.INTEGER),

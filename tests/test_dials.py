@@ -137,7 +137,7 @@ def test_dials_at_nought_are_bit_for_bit_no_dials() -> None:
     instrument = Instrument()
     instrument.dials = np.ones((3, 8, 8), np.float32)
     deviation = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
-    still = instrument.w_plus(deviation, numbers(generator_truncation=0.7), SPACE)
+    still = instrument.w_plus(deviation, numbers(generator_truncation=0.7), lambda _: SPACE)
     assert np.array_equal(still, SPACE.w_plus(deviation, 0.7))
 
 
@@ -145,10 +145,10 @@ def test_a_dial_moves_the_layers_of_its_group_before_truncation() -> None:
     instrument = Instrument()
     deviation = np.zeros((3, 8), np.float32)
     turned = numbers(dial_middle_2=1.5, generator_truncation=0.5)
-    assert np.array_equal(instrument.w_plus(deviation, turned, SPACE), SPACE.w_plus(deviation, 0.5))
+    assert np.array_equal(instrument.w_plus(deviation, turned, lambda _: SPACE), SPACE.w_plus(deviation, 0.5))
     instrument.dials = np.zeros((3, 8, 8), np.float32)
     instrument.dials[1, 1] = np.arange(8) / 4
-    w_plus = instrument.w_plus(deviation, turned, SPACE)
+    w_plus = instrument.w_plus(deviation, turned, lambda _: SPACE)
     assert w_plus[2] == pytest.approx(0.5 + 0.5 * 1.5 * np.arange(8) / 4)
     assert np.all(w_plus[[0, 1, 3]] == 0.5)
 
@@ -156,7 +156,7 @@ def test_a_dial_moves_the_layers_of_its_group_before_truncation() -> None:
 def test_no_dial_drives_pictures_beyond_where_sound_may() -> None:
     instrument = Instrument()
     instrument.dials = np.full((3, 8, 8), 100.0, np.float32)
-    w_plus = instrument.w_plus(np.zeros((3, 8)), numbers(dial_fine_1=3.0), SPACE)
+    w_plus = instrument.w_plus(np.zeros((3, 8)), numbers(dial_fine_1=3.0), lambda _: SPACE)
     assert 3.0 < np.sqrt(np.mean(((w_plus[3] - 0.5) / 2.0) ** 2)) < LARGEST_DEVIATION
 
 

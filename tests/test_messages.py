@@ -13,6 +13,7 @@ from lavlive.audio.spec import SourceSpec
 from lavlive.engine.engine import first_settings
 from lavlive.engine.failures import kind_of
 from lavlive.errors import CheckpointError, ModelDoesNotFitError, RunnerError, SourceError
+from lavlive.link.keyframes import Keyframe
 from lavlive.link.messages import (
     VERSION,
     ChangeSource,
@@ -23,12 +24,15 @@ from lavlive.link.messages import (
     Failing,
     FailureKind,
     GovernorChanged,
+    KeepMoment,
+    KeyframesRefused,
     LoadModel,
     Misunderstood,
     ModelLoading,
     ModelReady,
     ModelRefused,
     ModelShown,
+    MomentKept,
     ProjectionRefused,
     Ready,
     Refused,
@@ -38,6 +42,7 @@ from lavlive.link.messages import (
     SourceRefused,
     SourceRunning,
     StartEngine,
+    UseKeyframes,
     Waiting,
     encode,
     read_command,
@@ -53,6 +58,8 @@ COMMANDS: list[Command] = [
     StartEngine(EngineSettings(MIXER, model="mine.pkl", rate=30.0, resumed=True)),
     ChangeSource(SourceSpec("track", NOT_UTF8, loop=False)),
     LoadModel(None, 2.0),
+    KeepMoment(),
+    UseKeyframes((Keyframe("ab", "AAAA"),)),
 ]
 EVENTS: list[EngineEvent] = [
     Waiting(),
@@ -69,6 +76,8 @@ EVENTS: list[EngineEvent] = [
     ModelRefused("a.pkl", "damaged", FailureKind.UNUSABLE),
     ModelReady("a.pkl", "a", "torch", ("slow",)),
     ModelShown("a"),
+    MomentKept(Keyframe("ab", "AAAA")),
+    KeyframesRefused("another width"),
     DialsFound("a", (8, 8, 3), {"coarse.1": "opening"}),
     DialsRefused("a.dials.npz holds the dials of another model."),
     GovernorChanged(True, 24.5),

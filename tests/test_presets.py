@@ -162,7 +162,7 @@ BROKEN: list[tuple[str, int, str]] = [
     (HEAD + "[beat]\nmapper = 3", 4, "no parameter"),
     (HEAD + "x = " + "[" * 2000, 1, ""),
     (HEAD + "[values]\n" + ".".join("a" * 3000) + " = 1", 4, "no parameter"),
-    ("#" * 70_000, 1, "KiB"),
+    ("#" * 270_000, 1, "KiB"),
 ]
 
 

@@ -31,6 +31,7 @@ from lavlive.engine.loading import encoder_notes, load_model, load_path, open_lo
 from lavlive.engine.offline import Clip, latents_of, published_latents_of
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import UsageError
+from lavlive.latent.instrument import Moment
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
 from lavlive.parameters import INDEX, Value
@@ -88,6 +89,7 @@ def run_render(options: RenderOptions) -> Rendered:
         else:
             latents = latents_of(track, path, values, options.channels, _tell, _moving(looks))
             _find_dials(model, looks)
+            _use_keyframes(model, looks)
         if options.log_w is not None:
             latents = _logged(latents, stack.enter_context(open_log(str(options.log_w))), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
@@ -137,6 +139,15 @@ def _find_dials(model: Model, looks: Looks) -> None:
         for note in found.notes:
             _tell(note)
         model.instrument.dials = found.dials.vectors
+
+
+def _use_keyframes(model: Model, looks: Looks) -> None:
+    """Let loops and anchors go by the preset's keyframes of this model."""
+    mine = tuple(keyframe.w for keyframe in looks.keyframes if keyframe.is_of(model.hash))
+    if len(mine) < len(looks.keyframes):
+        _tell(f"{len(looks.keyframes) - len(mine)} keyframes of the preset are of another model: not used.")
+    if not model.instrument.use(mine, model.runner.w_dim):
+        _tell("A keyframe of the preset has another width of W: left out.")
 
 
 def _encoder(options: RenderOptions) -> str:
@@ -206,7 +217,7 @@ def _make_video(
             now = float(index / rate)
             # A picture follows the sound up to the middle of its time on the screen.
             latent = clip.newest(float((index + Fraction(1, 2)) / rate))
-            pixels = model.picture(latent).copy()
+            pixels = model.picture(latent, moment=Moment(now, scene.beat(now))).copy()
             if meters is not None:
                 meters.picture(pixels)
             values, heard = scene.at(now, latent)
@@ -247,6 +258,10 @@ class _Scene:
         moved = {**self._looks.loaded_numbers(self._tempo.state(now), heard, now)}
         values = self._looks.values
         return CanvasValues(values, values, moved), self._view
+
+    def beat(self, now: float) -> float:
+        """Quarter notes since the track began."""
+        return self._tempo.state(now).beat
 
     def say(self, problem: str) -> None:
         """Tell, once, why a shader is not seen."""

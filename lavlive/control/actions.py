@@ -56,6 +56,8 @@ ACTIONS: Mapping[str, ActionSpec] = {
     "projection.hold": ActionSpec("stop the walk between two projections, or go on"),
     "show.blackout": ActionSpec("fade to black, or come back"),
     "show.freeze": ActionSpec("hold the picture, or go on"),
+    "keyframe.keep": ActionSpec("keep this moment as a keyframe", for_show=True),
+    "keyframe.drop": ActionSpec("forget the keyframe kept last"),
     "tap": ActionSpec("tap the tempo"),
     "undo": ActionSpec("take back the last thing that hands did"),
     "redo": ActionSpec("do again what was taken back last"),

@@ -302,6 +302,7 @@ class Control:
             source=source,
             model=model,
             snapshots=dict(self.looks.snapshots),
+            keyframes=self.looks.keyframes,
             clean=clean,
         )
 
@@ -309,6 +310,7 @@ class Control:
         """Take up a state again."""
         self.values.update(state.values)
         self.looks.snapshots.update(state.snapshots)
+        self.looks.keyframes = state.keyframes
         try:
             preset = self.looks.library.find(state.preset) if state.preset else None
         except PresetError:
@@ -412,6 +414,9 @@ class Control:
                     self._notices.append(f"Snapshot {action.argument} is empty")
             case "projection.reroll":
                 self.looks.reroll()
+            case "keyframe.drop":
+                if not self.looks.drop_keyframe():
+                    self._notices.append("There is no keyframe to forget")
             case "tap":
                 self.tempo.tap(now)
             case "lock":

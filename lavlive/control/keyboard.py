@@ -16,6 +16,8 @@ KEYS: Mapping[tuple[str, str], Action] = {
     ("", "n"): Action("model.next"),
     ("", "p"): Action("model.previous"),
     ("", "s"): Action("source.next"),
+    ("", "k"): Action("keyframe.keep"),
+    ("shift", "k"): Action("keyframe.drop"),
     ("", "t"): Action("tap"),
     ("", "u"): Action("undo"),
     ("shift", "u"): Action("redo"),

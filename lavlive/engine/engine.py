@@ -44,15 +44,18 @@ from lavlive.link.messages import (
     EngineEvent,
     Failing,
     FailureKind,
+    KeepMoment,
     LoadModel,
     Misunderstood,
     ModelLoading,
     ModelReady,
     ModelRefused,
+    MomentKept,
     ProjectionRefused,
     Ready,
     Refused,
     StartEngine,
+    UseKeyframes,
     encode,
     read_command,
 )
@@ -135,6 +138,7 @@ class Engine:
                 source=self._source.source.name,
                 model=model.name,
                 path=playing,
+                model_hash=model.hash,
                 runner=model.runner.name,
                 resolution=model.runner.height,
                 encoder=path.encoder.name,
@@ -185,6 +189,12 @@ class Engine:
                 self._source.change(source)
             case LoadModel():
                 threading.Thread(target=self._load, args=(command,), name="model loader", daemon=True).start()
+            case KeepMoment():
+                moment = self.pictures.moment
+                if moment is not None:
+                    self._tell(MomentKept(moment))
+            case UseKeyframes(keyframes=keyframes):
+                self.pictures.use_keyframes(keyframes)
             case StartEngine():
                 self._tell(Misunderstood("StartEngine came to an engine that runs."))
             case Misunderstood():

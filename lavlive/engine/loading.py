@@ -22,7 +22,8 @@ from lavlive.generator.importing import open_model
 from lavlive.generator.network import GeneratorConfig
 from lavlive.generator.runner import open_runner, time_pictures
 from lavlive.generator.runners.plan import native_grid
-from lavlive.generator.wstats import w_statistics, whitening
+from lavlive.generator.wstats import random_w, w_statistics, whitening
+from lavlive.latent.instrument import Instrument
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
 from lavlive.latent.space import Space, WDistribution, layer_groups
@@ -104,7 +105,9 @@ def load_model(
     def find_dials(stop: Callable[[], bool]) -> FoundDials | None:
         return find_beside(file, loaded, groups, stop)
 
-    return Model(name, opened, spaces, trained, time_pictures(opened, 1), find_dials), notes
+    instrument = Instrument(lambda number, of_class: random_w(loaded.generator, number, of_class))
+    seconds = time_pictures(opened, 1)
+    return Model(name, opened, spaces, trained, seconds, find_dials, instrument, loaded.hash), notes
 
 
 def _check_playable(file: Path, config: GeneratorConfig) -> None:

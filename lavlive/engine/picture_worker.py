@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,11 +19,12 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.generator.dial_files import FoundDials
 from lavlive.generator.runner import Runner
-from lavlive.latent.instrument import Instrument
+from lavlive.latent.instrument import Instrument, Moment
 from lavlive.latent.path import Latent
 from lavlive.latent.space import Space
-from lavlive.link.memory import MAX_PIXELS, SharedBlock
-from lavlive.link.messages import EngineEvent, GovernorChanged, ModelShown
+from lavlive.link.keyframes import Keyframe, kept, model_key
+from lavlive.link.memory import MAX_PIXELS, BeatClock, SharedBlock
+from lavlive.link.messages import EngineEvent, GovernorChanged, KeyframesRefused, ModelShown
 from lavlive.parameters import INDEX, ONE_HOP
 
 _NOISE = INDEX["generator.noise"]
@@ -43,6 +44,7 @@ class Model:
         seconds: what a picture takes, measured when it was opened.
         find_dials: finds its dials, or gives up (None) once what it is given says so; None where it has none.
         instrument: what hands do in its W.
+        hash: of its file.
     """
 
     name: str
@@ -52,16 +54,23 @@ class Model:
     seconds: float = 0.0
     find_dials: Callable[[Callable[[], bool]], FoundDials | None] | None = None
     instrument: Instrument = field(default_factory=Instrument)
+    hash: str = ""
     buffer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.buffer = np.zeros((self.runner.height, self.runner.width, 3), np.uint8)
 
-    def picture(self, latent: Latent, into: np.ndarray | None = None) -> np.ndarray:
-        """uint8 [H, W, 3] of a latent, in `into` or in a buffer that the next call fills again."""
+    def picture(
+        self, latent: Latent, into: np.ndarray | None = None, moment: Moment | None = None
+    ) -> np.ndarray:
+        """uint8 [H, W, 3] of a latent, in `into` or in a buffer that the next call fills again.
+
+        Args:
+            moment: when it will be seen, for loops; without it they stand still.
+        """
         pixels = self.buffer if into is None else into
         numbers = latent.numbers
-        w_plus = self.instrument.w_plus(latent.deviation, numbers, self.space(int(numbers[_CLASS])))
+        w_plus = self.instrument.w_plus(latent.deviation, numbers, self.space, moment or Moment())
         self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels)
         return pixels
 
@@ -112,6 +121,8 @@ class PictureWorker:
         self._last_made = 0.0
         self._interval = 0.0
         self._count = 0
+        self._beat = BeatClock()
+        self._points: Mapping[str, tuple[np.ndarray, ...]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="picture worker", daemon=True)
 
@@ -150,6 +161,20 @@ class PictureWorker:
         if never_shown is not None:
             never_shown[0].close()
 
+    @property
+    def moment(self) -> Keyframe | None:
+        """The picture shown last, to be kept; None before the first. Any thread may ask."""
+        model = self.model
+        w = model.instrument.shown
+        return None if w is None else kept(model.hash, w)
+
+    def use_keyframes(self, keyframes: Sequence[Keyframe]) -> None:
+        """Let loops and anchors use these moments, each with its model. Any thread may call it."""
+        models = {keyframe.model for keyframe in keyframes}
+        self._points = {
+            model: tuple(keyframe.w for keyframe in keyframes if keyframe.model == model) for model in models
+        }
+
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
@@ -178,11 +203,16 @@ class PictureWorker:
     def _show(self, timed: TimedLatent) -> None:
         self._begin_fade()
         started = self._clock()
+        moment = self._moment_of(started + self.picture_seconds)
+        for model in filter(None, (self.model, self._next_model)):
+            if not model.instrument.use(self._points.get(model_key(model.hash), ()), model.runner.w_dim):
+                self._tell(KeyframesRefused(f"A keyframe of {model.name} has another width of W: left out."))
         if self._next_model is None:
             runner = self.model.runner
-            pixels = self.model.picture(timed.latent, self._link.next_slot(runner.height, runner.width))
+            slot = self._link.next_slot(runner.height, runner.width)
+            pixels = self.model.picture(timed.latent, slot, moment)
         else:
-            pixels = self._faded(self.model.picture(timed.latent), timed)
+            pixels = self._faded(self.model.picture(timed.latent, moment=moment), timed, moment)
         self.space = self.model.space(int(timed.latent.numbers[_CLASS]))
         made = self._clock()
         journey = timed.journey._replace(generate_began=started)
@@ -199,10 +229,15 @@ class PictureWorker:
         self._next_model, self._fade_seconds = arrived
         self._fade_began = self._clock()
 
-    def _faded(self, pixels: np.ndarray, timed: TimedLatent) -> np.ndarray:
+    def _moment_of(self, time: float) -> Moment:
+        """A time with its beat; of 120 a minute before the stage has told of any."""
+        self._beat = self._link.read_beat() or self._beat
+        return Moment(time, self._beat.at(time))
+
+    def _faded(self, pixels: np.ndarray, timed: TimedLatent, moment: Moment) -> np.ndarray:
         assert self._next_model is not None
         share = (self._clock() - self._fade_began) / max(self._fade_seconds, 1e-6)
-        incoming = self._next_model.picture(timed.latent)
+        incoming = self._next_model.picture(timed.latent, moment=moment)
         if share >= 1.0:
             self._finish_fade()
             return incoming
@@ -217,7 +252,7 @@ class PictureWorker:
         assert self._next_model is not None
         old, self.model, self._next_model = self.model, self._next_model, None
         old.close()
-        self._tell(ModelShown(self.model.name))
+        self._tell(ModelShown(self.model.name, self.model.hash))
 
     def _write_meters(self, started: float, made: float) -> None:
         meter = self._link.meter

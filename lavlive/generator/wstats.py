@@ -85,6 +85,16 @@ def measure_w(
     return WStatistics(mean.astype(np.float32), std, covariance, own.astype(np.float32))
 
 
+def random_w(generator: Generator, seed: int, class_index: int = 0) -> Vector:
+    """w of one normal z under a seed, float32 [w_dim]; a class beyond the last means the last."""
+    config = generator.config
+    last = max(config.class_count - 1, 0)
+    with torch.inference_mode():
+        z = torch.randn(1, config.z_dim, generator=torch.Generator().manual_seed(seed))
+        w: Vector = generator.mapping(z, torch.tensor([min(class_index, last)]))[0].float().numpy()
+    return w
+
+
 def w_statistics(
     generator: Generator, model_hash: str, folder: Path | None = None, class_index: int | None = None
 ) -> WStatistics:

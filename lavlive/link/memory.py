@@ -9,6 +9,7 @@ engine's standard input and output instead.
     pictures      engine    stage     newest wins; a slot is never written while it is the newest
     sound         engine    stage     a ring of the last seconds, for the recorder
     parameters    stage     engine    newest wins
+    beat          stage     engine    newest wins
     meters        engine    stage     single numbers, each whole
 
 A slot has room for the largest picture that may come, and takes as much memory as the model's pictures
@@ -99,6 +100,24 @@ class Journey(NamedTuple):
 UNTIMED = Journey()
 
 
+class BeatClock(NamedTuple):
+    """Where the music is, from which any later moment follows.
+
+    Attributes:
+        time: seconds at which `beat` was so.
+        beat: quarter notes since the first bar began.
+        rate: quarter notes a second.
+    """
+
+    time: float = 0.0
+    beat: float = 0.0
+    rate: float = 2.0
+
+    def at(self, time: float) -> float:
+        """The beat at a time in seconds."""
+        return self.beat + (time - self.time) * self.rate
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One image of the generator with the times that it has seen.
@@ -160,6 +179,8 @@ _BLOCK = np.dtype(
         ("parameter_version", "<i8"),
         ("parameter_revision", "<i8"),
         ("parameters", "<f8", (len(TABLE),)),
+        ("beat_version", "<i8"),
+        ("beat", "<f8", (len(BeatClock._fields),)),
         ("meters", [(name, "<f8", (length,)) for name, length in METERS.items()]),
     ]
 )
@@ -422,6 +443,20 @@ class SharedBlock:
             if before % 2 == 0 and int(self._block["parameter_version"]) == before:
                 return numbers, revision
         return None
+
+    def write_beat(self, beat: BeatClock) -> None:
+        """Publish where the music is."""
+        self._block["beat_version"] += 1
+        self._block["beat"] = beat
+        self._block["beat_version"] += 1
+
+    def read_beat(self) -> BeatClock | None:
+        """Where the music is; None before anybody said, and while it is being written."""
+        before = int(self._block["beat_version"])
+        beat = BeatClock(*self._block["beat"].tolist())
+        if before == 0 or before % 2 or int(self._block["beat_version"]) != before:
+            return None
+        return beat
 
     # Meters
 

@@ -22,6 +22,7 @@ from msgspec import Meta
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.checking import FieldError, plain, read_as
+from lavlive.link.keyframes import Keyframe
 from lavlive.link.settings import Aspect, EngineSettings
 from lavlive.parameters import find
 
@@ -75,6 +76,18 @@ class LoadModel:
     aspect: Aspect | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeepMoment:
+    """Tell w of the picture that is shown, as `MomentKept`."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseKeyframes:
+    """These are the moments that loops and anchors may use; each model uses its own."""
+
+    keyframes: tuple[Keyframe, ...]
+
+
 # Events
 
 
@@ -94,6 +107,7 @@ class Ready:
         seconds: what the start took.
         notes: one line each for the operator.
         path: the model's file, or None for the bundled one; of a bank, the first that could be played.
+        model_hash: of the model.
     """
 
     source: str = ""
@@ -105,6 +119,7 @@ class Ready:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     path: str | None = None
+    model_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +215,28 @@ class ModelReady:
 
 @dataclass(frozen=True, slots=True)
 class ModelShown:
-    """A fade is over: only this model is shown."""
+    """A fade is over: only this model is shown.
+
+    Attributes:
+        model: its hash.
+    """
 
     name: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MomentKept:
+    """The moment that `KeepMoment` asked for."""
+
+    keyframe: Keyframe
+
+
+@dataclass(frozen=True, slots=True)
+class KeyframesRefused:
+    """A moment does not fit the model that it says it is of; the others are used."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +302,7 @@ class Restarted:
     count: int = field(default=1)
 
 
-Command = StartEngine | ChangeSource | LoadModel
+Command = StartEngine | ChangeSource | LoadModel | KeepMoment | UseKeyframes
 EngineEvent = (
     Waiting
     | Ready
@@ -284,6 +318,8 @@ EngineEvent = (
     | ModelRefused
     | ModelReady
     | ModelShown
+    | MomentKept
+    | KeyframesRefused
     | DialsFound
     | DialsRefused
     | GovernorChanged

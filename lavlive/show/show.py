@@ -28,17 +28,21 @@ from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState, StateKeeper
 from lavlive.diagnosis.assist import Assist
 from lavlive.errors import DisplayError, LavliveError
-from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.keyframes import MOST, Keyframe
+from lavlive.link.memory import BeatClock, Picture, SharedBlock
 from lavlive.link.messages import (
     DialsFound,
     DialsRefused,
     Failing,
     GovernorChanged,
+    KeepMoment,
+    KeyframesRefused,
     Misunderstood,
     ModelLoading,
     ModelReady,
     ModelRefused,
     ModelShown,
+    MomentKept,
     ProjectionRefused,
     Ready,
     Refused,
@@ -49,6 +53,7 @@ from lavlive.link.messages import (
     SourceRefused,
     SourceRunning,
     StageEvent,
+    UseKeyframes,
 )
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
@@ -116,6 +121,7 @@ class Show:
     Attributes:
         sources: what can be listened to; `change_source` does it.
         controls: what hands, beat and assist want in this frame; the same for engine, output and panel.
+        model_hash: of the model that is shown, "" before the first.
         dials: what the newest model's dials are, None until they are found.
         leaving: what goes out besides the picture on the screen.
     """
@@ -149,6 +155,8 @@ class Show:
         self.shaders: ShaderLibrary | None = None
         self.hearing = Hearing(link)
         self.dials: DialsFound | None = None
+        self.model_hash = ""
+        self._keyframes: tuple[Keyframe, ...] = ()
         self._slot_problems: dict[str, str] = {}
         self.leaving = Leaving(link, output, notices, recordings or Recordings(), outlets or Outlets())
         self._models = dict(models or {})
@@ -449,6 +457,26 @@ class Show:
         if revision != self.controls.revision:
             self.controls = Controls(numbers, revision)
             self.link.write_parameters(self.controls.numbers, revision)
+        beat = self.control.beat(now)
+        self.link.write_beat(BeatClock(now, beat.beat, beat.bpm / 60.0))
+        keyframes = self.control.looks.keyframes
+        if keyframes is not self._keyframes and self.supervisor.state == "running":
+            self._keyframes = keyframes
+            self.supervisor.send(UseKeyframes(keyframes))
+            self._tell_strange_keyframes(now)
+
+    def _tell_strange_keyframes(self, now: float) -> None:
+        """Say how many moments belong to other models: they are kept, and return with their model."""
+        strange = self.strange_keyframes
+        if strange:
+            are = f"{strange} keyframe{'s are' if strange > 1 else ' is'}"
+            self.notices.tell(f"{are} of another model: kept, and used again with it", now)
+
+    @property
+    def strange_keyframes(self) -> int:
+        """How many moments that were kept are of another model than the one that is shown."""
+        kept = self.control.looks.keyframes
+        return sum(not keyframe.is_of(self.model_hash) for keyframe in kept) if self.model_hash else 0
 
     def _take_output_event(self, event: object, now: float) -> None:
         match event:
@@ -476,6 +504,8 @@ class Show:
                 self.output.toggle_fullscreen()
             case "panel":
                 self.toggle_panel()
+            case "keyframe.keep":
+                self.supervisor.send(KeepMoment())
             case "record":
                 self.recordings.toggle()
             case "output.stream" | "output.ndi" | "output.camera" | "output.syphon":
@@ -550,6 +580,8 @@ class Show:
         match told:
             case Ready():
                 notices.clear("engine")
+                self.model_hash = told.model_hash
+                self._keyframes = ()  # a new engine knows of none
                 for name in told.untrained:
                     notices.tell(f"{name}: untrained placeholder", now)
                 for note in told.notes:
@@ -579,8 +611,16 @@ class Show:
             case ModelReady() if self.control.looks.transitions and self._coming_model is not None:
                 self.output.begin_transition(self.controls.number("show.swap_fade"))
             case ModelShown(name=name):
+                self.model_hash = told.model
                 self._model_arrived()
+                self._tell_strange_keyframes(now)
                 notices.tell(f"Model {name}", now)
+            case MomentKept(keyframe=keyframe):
+                count = len(self.control.looks.keyframes) + 1
+                if self.control.looks.keep(keyframe):
+                    notices.tell(f"Keyframe {count} kept", now)
+                else:
+                    notices.tell(f"There are {MOST} keyframes already: Shift+K forgets the last", now)
             case DialsFound():
                 self.dials = told
             case GovernorChanged(limiting=True):
@@ -593,6 +633,7 @@ class Show:
                 SourceNotice(text=text)
                 | ProjectionRefused(text=text)
                 | DialsRefused(text=text)
+                | KeyframesRefused(text=text)
                 | Failing(text=text)
                 | Refused(text=text)
             ):

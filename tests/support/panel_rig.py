@@ -164,6 +164,7 @@ class PanelRig:
         self.recordings = Recordings()
         self.dials: DialsFound | None = None
         self.outlets = Outlets(outlets_of([]))
+        self.strange_keyframes = 0
         self.listened = [SourceSpec("demo")]
         self.sources = KnownSources(self.listened[0])
         self.models = {"flames": "/models/flames", "cymatics": "/models/cymatics", "tissue": "/models/tissue"}

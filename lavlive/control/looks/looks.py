@@ -17,6 +17,7 @@ from lavlive.control.looks.morph import Morph, between
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.undo import History, Standing, Step
 from lavlive.errors import ParameterError, PresetError
+from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.parameters import (
     INDEX,
     LOADED_NAMES,
@@ -40,6 +41,7 @@ class Looks:
         modulations: what the beat moves, by parameter.
         drives: what sound moves, by parameter.
         snapshots: values kept under the numbers 1 to 8.
+        keyframes: moments that were kept, up to 16; another tuple with every change.
         chance: where re-rolls come from.
         now: seconds of the clock; whoever owns this keeps it up to date.
         bank: the models that presets may name, from a name to what is loaded for it.
@@ -53,6 +55,7 @@ class Looks:
         self.modulations: dict[str, BeatModulation] = {}
         self.snapshots: dict[int, Mapping[str, Value]] = {}
         self.drives: dict[str, Drive] = {}
+        self.keyframes: tuple[Keyframe, ...] = ()
         self._leaving: dict[str, BeatModulation] = {}
         self._leaving_drives: dict[str, Drive] = {}
         self._morph: Morph | None = None
@@ -108,6 +111,7 @@ class Looks:
     def begin_with(self, preset: Preset) -> None:
         """Count a preset as recalled whose values are set already, as at the start of a show."""
         self.preset, self.modulations, self.drives = preset.name, dict(preset.beat), dict(preset.drives)
+        self.keyframes = preset.keyframes or self.keyframes
 
     def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
         """Morph to a preset over `seconds`, or over ``show.morph``."""
@@ -177,6 +181,22 @@ class Looks:
         self._set_all(kept)
         return True
 
+    def keep(self, keyframe: Keyframe) -> bool:
+        """Keep a moment of the show; False where there are 16 already."""
+        if len(self.keyframes) >= MOST:
+            return False
+        self._history.add(self._step(f"keyframe {len(self.keyframes) + 1}", (), standing=True))
+        self.keyframes = (*self.keyframes, keyframe)
+        return True
+
+    def drop_keyframe(self) -> bool:
+        """Forget the moment kept last; False where there is none."""
+        if not self.keyframes:
+            return False
+        self._history.add(self._step("forgetting a keyframe", (), standing=True))
+        self.keyframes = self.keyframes[:-1]
+        return True
+
     def reroll(self) -> None:
         """Take another random projection than the present one."""
         present = int(self.values["projection.seed"])
@@ -225,7 +245,12 @@ class Looks:
         if not standing:
             return Step(what, values)
         look = Standing(
-            self.preset, dict(self.modulations), self._fader, dict(self.snapshots), dict(self.drives)
+            self.preset,
+            dict(self.modulations),
+            self._fader,
+            dict(self.snapshots),
+            dict(self.drives),
+            self.keyframes,
         )
         return Step(what, values, look)
 
@@ -240,6 +265,7 @@ class Looks:
             self._end_morph()
             self.preset, self.modulations = step.standing.preset, dict(step.standing.modulations)
             self.drives = dict(step.standing.drives)
+            self.keyframes = step.standing.keyframes
             self._fader = step.standing.fader
             self.snapshots.clear()
             self.snapshots.update(step.standing.snapshots)
@@ -260,6 +286,7 @@ class Looks:
             dict(self.modulations),
             model=model,
             drives=self._chosen_drives(),
+            keyframes=self.keyframes,
         )
 
     def save(self, name: str, description: str = "", key: int | None = None) -> Preset:
@@ -402,6 +429,7 @@ class Looks:
     def _go_to(self, preset: Preset, now: float, seconds: float) -> None:
         self._leaving, self.modulations = self.modulations, dict(preset.beat)
         self._leaving_drives, self.drives = self.drives, dict(preset.drives)
+        self.keyframes = preset.keyframes or self.keyframes
         self._morph = Morph(self.values, preset.values, now, seconds)
         self._morph_span = (now, seconds)
         self.preset = preset.name

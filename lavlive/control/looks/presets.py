@@ -19,6 +19,10 @@
     depth = 0.4
     seed = 7
 
+    [[keyframe]]                   # optional, up to 16: a moment that was kept
+    model = "1f3a…"                # of this model alone
+    code = "…"
+
 A shader that is gone, or an input that it no longer has, is left out with a note; the rest works.
 A preset is text that is checked: nothing in it is run, and no part of it is used unless all of it is
 right. A number out of its range is held at the nearest end, and told.
@@ -34,11 +38,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from lavlive.checking import FieldError, read_as, read_fields
+from lavlive.checking import FieldError, plain, read_as, read_fields
 from lavlive.control.beat.modulation import PERIODS, BeatModulation, Shape
 from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive
 from lavlive.control.looks.toml_files import TomlFile, flatten, read_toml, write_toml
 from lavlive.errors import ParameterError, PresetError
+from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.parameters import (
     TABLE,
     Parameter,
@@ -73,6 +78,7 @@ class Preset:
         model: the model that it is made for, by its name in the bank, or "" for any.
         drives: what sound moves, by parameter name.
         notes: what of it was left out, a line each.
+        keyframes: moments that were kept, of this model and others.
     """
 
     name: str
@@ -85,10 +91,12 @@ class Preset:
     model: str = ""
     drives: Mapping[str, Drive] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    keyframes: tuple[Keyframe, ...] = ()
 
 
 _MODEL = "model is the name of a model in quotes, as N and P show it."
 _BEATS = Meta(description=f"beats is one of {', '.join(f'{period:g}' for period in PERIODS)}.")
+_KEYFRAMES = f"keyframe holds up to {MOST} tables: [[keyframe]]."
 _DEPTH = Meta(ge=-1, le=1, description="depth is a share of the range from -1 to 1.")
 
 
@@ -112,6 +120,10 @@ class _PresetFile:
     drive: Annotated[dict[str, Any], Meta(description='drive holds tables: [drive."fx1.feedback.zoom"].')] = (
         field(default_factory=dict)
     )
+    keyframe: Annotated[
+        list[dict[str, Any]],
+        Meta(max_length=MOST, description=_KEYFRAMES),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -189,7 +201,17 @@ def read_preset(path: Path) -> Preset:
     values, beat = _read_values(file, found.values, notes), _read_beat(file, found.beat, notes)
     drives, held = _read_drives(file, found.drive, notes), tuple(file.held)
     return Preset(
-        name, found.description, found.key, values, beat, path, held, found.model, drives, tuple(notes)
+        name,
+        found.description,
+        found.key,
+        values,
+        beat,
+        path,
+        held,
+        found.model,
+        drives,
+        tuple(notes),
+        _read_keyframes(file, found.keyframe),
     )
 
 
@@ -209,6 +231,8 @@ def write_preset(preset: Preset, path: Path) -> None:
         content["beat"] = {name: modulation.to_table() for name, modulation in preset.beat.items()}
     if preset.drives:
         content["drive"] = {name: drive.to_table() for name, drive in preset.drives.items()}
+    if preset.keyframes:
+        content["keyframe"] = [plain(keyframe) for keyframe in preset.keyframes]
     write_toml(path, content, PresetError)
 
 
@@ -288,6 +312,20 @@ def _read_drives(file: TomlFile, tables: Mapping[str, object], notes: list[str])
             raise file.fault(where, f"{name} is not continuous; sound cannot move it.")
         found[name] = Drive(name, table.source, table.depth, table.seed)
     return found
+
+
+def _read_keyframes(file: TomlFile, tables: list[dict[str, Any]]) -> tuple[Keyframe, ...]:
+    found = []
+    for index, table in enumerate(tables):
+        try:
+            keyframe = read_as(Keyframe, table)
+            keyframe.w  # noqa: B018, damage is told here
+        except FieldError as fault:
+            raise file.fault(f"keyframe.{index}.{fault.key}", str(fault)) from None
+        except ValueError as reason:
+            raise file.fault(f"keyframe.{index}.code", str(reason)) from None
+        found.append(keyframe)
+    return tuple(found)
 
 
 def _read_beat(file: TomlFile, tables: Mapping[str, object], notes: list[str]) -> dict[str, BeatModulation]:

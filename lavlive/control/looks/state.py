@@ -17,6 +17,7 @@ from lavlive.audio.spec import SourceSpec
 from lavlive.checking import plain, read_fields
 from lavlive.errors import ParameterError, PresetError
 from lavlive.files import write_whole
+from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.parameters import Value, find
 
 SCHEMA = 1
@@ -38,6 +39,7 @@ class ShowState:
         clean: whether the show was ended by the performer.
         encoder: ``bundled``, ``encodec`` or a path.
         learned: path of a learned projection, or None.
+        keyframes: moments that were kept.
         problems: what its file held that could not be used, one line each with file, line and field.
     """
 
@@ -49,6 +51,7 @@ class ShowState:
     clean: bool = False
     encoder: str = "bundled"
     learned: str | None = None
+    keyframes: tuple[Keyframe, ...] = ()
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     def to_json(self) -> str:
@@ -62,6 +65,7 @@ class ShowState:
                 "model": self.model,
                 "encoder": self.encoder,
                 "learned": self.learned,
+                "keyframes": [plain(keyframe) for keyframe in self.keyframes],
                 "values": dict(self.values),
                 "snapshots": {str(number): dict(kept) for number, kept in self.snapshots.items()},
             },
@@ -80,6 +84,7 @@ class _StateFile:
     model: str | None = None
     encoder: Annotated[str, Meta(min_length=1)] = "bundled"
     learned: str | None = None
+    keyframes: tuple[Keyframe, ...] = ()
     values: dict[str, Any] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -212,9 +217,25 @@ def read_state_file(path: Path) -> ShowState | None:
         encoder=file.encoder,
         learned=file.learned,
         snapshots=snapshots,
+        keyframes=_undamaged(file.keyframes, problems),
         clean=file.clean,
         problems=tuple(f"{path}, line {line_of(text, *keys)}: {reason}" for keys, reason in problems),
     )
+
+
+def _undamaged(
+    keyframes: tuple[Keyframe, ...], problems: list[tuple[list[str], str]]
+) -> tuple[Keyframe, ...]:
+    """Those whose codes can be read; the others are told in `problems`."""
+    kept = []
+    for keyframe in keyframes[:MOST]:
+        try:
+            keyframe.w  # noqa: B018
+        except ValueError as reason:
+            problems.append((["keyframes"], str(reason)))
+        else:
+            kept.append(keyframe)
+    return tuple(kept)
 
 
 def _renewed(content: object) -> object:

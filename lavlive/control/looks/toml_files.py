@@ -16,7 +16,7 @@ from lavlive.files import write_whole
 from lavlive.parameters import Parameter, Value
 from lavlive.resources import is_no_file
 
-_LARGEST = 64 * 1024
+_LARGEST = 256 * 1024
 _AT_LINE = re.compile(r"^(?P<reason>.*?) \(at line (?P<line>\d+), column \d+\)$", re.DOTALL)
 _TABLE = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _WORD = r"""(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)"""
@@ -61,7 +61,7 @@ class TomlFile:
 
 
 def read_toml(path: Path, error: type[LavliveError]) -> TomlFile:
-    """Read a TOML file of at most 64 KiB.
+    """Read a TOML file of at most 256 KiB.
 
     Raises:
         error: it cannot be read or is not TOML; the message gives file, line and reason.

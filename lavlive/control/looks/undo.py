@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lavlive.control.beat.modulation import BeatModulation
 from lavlive.control.looks.drives import Drive
 from lavlive.control.looks.presets import Preset
+from lavlive.link.keyframes import Keyframe
 from lavlive.parameters import Value
 
 LEVELS = 50
@@ -27,6 +28,7 @@ class Standing:
         fader: the presets at the fader's ends.
         snapshots: the values kept under the numbers 1 to 8.
         drives: what sound moves, by parameter.
+        keyframes: the moments that were kept.
     """
 
     preset: str
@@ -34,6 +36,7 @@ class Standing:
     fader: tuple[Preset | None, Preset | None]
     snapshots: Mapping[int, Mapping[str, Value]]
     drives: Mapping[str, Drive] = field(default_factory=dict)
+    keyframes: tuple[Keyframe, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from lavlive.parameters import DIALS_PER_GROUP, GROUPS, Parameter, find
+from lavlive.control.actions import Action
+from lavlive.link.keyframes import MOST
+from lavlive.parameters import DIALS_PER_GROUP, GROUPS, TABLE, Parameter, find
 from lavlive.stage.panel.effects import EffectsSection
+from lavlive.stage.panel.learning import offer_learn
 from lavlive.stage.panel.section import Column
-from lavlive.stage.panel.widgets import heading, say
+from lavlive.stage.panel.widgets import Row, heading, say
 from lavlive.stage.panel.words import label, title
 
 
@@ -16,7 +19,29 @@ class LatentsSection(EffectsSection):
     column = Column.LOOK
 
     def draw(self) -> None:
-        self._draw_dials(self.desk.control.ghosts())
+        ghosts = self.desk.control.ghosts()
+        self._draw_dials(ghosts)
+        self._draw_keyframes()
+        for head in ("anchor", "loop"):
+            heading(title(head))
+            for parameter in TABLE:
+                if parameter.name.startswith(f"{head}."):
+                    self._draw_driven(parameter, ghosts)
+
+    def _draw_keyframes(self) -> None:
+        heading("keyframes")
+        row = Row()
+        if row.button("keep this moment"):
+            self.desk.ask("keyframe.keep")
+        offer_learn(self.desk, Action("keyframe.keep"))
+        if row.button("forget the last"):
+            self.desk.ask("keyframe.drop")
+        offer_learn(self.desk, Action("keyframe.drop"))
+        count, strange = len(self.desk.control.looks.keyframes), self.desk.show.strange_keyframes
+        say(
+            f"{count} of {MOST} kept"
+            + (f", {strange} of another model: not used with this one" if strange else "")
+        )
 
     def _draw_dials(self, ghosts: dict[str, float]) -> None:
         dials = self.desk.show.dials

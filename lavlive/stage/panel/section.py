@@ -63,6 +63,10 @@ class RunningShow(Protocol):
     def dials(self) -> DialsFound | None:
         """The dials of the newest model, None until they are found."""
 
+    @property
+    def strange_keyframes(self) -> int:
+        """How many kept moments are of another model than the one that is shown."""
+
     output: Output
     sources: KnownSources
 
