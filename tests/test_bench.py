@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lavlive.bench.baselines import EagerStream, LastSecond, Textbook
+from lavlive.bench.canvas import measure_canvas
 from lavlive.bench.exported import exported_baselines
 from lavlive.bench.latency import (
     RATE,
@@ -32,7 +33,7 @@ from lavlive.commands.arguments import parse
 from lavlive.commands.options import BenchOptions
 from lavlive.encoder.encodec_package import build_seanet_encoder
 from lavlive.encoder.seanet import StreamingEncoder
-from lavlive.errors import UsageError
+from lavlive.errors import DisplayError, UsageError
 from lavlive.generator.checkpoint import LoadedGenerator, save_generator
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
 from lavlive.link.memory import Journey, Picture, SharedBlock, Sound
@@ -304,3 +305,16 @@ def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch: pytest.Monk
 def test_figures_that_cannot_be_written_are_an_error_for_people(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         bench.write_json(tmp_path / "nowhere" / "x.json", {})
+
+
+def test_effects_are_timed_by_their_number() -> None:
+    try:
+        results = measure_canvas(0.0, (32, 18), counts=(0, 3))
+    except DisplayError as error:
+        pytest.skip(str(error))
+    assert results.renderer
+    assert set(results.slots) == {0, 3}
+    assert results.slots[3].count >= 1
+    assert results.slots[3].processor is not None
+    assert results.slots[3].median > 0
+    assert options("--canvas").canvas

@@ -402,6 +402,9 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parts.add_argument("--no-show", action="store_false", dest="show", help="time the stages only")
     parts.add_argument("--no-stages", action="store_false", dest="stages", help="watch the show only")
     parser.add_argument("--scale", action="store_true", help="how cost grows; takes the place of the rest")
+    parser.add_argument(
+        "--canvas", action="store_true", help="what effects cost, 0, 3 and 6 of them at 1280 × 720; likewise"
+    )
     latency = parser.add_argument_group("sound to picture; takes the place of the rest")
     latency.add_argument(
         "--latency", nargs="?", type=int, const=200, metavar="CLICKS", help="send clicks (default: 200)"

@@ -3,6 +3,7 @@
     lavlive bench              each stage beside the baselines, then a show of --seconds
     lavlive bench --latency    clicks through a running show, split by stage
     lavlive bench --scale      resolution, outputs, window lengths
+    lavlive bench --canvas     effects in the rack
 
 Everything is printed as tables and, with --json, kept as JSON. Nothing heavy is imported before it is used.
 """
@@ -23,6 +24,7 @@ from lavlive.commands.options import BenchOptions
 from lavlive.errors import UsageError
 
 if TYPE_CHECKING:
+    from lavlive.bench.canvas import CanvasResults
     from lavlive.bench.latency import LatencyResults
     from lavlive.bench.scale import ScaleResults
     from lavlive.bench.show import ShowResults
@@ -44,6 +46,8 @@ def run_bench(options: BenchOptions) -> dict[str, Any]:
         results["latency"] = _latency(options, options.latency)
     elif options.scale:
         results["scale"] = _scale(options)
+    elif options.canvas:
+        results["canvas"] = _canvas(options)
     else:
         if options.stages:
             results["stages"] = _stages(options)
@@ -214,4 +218,16 @@ def _scale(options: BenchOptions) -> ScaleResults:
     print(summary_table("\nOne new picture on several outputs of 1280 × 720", outputs))
     windows = {f"{window:g} s": row for window, row in results.windows.items()}
     print(summary_table("\nOne hop after the encoder, by window", windows))
+    return results
+
+
+def _canvas(options: BenchOptions) -> CanvasResults:
+    from lavlive.bench.canvas import measure_canvas
+    from lavlive.bench.measure import summary_table
+
+    results = measure_canvas(options.seconds)
+    width, height = results.size
+    slots = {f"{count} effects": row for count, row in results.slots.items()}
+    title = f"\nOne new picture on a canvas of {width} × {height}, drawn by {results.renderer} and read back"
+    print(summary_table(title, slots))
     return results

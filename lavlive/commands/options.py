@@ -281,7 +281,8 @@ class ModelFetchOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
-    """Times of every stage and of a show; or of clicks through one (`latency`); or how cost grows (`scale`).
+    """Times of every stage and of a show; or of clicks through one (`latency`); or how cost grows (`scale`,
+    `canvas`).
 
     Attributes:
         json: file for every figure.
@@ -295,6 +296,7 @@ class BenchOptions:
         show: whether a show is watched.
         stages: whether stages are timed.
         scale: how cost grows, in place of the rest.
+        canvas: what effects cost, in place of the rest.
         latency: so many clicks from sound to picture, in place of the rest.
         plot: figure of these: png, svg or pdf.
         aloud: play the clicks through the default output.
@@ -313,6 +315,7 @@ class BenchOptions:
     show: bool = True
     stages: bool = True
     scale: bool = False
+    canvas: bool = False
     latency: int | None = None
     plot: AnyPath | None = None
     aloud: bool = False

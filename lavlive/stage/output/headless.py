@@ -196,6 +196,7 @@ class _OffscreenCanvas:
         with _without_window():
             self._context = offscreen_context()
             self.software = is_software(self._context)
+            self.renderer = str(self._context.info["GL_RENDERER"])
             gives_way = settings.show and self.software
             whole = settings.width, settings.height
             self.size = settings.canvas or (within(whole, CANVAS) if gives_way else whole)
@@ -293,6 +294,11 @@ class HeadlessOutput:
     def software(self) -> bool:
         """Whether the processor draws, with OpenGL or without."""
         return not isinstance(self._canvas, _OffscreenCanvas) or self._canvas.software
+
+    @property
+    def renderer(self) -> str:
+        """What draws, as its driver calls it."""
+        return self._canvas.renderer if isinstance(self._canvas, _OffscreenCanvas) else "numpy"
 
     @property
     def canvas_size(self) -> tuple[int, int]:
