@@ -24,12 +24,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from lavlive.errors import ShaderError
 from lavlive.parameters import Parameter, Value
 from lavlive.stage.canvas.isf.document import Document, read_document
 
 PATIENCE_SECONDS = 60.0
+"""Of the processor, not of the clock: a busy machine makes no shader slow."""
 STAGES = (
     "no ISF",
     "refused",
@@ -149,6 +151,16 @@ def _work(pipe: Connection, size: tuple[int, int], frames: int) -> None:
         pipe.send(judged(Path(pipe.recv()), size, frames))
 
 
+def _answers(pid: int | None, pipe: Connection) -> bool:
+    """Whether a process answers before it has worked for `PATIENCE_SECONDS`."""
+    work = psutil.Process(pid)
+    until = sum(work.cpu_times()[:2]) + PATIENCE_SECONDS
+    while not pipe.poll(0.5):
+        if not work.is_running() or sum(work.cpu_times()[:2]) > until:
+            return bool(pipe.poll(0))
+    return True
+
+
 def results(
     paths: list[Path], size: tuple[int, int], frames: int
 ) -> Iterator[tuple[Path, str, str, np.ndarray | None]]:
@@ -162,7 +174,7 @@ def results(
             process.start()
         pipe.send(str(path))
         try:
-            if pipe.poll(PATIENCE_SECONDS):
+            if _answers(process.pid, pipe):
                 yield path, *pipe.recv()
                 continue
             reason = (

@@ -35,7 +35,8 @@ from lavlive.stage.recording.recordings import Recordings
 _WATCHED = (
     "button", "small_button", "checkbox", "combo", "slider_float", "slider_int", "drag_int", "input_text",
     "text", "text_colored", "text_unformatted", "progress_bar", "image", "begin_tab_item", "selectable",
-    "drag_float", "begin_combo", "image_button", "menu_item", "input_text_with_hint",
+    "drag_float", "begin_combo", "image_button", "menu_item", "input_text_with_hint", "invisible_button",
+    "color_edit4",
 )  # fmt: skip
 _OWN_WORDS = (
     "combo",

@@ -25,6 +25,7 @@ from lavlive.parameters import (
     Value,
     Values,
     can_be_driven,
+    checked_settings,
     find,
     loaded_parameters,
 )
@@ -107,6 +108,19 @@ class Looks:
         """
         self.now = now
         self.by_hand(name, find(name).check(value))
+
+    def edit_together(self, what: str, settings: Mapping[str, object], now: float) -> None:
+        """An edit of several continuous parameters at once, such as a point's two: one thing to take back.
+
+        Raises:
+            ParameterError: an unknown name or a value out of range.
+        """
+        self.now = now
+        checked = checked_settings(settings)
+        if any(self._settled(name) != value for name, value in checked.items()):
+            self._history.move(what, lambda: self._step(what, checked), now)
+        for name, value in checked.items():
+            self._move(name, value)
 
     def begin_with(self, preset: Preset) -> None:
         """Count a preset as recalled whose values are set already, as at the start of a show."""

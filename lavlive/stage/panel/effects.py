@@ -9,7 +9,8 @@ import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive, drive_all
-from lavlive.parameters import INDEX, LOADED_GROUPS, Parameter, ParameterKind, loaded_parameters
+from lavlive.parameters import INDEX, LOADED_GROUPS, LOADED_NAMES, Parameter, ParameterKind, loaded_parameters
+from lavlive.stage.panel.inputs import PartsHand, is_event, parts_from
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.section import Column, Desk
 from lavlive.stage.panel.widgets import DIM, heading, quiet_button, say, tip
@@ -31,6 +32,11 @@ class EffectsSection(KnobsSection):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._traces: dict[str, deque[float]] = {}
+        self._parts = PartsHand(desk)
+
+    def close(self) -> None:
+        super().close()
+        self._parts.close()
 
     def watch(self) -> None:
         moved = self.desk.control.moved_now
@@ -52,11 +58,20 @@ class EffectsSection(KnobsSection):
             say("No effects here: this show has no rack.")
             return
         ghosts = control.ghosts()
+        for row in rows:
+            if row.name in LOADED_NAMES:
+                self._draw_parameter(row, ghosts.get(row.name))
         for group in LOADED_GROUPS:
             own = [row for row in rows if row.name.startswith(f"{group}.")]
             imgui.push_id(group)
             heading(slot_title(group))
-            for row in own:
+            for place, row in enumerate(own):
+                if is_event(row):
+                    self._parts.draw_event(row)
+                    continue
+                parts = parts_from(own, place)
+                if parts:
+                    self._parts.draw(parts)
                 self._draw_parameter(row, ghosts.get(row.name))
                 self._draw_trace(row)
                 if row.name == f"{group}.shader" and len(own) > 1:

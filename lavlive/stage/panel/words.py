@@ -51,6 +51,8 @@ _LABELS: Mapping[str, str] = {
     "show.swap_fade": "fade of models",
     "show.morph": "morph of presets",
     "show.fader": "fader A to B",
+    "show.transition": "presets and models follow by",
+    "show.upscale": "small pictures become",
     "show.quantise": "wait for the beat",
     "show.flash_limit": "hold flashes back",
     "assist.on": "drift out of what looks wrong",
