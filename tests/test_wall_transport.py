@@ -55,8 +55,8 @@ def test_moments_and_answers_travel_and_a_wrong_key_does_not(address: Address) -
 
         def go_on() -> None:
             now = time.perf_counter()
-            for payload in conductor.step(Hop(next(numbers), now, np.zeros((3, 512))), now):
-                told.publish(MOMENT, payload)
+            for message in conductor.step(Hop(next(numbers), now, np.zeros((3, 512))), now):
+                told.publish(MOMENT, encode(message))
             for ping in follower.asks(now):
                 node.publish(PING, encode(ping))
             follower.step(now)

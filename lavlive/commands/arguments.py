@@ -20,6 +20,7 @@ from lavlive.commands.options import (
     ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
+    NodeOptions,
     OutputsOptions,
     RenderOptions,
     StudyOptions,
@@ -77,6 +78,19 @@ def _live(typed: dict[str, Any]) -> LiveOptions:
     return _made(LiveOptions, typed, **converted)
 
 
+def _conduct(typed: dict[str, Any]) -> LiveOptions:
+    return _live({"conduct": ""} | typed)
+
+
+def _node(typed: dict[str, Any]) -> NodeOptions:
+    converted = _look(typed)
+    if "whole" in typed:
+        converted["whole"] = parse_size(typed["whole"])
+    if "monitor" in typed:
+        converted["fullscreen"] = True
+    return _made(NodeOptions, typed, **converted)
+
+
 def _render(typed: dict[str, Any]) -> RenderOptions:
     converted = _look(typed)
     if "size" in typed:
@@ -111,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lavlive {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and what the engine prints")
     commands = parser.add_subparsers(metavar="COMMAND")
-    _add_live(commands)
+    _add_live(_command(commands, "live", "the show: sound in, pictures out", _live))
+    _add_live(_command(commands, "conduct", "the show, and it tells other machines what to show", _conduct))
+    _add_node(commands)
     _add_render(commands)
     _command(
         commands,
@@ -189,8 +205,7 @@ def _add_channels(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "live", "the show: sound in, pictures out", _live)
+def _add_live(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("sound").add_mutually_exclusive_group()
     source.add_argument("--input", metavar="NAME", help="a line-in, by name or index; see lavlive devices")
     source.add_argument(
@@ -255,6 +270,53 @@ def _add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="HOST:PORT",
         help="tell a touch surface of every change; repeat",
     )
+    wall = parser.add_argument_group("a wall of machines")
+    wall.add_argument(
+        "--conduct",
+        nargs="?",
+        const="",
+        metavar="HOST[:PORT]",
+        help="tell nodes what to show: this machine's address, 0.0.0.0 for all (default: this machine alone)",
+    )
+    _add_wall(wall)
+
+
+def _add_wall(wall: argparse._ArgumentGroup) -> None:
+    wall.add_argument("--wall-key", metavar="FILE", help="its first line is the key of conductor and nodes")
+    wall.add_argument(
+        "--wall-certificates",
+        metavar="FOLDER",
+        help="ca.pem, and of the conductor cert.pem and key.pem, for tls/ and quic/",
+    )
+
+
+def _add_node(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "node", "a screen of a wall: shows what a conductor says", _node)
+    wall = parser.add_argument_group("the wall")
+    wall.add_argument(
+        "--connect", metavar="HOST[:PORT]", help="the conductor's address (default: this machine)"
+    )
+    wall.add_argument("--node", metavar="NAME", help="this node's name (default: the computer's)")
+    wall.add_argument(
+        "--whole",
+        metavar="WxH",
+        help="size of the whole canvas (default: {}x{})".format(*NodeOptions.whole),
+    )
+    wall.add_argument(
+        "--slice", metavar="X,Y,W,H", help="the part of it on this screen, in pixels or as shares"
+    )
+    _add_wall(wall)
+    show = parser.add_argument_group("the picture")
+    show.add_argument(
+        "--model", metavar="FILE", help="a model of its own; else the conductor's if it is here"
+    )
+    show.add_argument("--runner", help=f"auto, torch, openvino, cuda (default: {LiveOptions.runner})")
+    show.add_argument("--shape", metavar="W:H|screen|own", help=f"default: {LiveOptions.shape}, of the whole")
+    show.add_argument("--screen", metavar="N", dest="monitor", help="fill this monitor; see lavlive devices")
+    show.add_argument("--headless", action="store_true", help="without a window")
+    show.add_argument("--no-panel", action="store_false", dest="panel", help="without the operator's panel")
+    show.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    show.add_argument("--rate", type=float, help=f"pictures per second, at most ({LiveOptions.rate:g})")
 
 
 def _add_outlets(outputs: argparse._ArgumentGroup) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import platform
+import secrets
 import signal
 import sys
 import time
@@ -11,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from lavlive import __version__
 from lavlive.audio.channels import Pick
 from lavlive.audio.spec import SourceSpec
 from lavlive.audio.tracks import read_track
 from lavlive.commands.hiding import hide_from_processes
-from lavlive.commands.options import LiveOptions, text_of
+from lavlive.commands.options import LiveOptions, NodeOptions, text_of
 from lavlive.commands.outputs import streams_file
 from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
@@ -38,6 +42,7 @@ from lavlive.show.pace import ShowPace
 from lavlive.show.shape import ShapeFollower
 from lavlive.show.show import Show
 from lavlive.show.terminal import Terminal
+from lavlive.show.wall import WallPart
 from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.output.base import Output, OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
@@ -197,8 +202,10 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
         LavliveError: something that was asked for is not there.
     """
     shaders = open_shaders(text_of(options.shaders))
+    node = options if isinstance(options, NodeOptions) else None
     state_file = config_folder() / "state.json"
-    last = read_state(state_file)
+    # A node has nothing of its own to go on with.
+    last = read_state(state_file) if node is None else None
     crashed = last if last is not None and not last.clean else None
     models = model_bank(text_of(options.model))
     settings = EngineSettings(
@@ -211,12 +218,15 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
         learned=text_of(options.learned),
         log=text_of(options.log_w),
         fill=options.fill,
+        follows=node is not None,
     )
     if crashed is not None:
         settings = _resumed(settings, crashed, wait=not options.names_source)
     shape = ShapeFollower(options.shape)
     kind, output_settings = _choose_output(options)
     output_settings = replace(output_settings, shaders=shaders)
+    if node is not None:
+        output_settings = replace(output_settings, canvas=node.whole, part=node.part)
     settings = replace(settings, aspect=shape.begin(_canvas_to_come(kind, output_settings)))
     control = _open_control(options, crashed)
     log = _engine_log(options.debug)
@@ -236,7 +246,7 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
         output = stack.enter_context(open_output(kind, output_settings))
         if isinstance(output, HeadlessOutput) and output.note is not None:
             notices.tell(output.note, time.perf_counter())
-        if options.preset is None and crashed is None:
+        if options.preset is None and crashed is None and node is None:
             left_out = _begin_with_effects(options, control, output)
             if left_out is not None:
                 notices.tell(left_out, time.perf_counter())
@@ -253,20 +263,62 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
         stack.callback(outlets.close)
         if options.record:
             recordings.begin()
-        keeper = StateKeeper(state_file)
-        show = Show(link, supervisor, control, output, notices, recordings, models, keeper, shape, outlets)
+        keeper = StateKeeper(state_file) if node is None else None
+        wall = open_wall(options, link)
+        if wall is not None:
+            stack.callback(wall.close)
+        show = Show(
+            link, supervisor, control, output, notices, recordings, models, keeper, shape, outlets, wall
+        )
         show.shaders = shaders
         shaders.watch()
         stack.callback(shaders.close)
         stack.callback(show.close_panel)
         if kind == "window" and options.fullscreen and options.panel and len(list_monitors()) > 1:
             show.toggle_panel()
-        stack.push(lambda failure, *_: _keep_last_state(keeper, show, clean=failure is None))
+        if keeper is not None:
+            kept = keeper
+            stack.push(lambda failure, *_: _keep_last_state(kept, show, clean=failure is None))
         for problem in last.problems if last is not None else ():
             notices.tell(problem, time.perf_counter())
         if crashed is not None:
             notices.tell("The last show ended unexpectedly: going on where it was", time.perf_counter())
         yield show
+
+
+def open_wall(options: LiveOptions, link: SharedBlock) -> WallPart | None:
+    """This show's part in a wall of machines, if it has one.
+
+    Raises:
+        WallError: an address, a key, certificates, or a port that is taken.
+    """
+    if not isinstance(options, NodeOptions) and options.conduct is None:
+        return None
+    from lavlive.show.wall import ConductorPart, FollowerPart, hops_of
+    from lavlive.wall.conductor import Conductor
+    from lavlive.wall.follower import Follower
+    from lavlive.wall.threads import Conducting
+    from lavlive.wall.transport import LOOPBACK, Access, Address, Transport, read_key
+
+    access = Access(
+        read_key(options.wall_key) if options.wall_key is not None else None,
+        Path(options.wall_certificates) if options.wall_certificates is not None else None,
+    )
+    if isinstance(options, NodeOptions):
+        address = Address.parse(options.connect or LOOPBACK)
+        name = options.node or f"{platform.node() or 'node'} {os.getpid()}"
+        place = options.slice or "all"
+        follower = Follower(name, __version__)
+        following = FollowerPart(
+            follower, link, lambda: Transport.follow(address, access), place, options.model is not None
+        )
+        following.start()
+        return following
+    address = Address.parse(options.conduct or LOOPBACK)
+    conductor = Conductor(secrets.randbits(48), __version__)
+    conducting = Conducting(conductor, Transport.conduct(address, access), hops_of(link))
+    conducting.start()
+    return ConductorPart(conducting)
 
 
 def open_outlets(options: LiveOptions, tell: Callable[[str], None]) -> Outlets:
@@ -339,9 +391,11 @@ def _open_control(options: LiveOptions, crashed: ShowState | None) -> Control:
     control = Control(
         Values(),
         BindingFolders(shipped("presets") / "bindings", config_folder() / "bindings"),
-        RtmidiSystem(),
+        None if isinstance(options, NodeOptions) else RtmidiSystem(),
         options.midi,
-        osc_settings(options.osc, options.osc_allow, options.osc_send),
+        osc_settings(
+            "off" if isinstance(options, NodeOptions) else options.osc, options.osc_allow, options.osc_send
+        ),
         presets,
         AbletonLink() if options.ableton else None,
         osc_bindings=OscBindings(config_folder() / "osc.toml"),

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from lavlive.commands.typed import check_size, parse_rate
+from lavlive.commands.typed import check_size, parse_rate, parse_slice
 from lavlive.errors import UsageError
 
 AnyPath = str | Path
@@ -112,6 +112,9 @@ class LiveOptions(LookOptions):
         osc_allow: hosts that may send OSC from the network.
         osc_send: HOST:PORT of surfaces that are told of every change.
         debug: let the engine print to the terminal, not to its file.
+        conduct: address at which nodes are told what to show; "" for this machine alone, None for no nodes.
+        wall_key: file with the key that conductor and nodes share.
+        wall_certificates: folder of certificates, for an address that begins with tls or quic.
     """
 
     track: AnyPath | None = None
@@ -142,6 +145,9 @@ class LiveOptions(LookOptions):
     osc_allow: tuple[str, ...] = ()
     osc_send: tuple[str, ...] = ()
     debug: bool = False
+    conduct: str | None = None
+    wall_key: AnyPath | None = None
+    wall_certificates: AnyPath | None = None
 
     def __post_init__(self) -> None:
         _check_one_of(track=self.track, input=self.input, loopback=self.loopback, demo=self.demo)
@@ -160,6 +166,34 @@ class LiveOptions(LookOptions):
     def names_source(self) -> bool:
         """Whether it says what to listen to."""
         return self.demo or (self.track, self.input, self.loopback) != (None, None, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeOptions(LiveOptions):
+    """A node of a wall: a show without sound of its own, that shows what a conductor says.
+
+    Attributes:
+        connect: address of the conductor; "" for one on this machine.
+        node: this node's name in the conductor's panel; None for the computer's and a number.
+        whole: width and height of the wall's canvas, of which this node shows a part.
+        slice: X,Y,W,H of the part, in pixels of the whole, or as shares of it where none is above 1.
+    """
+
+    connect: str = ""
+    node: str | None = None
+    whole: tuple[int, int] = (1920, 1080)
+    slice: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_size(self.whole)
+        if self.slice is not None:
+            parse_slice(self.slice, self.whole)
+
+    @property
+    def part(self) -> tuple[float, float, float, float]:
+        """What it shows, as shares of the whole."""
+        return (0.0, 0.0, 1.0, 1.0) if self.slice is None else parse_slice(self.slice, self.whole)
 
 
 @dataclass(frozen=True)

@@ -73,3 +73,29 @@ def parse_rate(typed: str | float | Fraction, option: str = "--fps") -> Fraction
     if rate.denominator > _FINEST_RATE:
         raise UsageError(f"{option} takes a ratio whose lower number is at most {_FINEST_RATE}, not {text}.")
     return rate
+
+
+def parse_slice(text: str, whole: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Read ``X,Y,W,H``, a part of a canvas of that width and height, as shares of it.
+
+    In pixels, or as shares where no number is above 1.
+
+    Raises:
+        UsageError: of another form, empty, or beyond the whole.
+    """
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        numbers = []
+    # A third of a canvas is not written exactly as a share.
+    slack = 0.002
+    if len(numbers) == 4 and any(number > 1 for number in numbers):
+        slack = 1e-9
+        numbers = [number / side for number, side in zip(numbers, (*whole, *whole), strict=True)]
+    x, y, w, h = numbers if len(numbers) == 4 else (0.0, 0.0, 0.0, 0.0)
+    if not (x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 1 + slack and y + h <= 1 + slack):
+        raise UsageError(
+            f"--slice takes X,Y,W,H inside the whole of {whole[0]}x{whole[1]}, in pixels or as shares, "
+            f"such as 0.5,0,0.5,1 for the right half; not {text!r}."
+        )
+    return x, y, min(w, 1 - x), min(h, 1 - y)

@@ -6,6 +6,7 @@
     thread           owns                                                may not
     audio callback   the ring's write end, the xrun counters             allocate, lock, log, import
     latent worker    encoder, mapper, modulation, smoothing, their state touch the generator
+    follow worker    on a node instead of it: nothing                    touch the generator
     picture worker   the generator, the picture slots' write end         wait for a latent
     model loader     a model until it is handed to the picture worker    touch the running one
     dials            nothing: it hands a model its dials                 touch a runner that shows
@@ -29,13 +30,15 @@ from typing import IO
 
 from lavlive.engine.dial_search import DialSearch
 from lavlive.engine.failures import account, kind_of
+from lavlive.engine.follow_worker import FollowWorker
 from lavlive.engine.latent_worker import LatentWorker, TimedLatent
 from lavlive.engine.loading import encoder_notes, load_first, load_model, load_path, open_log
 from lavlive.engine.mailbox import Mailbox
-from lavlive.engine.picture_worker import PictureWorker
+from lavlive.engine.picture_worker import Model, PictureWorker
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import LavliveError
 from lavlive.gpu.pinned import pinned
+from lavlive.latent.path import LatentPath
 from lavlive.link.environment import prepare_process
 from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
@@ -60,6 +63,7 @@ from lavlive.link.messages import (
     read_command,
 )
 from lavlive.link.settings import EngineSettings
+from lavlive.parameters import ONE_HOP
 from lavlive.resources import return_memory
 
 HEARTBEAT_SECONDS = 0.1
@@ -86,11 +90,11 @@ class Engine:
         self._tell = tell
         self._mailbox: Mailbox[TimedLatent] = Mailbox()
         self._loading = threading.Lock()
-        self._source = SourceSwitch(settings.source, tell)
+        self._source = None if settings.follows else SourceSwitch(settings.source, tell)
         self._dials = DialSearch(tell)
         self._log = open_log(settings.log) if settings.log else None
         self._pinned = contextlib.ExitStack()
-        self.latents: LatentWorker
+        self.latents: LatentWorker | FollowWorker
         self.pictures: PictureWorker
 
     def start(self) -> None:
@@ -106,20 +110,11 @@ class Engine:
         if model.runner.name == "cuda":  # which then writes pictures into the link itself
             slots = self._link.slots_for(model.runner.height, model.runner.width)
             self._pinned.enter_context(pinned(slots))
-        device = "cpu" if settings.on_cpu else "auto"
-        path = load_path(settings.encoder, settings.learned, model.runner.w_dim, device)
-        path.go_on_without(lambda text: self._tell(ProjectionRefused(text)))
-        log = (self._log, model.space(0)) if self._log else None
-        self.latents = LatentWorker(
-            self._link,
-            path,
-            self._source.source,
-            self._mailbox,
-            log,
-            space=lambda: self.pictures.space,
-            width=lambda: self.pictures.w_dim,
-        )
-        self._source.on_change = self.latents.listen_to
+        path = None
+        if self._source is not None:
+            path = self._listen(model, self._source)
+        else:
+            self.latents = FollowWorker(self._link, self._mailbox, lambda: self.pictures.w_dim)
         self.pictures = PictureWorker(
             self._link,
             model,
@@ -127,40 +122,58 @@ class Engine:
             lambda: self.latents.backlog,
             self._tell,
             self._settings.rate,
-            hop_seconds=1.0 / path.rate,
+            hop_seconds=1.0 / path.rate if path is not None else ONE_HOP,
         )
-        self._source.start(self._settings.resumed)
+        if self._source is not None:
+            self._source.start(self._settings.resumed)
         self.latents.start()
         self.pictures.start()
         self._link.meter("engine.started")[0] = time.perf_counter()
         self._tell(
             Ready(
-                source=self._source.source.name,
+                source=self._source.source.name if self._source is not None else "a conductor",
                 model=model.name,
                 path=playing,
                 model_hash=model.hash,
                 runner=model.runner.name,
                 resolution=model.runner.height,
-                encoder=path.encoder.name,
+                encoder=path.encoder.name if path is not None else "",
                 untrained=tuple(
-                    name
-                    for name, trained in (
-                        (model.name, model.trained),
-                        (path.encoder.name, path.encoder.trained),
-                    )
-                    if not trained
+                    part.name
+                    for part in (model, *(() if path is None else (path.encoder,)))
+                    if not part.trained
                 ),
                 seconds=round(time.perf_counter() - began, 2),
-                notes=(*notes, *encoder_notes(path.encoder)),
+                notes=(*notes, *(() if path is None else encoder_notes(path.encoder))),
             )
         )
         self._dials.begin(model)
 
+    def _listen(self, model: Model, source: SourceSwitch) -> LatentPath:
+        """Make latents of sound."""
+        settings = self._settings
+        device = "cpu" if settings.on_cpu else "auto"
+        path = load_path(settings.encoder, settings.learned, model.runner.w_dim, device)
+        path.go_on_without(lambda text: self._tell(ProjectionRefused(text)))
+        worker = LatentWorker(
+            self._link,
+            path,
+            source.source,
+            self._mailbox,
+            (self._log, model.space(0)) if self._log else None,
+            space=lambda: self.pictures.space,
+            width=lambda: self.pictures.w_dim,
+        )
+        source.on_change = worker.listen_to
+        self.latents = worker
+        return path
+
     def check(self) -> bool:
         """Pass on what the source has to tell and beat the heart; False once a worker has failed."""
-        self._source.step()
         now = time.perf_counter()
-        if self._source.stuck(now):
+        if self._source is not None:
+            self._source.step()
+        if self._source is not None and self._source.stuck(now):
             self._tell(Failing(FailureKind.DEVICE_AWAY, "a sound driver does not let go of its device"))
             return False
         for worker in (self.latents, self.pictures):
@@ -177,7 +190,8 @@ class Engine:
         self._dials.stop()
         self.latents.stop()
         self.pictures.stop()
-        self._source.stop()
+        if self._source is not None:
+            self._source.stop()
         self._pinned.close()
         if self._log:
             self._log.close()
@@ -186,7 +200,8 @@ class Engine:
         """Carry out one command of the stage; what cannot be done is told, and changes nothing."""
         match command:
             case ChangeSource(source=source):
-                self._source.change(source)
+                if self._source is not None:
+                    self._source.change(source)
             case LoadModel():
                 threading.Thread(target=self._load, args=(command,), name="model loader", daemon=True).start()
             case KeepMoment():

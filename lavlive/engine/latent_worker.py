@@ -171,7 +171,7 @@ class LatentWorker:
         if self._log is not None:
             file, space = self._log
             file.write(space.w_plus(latent.deviation, latent.truncation).tobytes())
-        self._write_latent_meters(latent)
+        self._write_latent_meters(latent, self._heard_until(hop))
         shown = self._space()
         self._diagnosis.distribution = shown.distribution if shown is not None else None
         change = self._link.number("picture.change")
@@ -186,7 +186,7 @@ class LatentWorker:
         if parameters is not None:
             self._targets, self._revision = parameters
 
-    def _write_latent_meters(self, latent: Latent) -> None:
+    def _write_latent_meters(self, latent: Latent, captured: float) -> None:
         meter = self._link.meter
         keep = math.exp(-1.0 / self._path.rate)
         encode, rest = latent.times
@@ -200,7 +200,7 @@ class LatentWorker:
         meter("latent.invalid")[0] = self._path.invalid
         meter("latent.parameter_revision")[0] = self._revision
         meter("picture.limited")[0] = self._path.limited
-        self._link.write_deviation(latent.deviation)
+        self._link.write_deviation(latent.deviation, captured)
         meter("latent.deviation")[:] = np.sqrt(np.mean(latent.deviation**2, axis=1))
         if self._last_deviation is not None and self._last_deviation.shape == latent.deviation.shape:
             speed = np.sqrt(np.mean((latent.deviation - self._last_deviation) ** 2, axis=1)) * self._path.rate

@@ -75,6 +75,7 @@ METERS: dict[str, int] = {
     "latent.groups": 3 * WIDEST_W,
     "latent.width": 1,
     "latent.groups_version": 1,
+    "latent.groups_captured": 1,
     "time.encode": 1,
     "time.map": 1,
     "time.smooth": 3,
@@ -116,6 +117,20 @@ class BeatClock(NamedTuple):
     def at(self, time: float) -> float:
         """The beat at a time in seconds."""
         return self.beat + (time - self.time) * self.rate
+
+
+class Deviation(NamedTuple):
+    """The layer groups' smoothed deviations of one hop.
+
+    Attributes:
+        groups: float64 [3, w], in W_std; a copy that belongs to the reader.
+        captured: capture time of the newest sample behind it; of a node, when it is to be seen.
+        number: another for each hop of one link, over restarts of the engine too.
+    """
+
+    groups: np.ndarray
+    captured: float
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,22 +485,30 @@ class SharedBlock:
         """The present value of a meter of length one."""
         return float(self._meters[name][0])
 
-    def write_deviation(self, deviation: np.ndarray) -> None:
-        """Publish the layer groups' smoothed deviations, float [3, w], for the stage's drives."""
+    def write_deviation(self, deviation: np.ndarray, captured: float = 0.0) -> None:
+        """Publish the layer groups' smoothed deviations, float [3, w], for drives, conductor and follower."""
         version = self._meters["latent.groups_version"]
-        version[0] += 1
+        # Odd while it is written, also where an engine before died in the middle.
+        version[0] += 1 + version[0] % 2
         self._meters["latent.width"][0] = deviation.shape[1]
+        self._meters["latent.groups_captured"][0] = captured
         self._meters["latent.groups"][: deviation.size] = deviation.reshape(-1)
         version[0] += 1
 
     def read_deviation(self) -> np.ndarray | None:
         """The newest deviations, float64 [3, w]; None before the first and while they are being written."""
+        hop = self.read_hop()
+        return hop.groups if hop is not None else None
+
+    def read_hop(self) -> Deviation | None:
+        """The newest deviations with their time; None before the first and while they are being written."""
         before = float(self._meters["latent.groups_version"][0])
         width = int(self._meters["latent.width"][0])
-        deviation = np.array(self._meters["latent.groups"][: 3 * width]).reshape(3, width)
+        groups = np.array(self._meters["latent.groups"][: 3 * width]).reshape(3, width)
+        captured = self.number("latent.groups_captured")
         if width == 0 or before % 2 or float(self._meters["latent.groups_version"][0]) != before:
             return None
-        return deviation
+        return Deviation(groups, captured, int(before))
 
     def write_signs(self, signs: Signs) -> None:
         """Publish the meters of the failure signatures."""

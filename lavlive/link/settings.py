@@ -35,6 +35,7 @@ class EngineSettings:
         learned: path of a learned projection, or None.
         bank: models to take instead, in this order, when `model` cannot be played.
         log: path to which w+ of every hop is written, for comparisons.
+        follows: whether another machine's conductor says what to show: then there is no sound and no encoder.
         resumed: whether this engine follows another in the same show, and so waits for a device that is away.
     """
 
@@ -49,6 +50,7 @@ class EngineSettings:
     learned: str | None = None
     bank: tuple[str, ...] = ()
     log: str | None = None
+    follows: bool = False
     resumed: bool = False
 
     @property

@@ -65,6 +65,7 @@ from lavlive.show.leaving import Leaving
 from lavlive.show.notices import Notices
 from lavlive.show.shape import ShapeFollower
 from lavlive.show.sources import KnownSources
+from lavlive.show.wall import WallPart
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.output.base import (
     CloseRequested,
@@ -124,6 +125,7 @@ class Show:
         model_hash: of the model that is shown, "" before the first.
         dials: what the newest model's dials are, None until they are found.
         leaving: what goes out besides the picture on the screen.
+        wall: this show's part in a wall of machines; None for a show of its own.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class Show:
         keeper: StateKeeper | None = None,
         shape: ShapeFollower | None = None,
         outlets: Outlets | None = None,
+        wall: WallPart | None = None,
     ) -> None:
         self.link = link
         self.supervisor = supervisor
@@ -157,6 +160,7 @@ class Show:
         self.dials: DialsFound | None = None
         self.model_hash = ""
         self._keyframes: tuple[Keyframe, ...] = ()
+        self.wall = wall
         self._slot_problems: dict[str, str] = {}
         self.leaving = Leaving(link, output, notices, recordings or Recordings(), outlets or Outlets())
         self._models = dict(models or {})
@@ -186,6 +190,9 @@ class Show:
         """
         with self._guarded("controls", now):
             self._take_hands(now)
+        with self._guarded("wall", now):
+            if self.wall is not None:
+                self.wall.collect(self, now)
         with self._guarded("parameters", now):
             self._collect(now)
         for told in self.supervisor.step(now):
@@ -238,6 +245,8 @@ class Show:
             self.pictures_shown += 1
         try:
             moved = self.control.moved(self.hearing.step(now), now)
+            if self.wall is not None:
+                moved = self.wall.moved(moved)
             values = CanvasValues(self.controls, self.control.values, moved)
             notice = self.notices.badge(now)
             self.output.present(picture, values, now, self.status(), notice, self.hearing.sound)
@@ -254,6 +263,9 @@ class Show:
         if picture is not None:
             self.latency.take(picture, time.perf_counter())
             self.control.latency = self.latency.seconds
+        with self._guarded("wall", now):
+            if self.wall is not None:
+                self.wall.presented(self, picture, now)
 
     def _follow_shape(self, now: float) -> None:
         """Have pictures made in the screen's shape, once it has come to rest and no model is on its way."""
@@ -318,9 +330,10 @@ class Show:
     def status(self) -> str:
         """One line for the window's title."""
         number = self.link.number
+        delay = self.wall.delay if self.wall is not None else 0.0
         return (
             f"lavlive  {number('picture.rate'):.0f} pictures/s  "
-            f"sound to picture {self.latency.seconds * 1000:.0f} ms"
+            f"sound to picture {(self.latency.seconds + delay) * 1000:.0f} ms"
         )
 
     def stages(self) -> list[tuple[str, float]]:

@@ -20,7 +20,6 @@ from lavlive.wall.messages import (
     Pong,
     Report,
     StrangeMessageError,
-    encode,
     pack,
     read_from_node,
 )
@@ -167,7 +166,7 @@ class Conductor:
         self._nodes[message.node] = Node(message, now)
         return None
 
-    def step(self, hop: Hop | None, now: float) -> list[bytes]:
+    def step(self, hop: Hop | None, now: float) -> list[Moment | Look]:
         """What is to be told to all nodes now.
 
         Args:
@@ -177,11 +176,11 @@ class Conductor:
         if snapshot is None:
             return []
         self._follow_nodes(now)
-        messages: list[bytes] = []
+        messages: list[Moment | Look] = []
         look = self._look_of(snapshot)
         if look != self._look or self._asked_look or now - self._looked >= LOOK_SECONDS:
             self._look, self._looked, self._asked_look = look, now, False
-            messages.append(encode(look))
+            messages.append(look)
         fresh = hop is not None and (self._hop is None or hop.number != self._hop.number)
         self._hop = hop
         switches = snapshot.numbers[_SWITCHES].tobytes() + self._identified(now).encode()
@@ -189,7 +188,7 @@ class Conductor:
             self._switches, self._repeat_until = switches, now + REPEAT_SECONDS
         if fresh or now < self._repeat_until or now - self._sent >= SLOWEST_SECONDS:
             self._sent = now
-            messages.append(encode(self._moment(snapshot, hop, now)))
+            messages.append(self._moment(snapshot, hop, now))
         return messages
 
     def _follow_nodes(self, now: float) -> None:

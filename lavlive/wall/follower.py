@@ -28,7 +28,7 @@ from lavlive.wall.messages import (
 LOST_SECONDS = 0.5
 """A conductor that has said nothing for so long is lost."""
 HELD_SECONDS = 0.15
-"""So long after the newest Moment is over it is shown on; then the stage holds its picture and breathes."""
+"""So long after the newest hop is over it is shown on; then the stage holds its picture and breathes."""
 REPORT_SECONDS = 0.5
 LONGEST_AHEAD = 0.08
 _MOST_WAITING = 512
@@ -77,7 +77,7 @@ class Follower:
         self._waiting: deque[tuple[bytes, float]] = deque(maxlen=_MOST_WAITING)
         self._show: int | None = None
         self._heard = self._rough = _UNKNOWN_OFFSET
-        self._shown = float("-inf")
+        self._shown = self._captured = self._grew = float("-inf")
         self._number = 0
         self._reported = float("-inf")
 
@@ -112,7 +112,10 @@ class Follower:
         if self._shown - 0.5 < time < self._shown:
             time = self._shown
         self._shown = time
-        if not self.buffer.covers(time - HELD_SECONDS):
+        if newest.moment.captured > self._captured:
+            self._captured, self._grew = newest.moment.captured, now
+        # A conductor that is itself far behind its sound is followed as well as it can be.
+        if not self.buffer.covers(time - HELD_SECONDS) and now - self._grew > HELD_SECONDS:
             return None
         content = self.buffer.at(time)
         return Due(content, now + ahead, time) if content is not None else None
@@ -200,5 +203,5 @@ class Follower:
         self._show, self.trouble, self.look = show, "", None
         self.clock.reset()
         self.buffer.reset()
-        self._rough, self._shown = _UNKNOWN_OFFSET, float("-inf")
+        self._rough, self._shown, self._captured = _UNKNOWN_OFFSET, float("-inf"), float("-inf")
         return True

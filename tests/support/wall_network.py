@@ -128,7 +128,8 @@ class SimulatedWall:
         # Content that is its own capture time, as far as float16 holds it.
         captured = self.now - self._hearing
         deviation = np.full((3, self._width), captured % 100.0)
-        for payload in conductor.step(Hop(self._number, captured, deviation), self.now):
+        for message in conductor.step(Hop(self._number, captured, deviation), self.now):
+            payload = encode(message)
             for node in self.nodes:
                 self._send(lambda node=node, payload=payload: self._arrive(node, payload))  # type: ignore[misc]
         self._later(self.now + self._hop, lambda: self._tell(conductor))

@@ -20,7 +20,7 @@ import psutil
 from lavlive.parameters import Values
 from lavlive.wall.conductor import Conductor, Hop, Snapshot
 from lavlive.wall.follower import Follower
-from lavlive.wall.messages import encode
+from lavlive.wall.messages import Moment, encode
 from lavlive.wall.transport import LOOK, MOMENT, PING, REPORT, Access, Address, Transport, pong_topic
 
 _HOP_SECONDS = 1 / 75
@@ -51,8 +51,9 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
             number = int((now - began) / _HOP_SECONDS)
             hop = Hop(number, began + number * _HOP_SECONDS, deviations[number % 64])
             for message in conductor.step(hop, now):
-                transport.publish(MOMENT if len(message) > 1500 else LOOK, message)
-                sent += len(message)
+                payload = encode(message)
+                transport.publish(MOMENT if isinstance(message, Moment) else LOOK, payload)
+                sent += len(payload)
                 messages += 1
             late.append(time.perf_counter() - now)
             due += _POLL_SECONDS

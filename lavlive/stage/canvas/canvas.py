@@ -30,6 +30,9 @@ from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.readback import Readback, Shot
 from lavlive.stage.canvas.scaling import CRISP, LEAST_DOUBLED, SHARPEN, enlargement, picture_extent
 
+Part = tuple[float, float, float, float]
+"""Of a canvas: left, top, width and height as shares of the whole."""
+WHOLE: Part = (0.0, 0.0, 1.0, 1.0)
 _STILL = Mix(None, 1.0, 1.0, (0.0, 0.0), 1.0)
 
 
@@ -268,15 +271,26 @@ class Canvas:
         )
         self._shown, self._mixed = self._mixed, self._shown
 
-    def show_on(self, framebuffer: moderngl.Framebuffer, size: tuple[int, int]) -> None:
-        """Draw the canvas on a screen of that size, whole and undistorted, black where the shapes differ."""
+    def show_on(self, framebuffer: moderngl.Framebuffer, size: tuple[int, int], part: Part = WHOLE) -> None:
+        """Draw a part of the canvas on a screen of that size, undistorted, black where the shapes differ."""
         width, height = size
-        extent = picture_extent("fit", self.size, (width, height))
+        x, y, across, down = part
+        shape = round(self.size[0] * across), round(self.size[1] * down)
+        extent = picture_extent("fit", shape, (width, height))
         w, h = round(width * extent[0]), round(height * extent[1])
-        framebuffer.viewport = ((width - w) // 2, (height - h) // 2, w, h)
+        left, bottom = (width - w) // 2, (height - h) // 2
         if (w, h) != (width, height):
             framebuffer.clear()
+        # The whole is drawn as large as makes the part fill its place, and all but the part is cut off.
+        whole = round(w / across), round(h / down)
+        framebuffer.viewport = (
+            left - round(x * whole[0]),
+            bottom - whole[1] + h + round(y * whole[1]),
+            *whole,
+        )
+        framebuffer.scissor = (left, bottom, w, h)
         self._passes.draw("screen", framebuffer, upright=True, canvas=self._shown.texture)
+        framebuffer.scissor = None  # type: ignore[assignment]
         framebuffer.viewport = (0, 0, width, height)
 
     def draw_badge(

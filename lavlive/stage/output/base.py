@@ -33,6 +33,7 @@ class OutputSettings:
         visible: whether the window may be seen (tests and benchmarks hide it).
         badge: whether notices are drawn over the picture, too, while it is in a window.
         shaders: what the rack takes its effects from; None for a canvas without a rack.
+        part: what of the canvas is shown on the screen: left, top, width and height as shares of the whole.
         show: whether drawing gives way to sound and pictures; a rendering draws every picture.
     """
 
@@ -45,6 +46,7 @@ class OutputSettings:
     visible: bool = True
     badge: bool = False
     shaders: ShaderLibrary | None = None
+    part: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     show: bool = False
 
 
@@ -92,6 +94,8 @@ class Output(Protocol):
     """Where pictures are shown. A context manager; all calls come from the main thread."""
 
     name: str
+    sign: str
+    """What is written large over the picture, so that people find this screen; "" for nothing."""
 
     @property
     def software(self) -> bool:

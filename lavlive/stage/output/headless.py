@@ -274,6 +274,7 @@ class HeadlessOutput:
     """
 
     name = "headless"
+    sign = ""
     should_close = False
     fullscreen = False
     display_rate: float | None = None

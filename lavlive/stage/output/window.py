@@ -98,6 +98,7 @@ class WindowOutput:
     """
 
     name = "window"
+    sign = ""
 
     def __init__(
         self,
@@ -228,7 +229,9 @@ class WindowOutput:
         size = glfw.get_framebuffer_size(self.handle)
         if not self.shown or 0 in size:
             return
-        self._canvas.show_on(self.context.screen, size)
+        self._canvas.show_on(self.context.screen, size, self._settings.part)
+        if self.sign:
+            self._draw_badge(self.sign, size, larger=4)
         if notice and self._settings.badge and not self.fullscreen and not values["show.blackout"]:
             self._draw_badge(notice, size)
         if self.overlay is not None:
@@ -267,7 +270,7 @@ class WindowOutput:
             self._title, self._title_changed = title, now
             glfw.set_window_title(self.handle, title)
 
-    def _draw_badge(self, badge: str, size: tuple[int, int]) -> None:
+    def _draw_badge(self, badge: str, size: tuple[int, int], larger: int = 1) -> None:
         if badge != self._badge or self._ink is None:
             image = text_image(badge)
             if self._ink is not None:
@@ -275,7 +278,7 @@ class WindowOutput:
             self._ink = self.context.texture(image.shape[::-1], 1, image.tobytes(), alignment=1)
             self._ink.filter = (moderngl.NEAREST, moderngl.NEAREST)
             self._badge = badge
-        scale = max(1, size[1] // 480)
+        scale = max(1, size[1] // 480) * larger
         self._canvas.draw_badge(self.context.screen, size, self._ink, scale)
 
     # Events
