@@ -20,7 +20,7 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model
 from lavlive.engine.mailbox import Mailbox
 from lavlive.errors import DisplayError, LavliveError, UsageError
-from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.memory import BeatClock, Picture, SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
@@ -237,6 +237,18 @@ def test_a_picture_is_begun_as_early_as_it_takes(link: SharedBlock) -> None:
         due = follower.step(5 + step / 75)
     assert due is not None
     assert due.due == pytest.approx(5 + 19 / 75 + follower.ahead)
+
+
+def test_loops_by_the_beat_turn_as_late_as_the_sound_is_shown(link: SharedBlock) -> None:
+    part, follower = part_of(link)
+    own = BeatClock(2.0, 99.0, 1.0)
+    assert part.beat(own, 2.0) is own
+    follower.take(encode(moment(1, 1.0, tempo=120.0, beat=8.0)), 1.03)  # sent at 1.02
+    follower.step(1.03)
+    beat = part.beat(own, 2.03)
+    assert beat.rate == 2.0
+    # Before the first pings the way is taken for nothing: 10 ms here.
+    assert beat.at(2.03) == pytest.approx(8.0 + 2.0 * (1.0 - 0.08))
 
 
 def test_what_is_due_is_left_where_engine_and_drives_find_it(link: SharedBlock) -> None:

@@ -471,7 +471,8 @@ class Show:
             self.controls = Controls(numbers, revision)
             self.link.write_parameters(self.controls.numbers, revision)
         beat = self.control.beat(now)
-        self.link.write_beat(BeatClock(now, beat.beat, beat.bpm / 60.0))
+        own = BeatClock(now, beat.beat, beat.bpm / 60.0)
+        self.link.write_beat(own if self.wall is None else self.wall.beat(own, now))
         keyframes = self.control.looks.keyframes
         if keyframes is not self._keyframes and self.supervisor.state == "running":
             self._keyframes = keyframes

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lavlive.errors import ParameterError
-from lavlive.link.memory import Picture, SharedBlock
-from lavlive.parameters import TABLE, Value, loaded_parameters
+from lavlive.link.memory import BeatClock, Picture, SharedBlock
+from lavlive.parameters import INDEX, TABLE, Value, loaded_parameters
 from lavlive.resources import generator_file
 from lavlive.stage.canvas.isf.library import NONE, ShaderLibrary
 from lavlive.wall.conductor import Conductor, Hop, Node, Snapshot
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lavlive.show.show import Show
 
 _GLIDES = np.array([parameter.glides for parameter in TABLE])
+_ASSIST = INDEX["assist.on"]
 _SHADER = ".shader"
 _LATENCY_SHARE = 0.05
 _FRAME_SECONDS = 0.008
@@ -37,6 +38,9 @@ class WallPart(Protocol):
 
     def moved(self, own: Mapping[str, float]) -> Mapping[str, float]:
         """The values of what is loaded as beat and sound move them; `own` are this show's."""
+
+    def beat(self, own: BeatClock, now: float) -> BeatClock:
+        """Where the music is; `own` is by this show's."""
 
     def presented(self, show: Show, picture: Picture | None, now: float) -> None:
         """A frame was presented, with a new picture or without."""
@@ -94,6 +98,10 @@ class ConductorPart:
         """As they are."""
         return own
 
+    def beat(self, own: BeatClock, now: float) -> BeatClock:
+        """As it is."""
+        return own
+
     def presented(self, show: Show, picture: Picture | None, now: float) -> None:
         """Tell what this frame wants."""
         self._now = now
@@ -108,8 +116,8 @@ class ConductorPart:
             Snapshot(
                 numbers=show.controls.numbers,
                 revision=show.controls.revision,
-                tempo=beat.bpm if beat.known else 0.0,
-                beat=beat.beat if beat.known else 0.0,
+                tempo=beat.bpm,
+                beat=beat.beat,
                 moved=dict(show.control.moved_now),
                 onset=heard.onset,
                 spectrum=heard.spectrum,
@@ -206,9 +214,10 @@ class FollowerPart:
         newest, due = follower.buffer.newest, self._thread.due
         if newest is not None:
             self._met = True
-            numbers = newest.numbers
+            numbers = newest.numbers.copy()
             if due is not None and now - due.due < 0.1:
-                numbers = np.where(_GLIDES, due.content.numbers, numbers)
+                numbers[_GLIDES] = due.content.numbers[_GLIDES]
+            numbers[_ASSIST] = 0.0  # the conductor's has done its work in these numbers
             values = show.control.values
             if not np.array_equal(values.numbers, numbers):
                 values.numbers[:] = numbers
@@ -222,6 +231,15 @@ class FollowerPart:
     def moved(self, own: Mapping[str, float]) -> Mapping[str, float]:
         """The conductor's; what only this node has is its own."""
         return {**own, **{name: value for name, value in self._moved.items() if name in own}}
+
+    def beat(self, own: BeatClock, now: float) -> BeatClock:
+        """The conductor's, as late as its sound is shown here."""
+        newest = self._follower.buffer.newest
+        if newest is None:
+            return own
+        rate = newest.moment.tempo / 60.0
+        since = self._follower.conductor_time(now) - newest.moment.delay - newest.moment.sent
+        return BeatClock(now, newest.moment.beat + since * rate, rate)
 
     def presented(self, show: Show, picture: Picture | None, now: float) -> None:
         """Learn how long this node takes, from a deviation to the screen."""

@@ -73,8 +73,8 @@ class Moment(_Message, frozen=True, array_like=True, kw_only=True, tag="moment")
         deviation: float16 [3, width], bytes; nothing where there is no sound yet.
         numbers: float32 in the parameters' order, bytes.
         revision: of the numbers.
-        tempo: beats per minute; 0 where nobody gave one.
-        beat: where the bar stands, in beats.
+        tempo: quarter notes a minute.
+        beat: quarter notes since the first bar began, when this was sent.
         moved: values of what is loaded at run time, as beat and sound move them, by name.
         onset: 0 to 1.
         spectrum: float16 [64], decibels, bytes.
