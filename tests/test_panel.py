@@ -209,3 +209,18 @@ def test_h_brings_the_keys_to_the_front(rig: PanelRig) -> None:
     rig.panel.show("Keys")
     rig.frames()
     assert rig.place("text_colored Ctrl+R")
+
+
+def test_nothing_below_moves_when_there_is_news_and_lamps_count(rig: PanelRig) -> None:
+    def places() -> dict[str, tuple[int, int]]:
+        kinds = ("button", "slider_float", "begin_tab_item")
+        return {f"{n} {p.name}": p.middle for n, p in enumerate(rig.eye.places) if p.name.startswith(kinds)}
+
+    before = places()
+    rig.notices.raise_condition("long", "The recording stopped because the disk is full. " * 8, rig.now)
+    rig.link.meter("audio.xruns")[0] = 123
+    rig.link.meter("audio.rate")[0] = 48_000
+    rig.link.meter("audio.dropped")[0] = 48_000 * 77
+    rig.frames()
+    assert [place.middle for place in rig.eye.places if place.name == "text_colored lost 77.0 s"]
+    assert places() == before

@@ -8,7 +8,10 @@ from lavlive.control.actions import Action
 from lavlive.parameters import NAMES
 from lavlive.stage.panel.learning import offer_learn
 from lavlive.stage.panel.section import Desk
-from lavlive.stage.panel.widgets import BAD, DARK, DIM, RECORDING, UNLIT, WARN, Row, say, tip
+from lavlive.stage.panel.widgets import BAD, DARK, DIM, RECORDING, UNLIT, WARN, Row, fitted, tip
+
+_LONGEST_STATUS = "00 pictures/s  sound to picture 0000 ms"
+"""Room for numbers that come and go: nothing moves when another is longer."""
 
 
 class Header:
@@ -26,11 +29,11 @@ class Header:
 
     def _draw_lamps(self) -> None:
         show, row = self._desk.show, Row()
-        row.text(
-            show.status().removeprefix("lavlive").strip(), imgui.get_style().color_(imgui.Col_.text.value)
-        )
+        status = show.status().removeprefix("lavlive").strip()
+        row.text(status, imgui.get_style().color_(imgui.Col_.text.value), _LONGEST_STATUS)
         for text, lit, colour, meaning in self._lamps():
-            row.text(text, colour if lit else UNLIT)
+            counts = text.startswith(("gaps", "lost"))
+            row.text(text, colour if lit else UNLIT, f"{text.split()[0]} 000 ms" if counts else "")
             tip(meaning)
 
     def _lamps(self) -> list[tuple[str, bool, imgui.ImVec4, str]]:
@@ -76,9 +79,14 @@ class Header:
         ]
 
     def _draw_notice(self) -> None:
+        """Always one line, so that nothing below moves under the mouse; the tip has all of it."""
         desk = self._desk
         told = desk.problem or desk.show.notices.badge(desk.now)
-        say(told or "all well", (BAD if desk.problem else WARN) if told else DIM)
+        imgui.push_style_color(imgui.Col_.text.value, (BAD if desk.problem else WARN) if told else DIM)
+        imgui.text_unformatted(fitted(told or "all well", imgui.get_content_region_avail().x))
+        imgui.pop_style_color()
+        if told:
+            tip(told)
 
     def _draw_buttons(self) -> None:
         imgui.push_style_var(imgui.StyleVar_.frame_padding.value, imgui.ImVec2(13, 8))
@@ -121,4 +129,10 @@ class Header:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return (
+        f"{seconds * 1000:.0f} ms"
+        if seconds < 0.1
+        else f"{seconds:.1f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+    )

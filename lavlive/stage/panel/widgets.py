@@ -42,10 +42,17 @@ class Row:
         self.place(imgui.calc_text_size(text).x + 2 * imgui.get_style().frame_padding.x)
         return button(label, lit, colour or CHOSEN)
 
-    def text(self, text: str, colour: ImVec4) -> None:
-        """A few words."""
-        self.place(imgui.calc_text_size(text).x)
+    def text(self, text: str, colour: ImVec4, longest: str = "") -> None:
+        """A few words, with as much room as `longest` needs."""
+        width = imgui.calc_text_size(text).x
+        room = max(width, imgui.calc_text_size(longest).x)
+        self.place(room)
+        imgui.begin_group()
         imgui.text_colored(colour, text)
+        if room > width:
+            imgui.same_line(0, 0)
+            imgui.dummy(ImVec2(room - width, 0))
+        imgui.end_group()
 
 
 def button(label: str, lit: bool = False, colour: ImVec4 = CHOSEN, size: ImVec2 | None = None) -> bool:
