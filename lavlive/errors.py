@@ -12,6 +12,7 @@
     ├── ControlError          MIDI and OSC
     ├── WallError             conductor and nodes: an address, a key, a port
     ├── DisplayError          windows, monitors, OpenGL
+    ├── SurfacesError         a file that says what is shown on which screen
     ├── ShaderError           an effect or generator that cannot be read or compiled
     ├── RecordingError        a video that cannot be written
     ├── OutputError           a stream, or another program, that cannot be given the canvas
@@ -72,6 +73,10 @@ class WallError(LavliveError):
 
 class DisplayError(LavliveError):
     """A window, a monitor or OpenGL cannot be had."""
+
+
+class SurfacesError(LavliveError):
+    """A file of surfaces cannot be read or written: the message gives file, line and field."""
 
 
 class ShaderError(LavliveError):

@@ -25,7 +25,7 @@ from lavlive.commands.options import (
     RenderOptions,
     StudyOptions,
 )
-from lavlive.commands.typed import parse_size, split_setting
+from lavlive.commands.typed import parse_canvas, parse_size, split_setting
 from lavlive.errors import UsageError
 
 _Options = TypeVar("_Options")
@@ -73,6 +73,8 @@ def _live(typed: dict[str, Any]) -> LiveOptions:
     converted = _look(typed)
     if "record_size" in typed:
         converted["record_size"] = parse_size(typed["record_size"])
+    if "canvas" in typed:
+        converted["canvas"] = parse_canvas(typed["canvas"])
     for name in ("osc_allow", "osc_send", "stream"):
         converted[name] = tuple(typed.get(name, ()))
     return _made(LiveOptions, typed, **converted)
@@ -224,6 +226,12 @@ def _add_live(parser: argparse.ArgumentParser) -> None:
     show = parser.add_argument_group("the show")
     show.add_argument("--fullscreen", action="store_true")
     show.add_argument("--monitor", metavar="N", help="index or name; see lavlive devices")
+    show.add_argument("--canvas", metavar="WxH", help="of the canvas, up to 8192x4096; else the window's")
+    show.add_argument(
+        "--surfaces",
+        metavar="FILE",
+        help="what is shown on which screen (default: surfaces.toml, if it is there)",
+    )
     show.add_argument("--headless", action="store_true", help="without a window")
     show.add_argument(
         "--badge", action="store_true", help="draw notices over the picture, too, while it is in a window"

@@ -29,7 +29,7 @@ from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.bindings import OscBindings
 from lavlive.control.osc.server import OscSettings, parse_address
-from lavlive.errors import CheckpointError, OutputError
+from lavlive.errors import CheckpointError, OutputError, SurfacesError
 from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
@@ -46,6 +46,9 @@ from lavlive.show.wall import WallPart
 from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.output.base import Output, OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
+from lavlive.stage.output.mapping.mapping import ScreenMapping
+from lavlive.stage.output.mapping.surfaces import Surfaces
+from lavlive.stage.output.mapping.surfaces_file import read_surfaces
 from lavlive.stage.output.monitors import find_monitor, list_monitors
 from lavlive.stage.output.opening import open_output
 from lavlive.stage.output.takers.addresses import (
@@ -140,7 +143,7 @@ def _choose_output(options: LiveOptions) -> tuple[str, OutputSettings]:
     settings = OutputSettings(
         fullscreen=options.fullscreen,
         monitor=monitor,
-        canvas=options.record_size if headless else None,
+        canvas=options.canvas or (options.record_size if headless else None),
         badge=options.badge,
         show=True,
     )
@@ -243,7 +246,9 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
             spare=lambda name: PythonEngine(name, None, log),
         )
         stack.callback(supervisor.close)
-        output = stack.enter_context(open_output(kind, output_settings))
+        mapping = _open_mapping(options, lambda text: notices.tell(text, time.perf_counter()))
+        stack.callback(mapping.close)
+        output = stack.enter_context(open_output(kind, replace(output_settings, mapping=mapping)))
         if isinstance(output, HeadlessOutput) and output.note is not None:
             notices.tell(output.note, time.perf_counter())
         if options.preset is None and crashed is None and node is None:
@@ -319,6 +324,24 @@ def open_wall(options: LiveOptions, link: SharedBlock) -> WallPart | None:
     conducting = Conducting(conductor, Transport.conduct(address, access), hops_of(link))
     conducting.start()
     return ConductorPart(conducting)
+
+
+def _open_mapping(options: LiveOptions, tell: Callable[[str], None]) -> ScreenMapping:
+    """What is shown on which screen: as typed, else the user's own; nothing special where there is no file.
+
+    Raises:
+        SurfacesError: the file that was typed cannot be read.
+    """
+    path = Path(options.surfaces) if options.surfaces is not None else config_folder() / "surfaces.toml"
+    surfaces: Surfaces | None = None
+    try:
+        if options.surfaces is not None or path.exists():
+            surfaces = read_surfaces(path)
+    except SurfacesError as error:
+        if options.surfaces is not None:
+            raise
+        tell(f"{error} The canvas is shown whole until the file is mended.")
+    return ScreenMapping(path, surfaces, tell)
 
 
 def open_outlets(options: LiveOptions, tell: Callable[[str], None]) -> Outlets:

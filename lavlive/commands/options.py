@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from lavlive.commands.typed import check_size, parse_rate, parse_slice
+from lavlive.commands.typed import check_canvas, check_size, parse_rate, parse_slice
 from lavlive.errors import UsageError
 
 AnyPath = str | Path
@@ -95,6 +95,8 @@ class LiveOptions(LookOptions):
         headless: without a window.
         badge: draw notices over the picture, too, while it is in a window.
         panel: whether the operator's panel opens by itself.
+        canvas: width and height of the canvas, at most 8192 and 4096; None for the mapping's or the window's.
+        surfaces: file of what is shown on which screen; None for the user's own, if there is one.
         seconds: end so long after the first picture; None runs until it is closed.
         record: video file to write meanwhile: mp4, mov or mkv.
         record_size: width and height of the video; None for the canvas's.
@@ -128,6 +130,8 @@ class LiveOptions(LookOptions):
     headless: bool = False
     badge: bool = False
     panel: bool = True
+    canvas: tuple[int, int] | None = None
+    surfaces: AnyPath | None = None
     seconds: float | None = None
     record: AnyPath | None = None
     record_size: tuple[int, int] | None = None
@@ -155,6 +159,8 @@ class LiveOptions(LookOptions):
         _check_display_rate(self.rate)
         if self.record_size is not None:
             check_size(self.record_size)
+        if self.canvas is not None:
+            check_canvas(self.canvas)
         parse_rate(self.record_rate, "--record-rate")
 
     @property

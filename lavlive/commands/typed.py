@@ -33,6 +33,29 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     return size
 
 
+def parse_canvas(text: str) -> tuple[int, int]:
+    """Read ``WxH`` of a canvas.
+
+    Raises:
+        UsageError: of another form or size.
+    """
+    width, _, height = text.strip().lower().replace("×", "x").partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise UsageError(f"A canvas is WIDTHxHEIGHT, for example 3840x1080, not {text!r}.")
+    return check_canvas((int(width), int(height)))
+
+
+def check_canvas(size: tuple[int, int]) -> tuple[int, int]:
+    """The size, if a canvas can have it: from 64 to 8192 wide and 4096 high.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not (64 <= size[0] <= 8192 and 64 <= size[1] <= 4096):
+        raise UsageError(f"A canvas is 64 to 8192 wide and 64 to 4096 high, not {size[0]}x{size[1]}.")
+    return size
+
+
 def split_setting(text: str) -> tuple[str, str]:
     """Read ``NAME=VALUE``; whether there is such a parameter that takes the value is checked later.
 

@@ -27,6 +27,7 @@ KEYS: Mapping[tuple[str, str], Action] = {
     **{("", str(digit)): Action("preset.recall", str(digit)) for digit in range(10)},
     **{("shift", str(digit)): Action("snapshot.recall", str(digit)) for digit in range(1, 9)},
     **{("ctrl", str(digit)): Action("snapshot.store", str(digit)) for digit in range(1, 9)},
+    ("", "m"): Action("mapping.edit"),
     ("ctrl", "r"): Action("record"),
     ("ctrl", "s"): Action("output.stream"),
     ("ctrl", "n"): Action("output.ndi"),

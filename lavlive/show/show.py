@@ -500,10 +500,10 @@ class Show:
                 self.control.press(name, modifiers)
             case MonitorLost(name=name):
                 self.notices.raise_condition(
-                    "monitor", f"Monitor {name} is gone: the picture waits for it", now
+                    f"monitor {name}", f"Monitor {name} is gone: the picture waits for it", now
                 )
-            case MonitorReturned():
-                self.notices.clear("monitor")
+            case MonitorReturned(name=name):
+                self.notices.clear(f"monitor {name}")
             case MonitorMissed(name=name):
                 self.notices.tell(
                     f"The window manager does not put the picture on {name}: move the window there, then F",
@@ -522,6 +522,8 @@ class Show:
                 self.supervisor.send(KeepMoment())
             case "record":
                 self.recordings.toggle()
+            case "mapping.edit" | "mapping.pattern" | "mapping.identify":
+                self._map(action.name)
             case "output.stream" | "output.ndi" | "output.camera" | "output.syphon":
                 self._toggle_outlets(action.name.removeprefix("output."), now)
             case "help":
@@ -536,6 +538,17 @@ class Show:
                 self.change_source(self.sources.meant_by(action))
             case "model.next" | "model.previous":
                 self._change_model(1 if action.name == "model.next" else -1, now)
+
+    def _map(self, action: str) -> None:
+        mapping = self.output.mapping
+        if mapping is None:
+            self.notices.tell("There is no window to map", time.perf_counter())
+        elif action == "mapping.edit":
+            mapping.toggle_editing()
+        elif action == "mapping.pattern":
+            mapping.toggle_pattern()
+        else:
+            mapping.identify()
 
     def _toggle_outlets(self, kind: str, now: float) -> None:
         if not self.outlets.toggle(kind):

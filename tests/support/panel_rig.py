@@ -25,6 +25,8 @@ from lavlive.parameters import Values
 from lavlive.resources import shipped
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
+from lavlive.stage.output.mapping.mapping import ScreenMapping
+from lavlive.stage.output.mapping.surfaces import Surfaces
 from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.panel.panel import Panel
@@ -133,6 +135,7 @@ class Projector:
     canvas_note = "The processor draws: the canvas is kept within 640 x 360 and enlarged."
 
     def __init__(self) -> None:
+        self.mapping = ScreenMapping(Path("/dev/null/nowhere.toml"), Surfaces())
         self.fullscreen = False
         self.filled: list[int | str] = []
 

@@ -100,11 +100,7 @@ def line_of(text: str, key: str) -> int:
     counts: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _TABLE.match(line):
-            table = _parts(header[2])
-            if header[1] == "[[":
-                name = ".".join(table)
-                counts[name] = counts.get(name, -1) + 1
-                table.append(str(counts[name]))
+            table = _opened(_parts(header[2]), header[1] == "[[", counts)
             found = table
         elif assigned := _KEY.match(line):
             found = table + _parts(assigned[1])
@@ -114,6 +110,22 @@ def line_of(text: str, key: str) -> int:
         if shared > best_depth:
             best_line, best_depth = number, shared
     return best_line
+
+
+def _opened(name: list[str], is_new: bool, counts: dict[str, int]) -> list[str]:
+    """A table's header as a dotted key, with the numbers of those of several equal tables that it lies in."""
+    key = ".".join(name)
+    if is_new:
+        counts[key] = counts.get(key, -1) + 1
+        for inner in [each for each in counts if each.startswith(f"{key}.")]:
+            del counts[inner]  # they count anew in each
+    found: list[str] = []
+    for depth, part in enumerate(name, start=1):
+        found.append(part)
+        outer = ".".join(name[:depth])
+        if outer in counts:
+            found.append(str(counts[outer]))
+    return found
 
 
 def flatten(table: Mapping[str, object]) -> dict[str, object]:

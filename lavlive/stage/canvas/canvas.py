@@ -271,6 +271,11 @@ class Canvas:
         )
         self._shown, self._mixed = self._mixed, self._shown
 
+    @property
+    def texture(self) -> moderngl.Texture:
+        """The canvas as shown: half floats in sRGB's encoding, first row on top."""
+        return self._shown.texture
+
     def show_on(self, framebuffer: moderngl.Framebuffer, size: tuple[int, int], part: Part = WHOLE) -> None:
         """Draw a part of the canvas on a screen of that size, undistorted, black where the shapes differ."""
         width, height = size

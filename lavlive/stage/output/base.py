@@ -17,6 +17,7 @@ from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.output.mapping.mapping import ScreenMapping
 from lavlive.stage.output.monitors import Geometry
 
 
@@ -35,6 +36,7 @@ class OutputSettings:
         shaders: what the rack takes its effects from; None for a canvas without a rack.
         part: what of the canvas is shown on the screen: left, top, width and height as shares of the whole.
         show: whether drawing gives way to sound and pictures; a rendering draws every picture.
+        mapping: what is shown on which screen, for a window; whoever made it closes it.
     """
 
     width: int = 1280
@@ -48,6 +50,7 @@ class OutputSettings:
     shaders: ShaderLibrary | None = None
     part: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     show: bool = False
+    mapping: ScreenMapping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,10 @@ class Output(Protocol):
     @property
     def shown(self) -> bool:
         """Whether an audience can see it: a window that is not hidden or iconified."""
+
+    @property
+    def mapping(self) -> ScreenMapping | None:
+        """What is shown on which screen; None where there are no windows."""
 
     @property
     def problems(self) -> Mapping[str, str]:

@@ -279,6 +279,7 @@ class HeadlessOutput:
     fullscreen = False
     display_rate: float | None = None
     shown = False
+    mapping = None
 
     def __init__(self, settings: OutputSettings) -> None:
         size = settings.canvas or (settings.width, settings.height)

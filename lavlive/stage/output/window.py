@@ -33,6 +33,10 @@ from lavlive.stage.output.base import (
 from lavlive.stage.output.font import text_image
 from lavlive.stage.output.fullscreen import FullScreen
 from lavlive.stage.output.keys import key_name, modifier_names
+from lavlive.stage.output.mapping.mapping import ScreenMapping
+from lavlive.stage.output.mapping.screens import MappedScreens
+from lavlive.stage.output.mapping.surfaces import LARGEST_CANVAS
+from lavlive.stage.output.mapping.windows import follow_pointer
 from lavlive.stage.output.monitors import (
     Geometry,
     Monitor,
@@ -50,7 +54,7 @@ TITLE = "lavlive"
 _USUAL_RATE = 60.0
 """Of a monitor that does not tell."""
 _LOOK_SECONDS = 1.0
-MAX_CANVAS = (3840, 2160)
+MAX_CANVAS = LARGEST_CANVAS
 _NULL: Any = None
 _errors: list[str] = []
 
@@ -122,17 +126,22 @@ class WindowOutput:
         self._at_end = contextlib.ExitStack()
         self._rate, self._looked_at_rate = 0.0, -math.inf
         self.overlay: Callable[[], None] | None = None
-        wanted = find_monitor(settings.monitor, monitors())
+        self.mapping: ScreenMapping | None = settings.mapping
+        self._screens: MappedScreens | None = None
+        self._cursor_seen = True
+        wanted = find_monitor(self._wanted_monitor, monitors())
         self.handle = self._create_window()
         self._full = FullScreen(self.handle)
         self.make_current()
         self.context = self._create_context()
         self.software = is_software(self.context)
-        self._canvas = Canvas(self.context, settings.canvas or self._follow_window(), settings.shaders)
+        self._canvas = Canvas(self.context, self._wanted_canvas(), settings.shaders)
         set_for_show(self._canvas, self.software)
         self._at_end.callback(self._canvas.close)
         glfw.swap_interval(1 if settings.vsync else 0)
         glfw.set_key_callback(self.handle, self._on_key)
+        if self.mapping is not None:
+            follow_pointer(self.handle, self._on_pointer)
         if settings.fullscreen:
             self._enter_fullscreen(wanted)
 
@@ -222,14 +231,13 @@ class WindowOutput:
     ) -> None:
         """Draw the canvas and show it; waits for the display when `vsync` is on and the window is seen."""
         self.make_current()
-        if self._settings.canvas is None:
-            self._canvas.resize(self._follow_window())
+        self._canvas.resize(self._wanted_canvas())
         self._canvas.draw(picture, values, now, sound)
         self._show_status("  ·  ".join(filter(None, (status, notice))), now)
         size = glfw.get_framebuffer_size(self.handle)
         if not self.shown or 0 in size:
             return
-        self._canvas.show_on(self.context.screen, size, self._settings.part)
+        self._show(size)
         if self.sign:
             self._draw_badge(self.sign, size, larger=4)
         if notice and self._settings.badge and not self.fullscreen and not values["show.blackout"]:
@@ -237,6 +245,40 @@ class WindowOutput:
         if self.overlay is not None:
             self.overlay()
         glfw.swap_buffers(self.handle)
+        if self._screens is not None and self._mapped:
+            self._screens.show_further()
+
+    @property
+    def _mapped(self) -> bool:
+        return self.mapping is not None and self.mapping.on
+
+    def _show(self, size: tuple[int, int]) -> None:
+        """Draw the canvas, or the first screen of a mapping, into the window."""
+        if self.mapping is None or not self._mapped:
+            self._canvas.show_on(self.context.screen, size, self._settings.part)
+            return
+        if self._screens is None:
+            self._screens = MappedScreens(
+                self.context,
+                self.mapping,
+                self.handle,
+                self._clock,
+                self._on_key,
+                self.software,
+                self._settings.visible,
+            )
+        self._screens.draw(self._canvas.texture, size)
+        self._screens.show_first(size)
+
+    def _wanted_canvas(self) -> tuple[int, int]:
+        """Width and height that the canvas should have now."""
+        size = self._settings.canvas
+        if size is None and self.mapping is not None and self.mapping.on:
+            size = self.mapping.surfaces.canvas
+        if size is None:
+            return self._follow_window()
+        most = min(int(self.context.info["GL_MAX_TEXTURE_SIZE"]), LARGEST_CANVAS[0])
+        return within(size, (most, most))
 
     def read_canvas(self) -> np.ndarray:
         """The canvas as shown, uint8 [H, W, 3], sRGB, first row on top."""
@@ -291,15 +333,56 @@ class WindowOutput:
         """What happened since the last call; never waits."""
         glfw.poll_events()
         self._watch_monitor()
+        self._step_mapping()
         if self.should_close and not self._close_reported:
             self._events.append(CloseRequested())
         self._close_reported = self.should_close
         events, self._events = self._events, []
         return events
 
+    def _step_mapping(self) -> None:
+        mapping = self.mapping
+        if mapping is None:
+            return
+        now = self._clock()
+        mapping.step(now)
+        if self._screens is not None:
+            self._events += self._screens.look(self._monitors, now)
+            self.make_current()
+        if mapping.editing != self._cursor_seen:
+            self._cursor_seen = mapping.editing
+            hidden = self.fullscreen and not mapping.editing
+            glfw.set_input_mode(
+                self.handle, glfw.CURSOR, glfw.CURSOR_HIDDEN if hidden else glfw.CURSOR_NORMAL
+            )
+
     def _on_key(self, _window: object, key: int, scancode: int, action: int, modifiers: int) -> None:
-        if action == glfw.PRESS and (name := key_name(key, scancode)):
+        name = key_name(key, scancode) if action in (glfw.PRESS, glfw.REPEAT) else None
+        if name is None or self._edited_by(name, modifier_names(modifiers)):
+            return
+        if action == glfw.PRESS:
             self._events.append(KeyPressed(name, modifier_names(modifiers)))
+
+    def _edited_by(self, name: str, modifiers: frozenset[str]) -> bool:
+        """Whether a key went to the editor of the mapping."""
+        mapping, screens = self.mapping, self._screens
+        if mapping is None or screens is None or not mapping.editing:
+            return False
+        size = screens.size_of(mapping.editor.screen, glfw.get_framebuffer_size(self.handle))
+        return mapping.key(name, modifiers, size)
+
+    def _on_pointer(self, at: tuple[float, float], pressed: bool | None) -> None:
+        if self._screens is not None:
+            self._screens.pointer(0, at, pressed)
+
+    @property
+    def _wanted_monitor(self) -> int | str | None:
+        """Of full screen: the one that was asked for, else the first screen's of a mapping that is there."""
+        if self._settings.monitor is None and self.mapping is not None and self.mapping.on:
+            named = self.mapping.surfaces.screens[0].monitor
+            with contextlib.suppress(DisplayError):
+                return find_monitor(named, self._monitors()).index if named is not None else None
+        return self._settings.monitor
 
     # Full screen
 
@@ -309,8 +392,9 @@ class WindowOutput:
             self._leave_fullscreen()
             return
         monitors = self._monitors()
-        if self._settings.monitor is not None:
-            self._enter_fullscreen(find_monitor(self._settings.monitor, monitors))
+        wanted = self._wanted_monitor
+        if wanted is not None:
+            self._enter_fullscreen(find_monitor(wanted, monitors))
         elif monitors:
             self._enter_fullscreen(self._nearest(monitors))
 
@@ -414,6 +498,8 @@ class WindowOutput:
     def close(self) -> None:
         """Let go of window and memory; a second call does nothing."""
         if self.handle is not None:
+            if self._screens is not None:
+                self._screens.close()
             self.make_current()
             self._at_end.close()
             glfw.make_context_current(_NULL)

@@ -8,6 +8,7 @@ from lavlive.stage.panel.effects import EffectsSection
 from lavlive.stage.panel.keys import KeysSection
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.latents import LatentsSection
+from lavlive.stage.panel.mapping import MappingSection
 from lavlive.stage.panel.meters import MetersSection
 from lavlive.stage.panel.outputs import OutputsSection
 from lavlive.stage.panel.presets import PresetsSection
@@ -20,6 +21,7 @@ SECTIONS: tuple[type[Section], ...] = (
     PresetsSection,
     ChoosersSection,
     MetersSection,
+    MappingSection,
     OutputsSection,
     DevicesSection,
     KeysSection,
