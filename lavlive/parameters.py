@@ -202,7 +202,15 @@ def _choice(
 DIALS_PER_GROUP = 8
 """Directions of a model that can be turned, at most."""
 
-LATENT_HEADS = ("dial", "anchor", "loop")
+BEND_SLOTS = (1, 2, 3)
+BEND_KINDS = (
+    *("off", "translate x", "translate y", "rotate", "zoom", "mirror", "multiply", "ablate", "invert"),
+    *("threshold", "erode", "dilate", "wrap"),
+)
+BEND_PLACES = (*GROUPS, "8", "16", "32", "64")
+"""Where features are bent: in the layers of a group, or at one resolution of square pictures."""
+
+LATENT_HEADS = ("dial", "anchor", "loop", "bend")
 """First parts of the names of what hands do in W; sound may drive it as it drives the inputs of shaders."""
 
 ONE_HOP = 320 / 24_000
@@ -285,6 +293,22 @@ TABLE: tuple[Parameter, ...] = (
     _choice("loop.curve", ("spherical", "straight"), "how it goes from one to the next"),
     Parameter("loop.noise", 0.0, 0, 2, "W_std", "radius of a closed random walk besides"),
     Parameter("loop.noise_seconds", 12.0, 1, 120, "s", "seconds of one turn of that", curve="log"),
+    *(
+        row
+        for slot in BEND_SLOTS
+        for row in (
+            _choice(f"bend.{slot}.kind", BEND_KINDS, "what is done to features inside the generator"),
+            _choice(
+                f"bend.{slot}.where",
+                BEND_PLACES,
+                "in which layers, or at which resolution",
+                default="middle",
+            ),
+            Parameter(f"bend.{slot}.amount", 0.0, -1, 1, "", "how far; at 0 it is nothing and costs nothing"),
+            Parameter(f"bend.{slot}.share", 1.0, 0, 1, "", "how many of the features there"),
+            Parameter(f"bend.{slot}.seed", 0, 0, 9999, "", "which ones", ParameterKind.INTEGER),
+        )
+    ),
     Parameter("generator.truncation", 1.0, 0, 1.5, "psi", "below 1: safer and plainer, above 1: wilder"),
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
     Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", ParameterKind.INTEGER),

@@ -16,6 +16,7 @@ from lavlive.errors import CheckpointError, ModelDoesNotFitError, RunnerError, S
 from lavlive.link.keyframes import Keyframe
 from lavlive.link.messages import (
     VERSION,
+    BendRefused,
     ChangeSource,
     Command,
     DialsFound,
@@ -78,6 +79,7 @@ EVENTS: list[EngineEvent] = [
     ModelShown("a"),
     MomentKept(Keyframe("ab", "AAAA")),
     KeyframesRefused("another width"),
+    BendRefused("no layers at 64²"),
     DialsFound("a", (8, 8, 3), {"coarse.1": "opening"}),
     DialsRefused("a.dials.npz holds the dials of another model."),
     GovernorChanged(True, 24.5),

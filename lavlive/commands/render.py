@@ -34,7 +34,7 @@ from lavlive.errors import UsageError
 from lavlive.latent.instrument import Moment
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
-from lavlive.parameters import INDEX, Value
+from lavlive.parameters import BEND_SLOTS, INDEX, Value
 from lavlive.resources import is_no_file
 from lavlive.show.shape import ShapeFollower
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -90,6 +90,8 @@ def run_render(options: RenderOptions) -> Rendered:
             latents = latents_of(track, path, values, options.channels, _tell, _moving(looks))
             _find_dials(model, looks)
             _use_keyframes(model, looks)
+            if any(str(looks.values[f"bend.{slot}.kind"]) != "off" for slot in BEND_SLOTS):
+                model.runner.prepare_bends()
         if options.log_w is not None:
             latents = _logged(latents, stack.enter_context(open_log(str(options.log_w))), model)
         seconds = min(track.seconds, options.seconds or track.seconds)

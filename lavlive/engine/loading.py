@@ -107,7 +107,17 @@ def load_model(
 
     instrument = Instrument(lambda number, of_class: random_w(loaded.generator, number, of_class))
     seconds = time_pictures(opened, 1)
-    return Model(name, opened, spaces, trained, seconds, find_dials, instrument, loaded.hash), notes
+    return Model(
+        name,
+        opened,
+        spaces,
+        trained,
+        seconds,
+        find_dials,
+        instrument,
+        loaded.hash,
+        loaded.generator.config.block_resolutions,
+    ), notes
 
 
 def _check_playable(file: Path, config: GeneratorConfig) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from lavlive.diagnosis.picture_change import PictureChange
 from lavlive.engine.governor import Governor
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
+from lavlive.generator.bends import RESOLUTIONS, Bend, Bends, bends_of
 from lavlive.generator.dial_files import FoundDials
 from lavlive.generator.runner import Runner
 from lavlive.latent.instrument import Instrument, Moment
@@ -24,7 +25,7 @@ from lavlive.latent.path import Latent
 from lavlive.latent.space import Space
 from lavlive.link.keyframes import Keyframe, kept, model_key
 from lavlive.link.memory import MAX_PIXELS, BeatClock, SharedBlock
-from lavlive.link.messages import EngineEvent, GovernorChanged, KeyframesRefused, ModelShown
+from lavlive.link.messages import BendRefused, EngineEvent, GovernorChanged, KeyframesRefused, ModelShown
 from lavlive.parameters import INDEX, ONE_HOP
 
 _NOISE = INDEX["generator.noise"]
@@ -45,6 +46,7 @@ class Model:
         find_dials: finds its dials, or gives up (None) once what it is given says so; None where it has none.
         instrument: what hands do in its W.
         hash: of its file.
+        resolutions: of its layers, of square pictures.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Model:
     find_dials: Callable[[Callable[[], bool]], FoundDials | None] | None = None
     instrument: Instrument = field(default_factory=Instrument)
     hash: str = ""
+    resolutions: Collection[int] = RESOLUTIONS
     buffer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,8 +74,20 @@ class Model:
         pixels = self.buffer if into is None else into
         numbers = latent.numbers
         w_plus = self.instrument.w_plus(latent.deviation, numbers, self.space, moment or Moment())
-        self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels)
+        bends = self.bends(numbers)
+        if bends:
+            self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels, bends)
+        else:
+            self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels)
         return pixels
+
+    def bends(self, numbers: np.ndarray) -> Bends:
+        """The bends at work that it has layers for."""
+        return tuple(bend for bend in bends_of(numbers) if self.has_layers_for(bend))
+
+    def has_layers_for(self, bend: Bend) -> bool:
+        """Whether there are layers where it bends."""
+        return any(resolution in self.resolutions for resolution in bend.resolutions)
 
     def close(self) -> None:
         """Let go of the runner's memory."""
@@ -122,6 +137,7 @@ class PictureWorker:
         self._interval = 0.0
         self._count = 0
         self._beat = BeatClock()
+        self._told_bends: set[tuple[str, str]] = set()
         self._points: Mapping[str, tuple[np.ndarray, ...]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="picture worker", daemon=True)
@@ -207,6 +223,7 @@ class PictureWorker:
         for model in filter(None, (self.model, self._next_model)):
             if not model.instrument.use(self._points.get(model_key(model.hash), ()), model.runner.w_dim):
                 self._tell(KeyframesRefused(f"A keyframe of {model.name} has another width of W: left out."))
+            self._tell_of_bends(model, timed.latent)
         if self._next_model is None:
             runner = self.model.runner
             slot = self._link.next_slot(runner.height, runner.width)
@@ -228,6 +245,18 @@ class PictureWorker:
             self._finish_fade()
         self._next_model, self._fade_seconds = arrived
         self._fade_began = self._clock()
+
+    def _tell_of_bends(self, model: Model, latent: Latent) -> None:
+        """Tell, once, of bends at resolutions that a model has not."""
+        for bend in bends_of(latent.numbers):
+            if not model.has_layers_for(bend) and (model.name, bend.where) not in self._told_bends:
+                self._told_bends.add((model.name, bend.where))
+                places = " and ".join(f"{resolution}²" for resolution in bend.resolutions)
+                self._tell(
+                    BendRefused(
+                        f"{model.name} has no layers at {places}: bend {bend.where} does nothing with it."
+                    )
+                )
 
     def _moment_of(self, time: float) -> Moment:
         """A time with its beat; of 120 a minute before the stage has told of any."""

@@ -240,6 +240,13 @@ class KeyframesRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class BendRefused:
+    """A bend is asked for where a model has no layers; it does nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class DialsFound:
     """The dials of the model that is shown, or fades in, work from now on.
 
@@ -320,6 +327,7 @@ EngineEvent = (
     | ModelShown
     | MomentKept
     | KeyframesRefused
+    | BendRefused
     | DialsFound
     | DialsRefused
     | GovernorChanged

@@ -31,6 +31,7 @@ from lavlive.errors import DisplayError, LavliveError
 from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.link.memory import BeatClock, Picture, SharedBlock
 from lavlive.link.messages import (
+    BendRefused,
     DialsFound,
     DialsRefused,
     Failing,
@@ -661,6 +662,7 @@ class Show:
                 | ProjectionRefused(text=text)
                 | DialsRefused(text=text)
                 | KeyframesRefused(text=text)
+                | BendRefused(text=text)
                 | Failing(text=text)
                 | Refused(text=text)
             ):

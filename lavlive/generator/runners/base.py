@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lavlive.errors import RunnerError
+from lavlive.generator.bends import Bends
 
 Pixels = npt.NDArray[np.uint8]
 WPlus = npt.NDArray[np.float32]
@@ -28,11 +29,16 @@ class Runner(Protocol):
     num_ws: int
     w_dim: int
 
-    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels) -> None:
+    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels, bends: Bends = ()) -> None:
         """Make a picture of w+ float32 [L, w_dim] in ``out``, uint8 [H, W, 3], C-contiguous.
 
-        ``noise`` scales the learned noise strengths.
+        ``noise`` scales the learned noise strengths. ``bends`` may begin some pictures later than they are
+        asked for: what they need is built aside when the first one comes. Without any, nothing costs more.
         """
+        ...
+
+    def prepare_bends(self) -> None:
+        """Build now what bends need, so that they begin with the next picture."""
         ...
 
     def close(self) -> None:
@@ -40,10 +46,10 @@ class Runner(Protocol):
         ...
 
 
-def picture(runner: Runner, w_plus: WPlus, noise: float = 1.0) -> Pixels:
+def picture(runner: Runner, w_plus: WPlus, noise: float = 1.0, bends: Bends = ()) -> Pixels:
     """A picture in a buffer of its own, uint8 [H, W, 3]."""
     out = np.empty((runner.height, runner.width, 3), np.uint8)
-    runner.picture_into(w_plus, noise, out)
+    runner.picture_into(w_plus, noise, out, bends)
     return out
 
 
@@ -59,13 +65,15 @@ class MadeOf:
     def __init__(self) -> None:
         self._w_plus = b""
         self._noise = 0.0
+        self._bends: Bends = ()
 
-    def differs(self, w_plus: WPlus, noise: float) -> bool:
+    def differs(self, w_plus: WPlus, noise: float, bends: Bends = ()) -> bool:
         """Whether these values are not exactly those of the call before."""
         # Bytes compare ten times faster than arrays.
         now = w_plus.tobytes()
-        if noise == self._noise and now == self._w_plus:
+        if noise == self._noise and bends == self._bends and now == self._w_plus:
             return False
+        self._bends = bends
         self._w_plus = now
         self._noise = noise
         return True

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from lavlive.errors import ModelDoesNotFitError, RunnerError
+from lavlive.generator.bends import Bends
 from lavlive.generator.runners.base import MadeOf, Pixels, WPlus
 from lavlive.generator.runners.plan import LEAK, Plan
 from lavlive.generator.runners.planned import Activation, PlannedSynthesis, eager_activation
@@ -106,6 +107,8 @@ class CudaRunner:
         self.height, self.width = plan.height, plan.width
         self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
         self._device = torch.device(device)
+        self._plan = plan
+        self._eager: PlannedSynthesis | None = None
         on_gpu = self._device.type == "cuda"
         if free is None:
             free = free_memory(self._device) if on_gpu else 1 << 62
@@ -124,13 +127,16 @@ class CudaRunner:
         self._arrived = [torch.cuda.Event(blocking=True) for _ in range(2)] if on_gpu else []
         self._pinned: dict[int, bool] = {}
 
-    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels) -> None:
+    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels, bends: Bends = ()) -> None:
         """See ``Runner``.
 
         Into pinned memory the GPU writes itself. To other memory the picture comes in halves: the lower one
         is on its way from the GPU while the upper one is copied.
         """
         assert self._static is not None, "the runner is closed"
+        if bends:
+            self._bent_into(w_plus, noise, out, bends)
+            return
         with torch.inference_mode(), self._static.captured.on_stream():
             if self._made_of.differs(w_plus, noise):
                 self._static.begin(w_plus, noise)
@@ -149,6 +155,23 @@ class CudaRunner:
                 self._arrived[part].synchronize()
             out[part * half : (part + 1) * half] = self._host_pixels[part]
 
+    def _bent_into(self, w_plus: WPlus, noise: float, out: Pixels, bends: Bends) -> None:
+        """A picture with bends, which no captured graph holds: eagerly, and so slower."""
+        assert self._static is not None
+        self.prepare_bends()
+        assert self._eager is not None
+        with torch.inference_mode(), self._static.captured.on_stream():
+            made = self._eager(
+                torch.from_numpy(w_plus).to(self._device), torch.tensor(noise, device=self._device), bends
+            )
+            torch.from_numpy(out).copy_(made)
+        self._made_of = MadeOf()
+
+    def prepare_bends(self) -> None:
+        """See ``Runner``."""
+        if self._eager is None:
+            self._eager = PlannedSynthesis(self._plan, self.precision.half_from).to(self._device)
+
     def _is_pinned(self, out: Pixels) -> bool:
         """Whether the GPU can write there; asked once for each of the few places that pictures go to."""
         address = out.ctypes.data
@@ -164,7 +187,7 @@ class CudaRunner:
         Nothing is given back to the driver here, in the middle of a show: it would have to wait for the whole
         GPU. The next model takes the memory from torch, which asks the driver for more only when it must.
         """
-        self._static = None
+        self._static = self._eager = None
         self._open.discard(self)
 
     def _choose(self, plan: Plan, free: int, notes: list[str]) -> _Static:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,51 @@ def build_graph(plan: Plan, styles: Styles, lanes: int = 1, kernels_change: bool
     return _Builder(plan, styles, lanes, kernels_change).graph()
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of a network between two places where features may be bent.
+
+    Attributes:
+        model, inputs: as of `Graph`.
+        outputs: where its outputs are to lie: features and the picture so far, or the bytes.
+        features: the first of them, float32 [1, C, h, w]; None for the last piece.
+        resolution: of the block that they are of; 0 for the last piece.
+    """
+
+    model: ov.Model
+    inputs: list[Array]
+    outputs: list[Any]
+    features: Array | None
+    resolution: int
+
+
+def build_pieces(
+    plan: Plan, styles: Styles, cuts: list[int], lanes: int, kernels_change: bool, pixels: Any
+) -> list[Piece]:
+    """The whole synthesis in pieces that end with the features of blocks ``cuts``, and with ``pixels``."""
+    pieces: list[Piece] = []
+    features: Array | None = None
+    picture: Array | None = None
+    for begin, end in pairwise([None, *cuts, None]):
+        builder = _Builder(plan, styles, lanes, kernels_change)
+        ends, x, before = builder.piece(begin, end, features, picture)
+        model, inputs = (
+            ov.Model([op.result(each) for each in ends], builder.parameters, "piece"),
+            builder.inputs,
+        )
+        if x is None:
+            pieces.append(Piece(model, inputs, [pixels], None, 0))
+            break
+        features = np.zeros((1, x.channels, x.height, x.width), np.float32)
+        picture = None
+        if before is not None:
+            picture = np.zeros((1, before.channels, before.height, before.width), np.float32)
+        outputs = [features] if picture is None else [features, picture]
+        assert end is not None
+        pieces.append(Piece(model, inputs, outputs, features, plan.blocks[end].resolution))
+    return pieces
+
+
 def _constant(values: Any) -> Node:
     return op.constant(np.ascontiguousarray(values, np.float32))
 
@@ -111,8 +157,8 @@ class _Builder:
         self._styles = styles
         self._lanes = lanes
         self._kernels_change = kernels_change
-        self._parameters: list[Node] = []
-        self._inputs: list[Array] = []
+        self.parameters: list[Node] = []
+        self.inputs: list[Array] = []
         self._noise = self._input(np.ones(1, np.float32))
         self._spread = np.outer(plan.taps, plan.taps).astype(np.float32)
         self._outer_spread = np.outer(plan.outer_taps, plan.outer_taps).astype(np.float32)
@@ -122,24 +168,56 @@ class _Builder:
         picture: _Map | None = None
         for block in self._plan.blocks:
             x = self._features(block, x)
-            part = None if block.picture is None else self._to_picture(block.picture, x)
-            if picture is None:
-                picture = part
-            elif part is None or part.cells == 1:
-                picture = self._doubled(picture)
-                picture = picture if part is None else _sum(part, picture)
-            else:
-                picture = self._picture_sum(part, picture)
+            picture = self._with_part(block, x, picture)
         assert picture is not None
+        model = ov.Model([op.result(self._bytes(picture))], self.parameters, "synthesis")
+        return Graph(model, self.inputs)
+
+    def piece(
+        self, begin: int | None, end: int | None, features: Array | None, picture_before: Array | None
+    ) -> tuple[list[Node], _Map | None, _Map | None]:
+        """From the features of block ``begin``, bent, to those of block ``end``; None is an end of it all.
+
+        Returns:
+            The nodes that come out; and the features and the picture before them, where there are such.
+        """
+        blocks = self._plan.blocks
+        x: _Map | None = None
+        picture: _Map | None = None
+        if begin is not None:
+            assert features is not None
+            if picture_before is not None:
+                _, channels, height, width = picture_before.shape
+                picture = _Map(self._parameter(picture_before), channels, height, width)
+            x = _Map(self._parameter(features), *features.shape[1:])
+            picture = self._with_part(blocks[begin], x, picture)
+        for index in range(0 if begin is None else begin + 1, len(blocks)):
+            x = self._features(blocks[index], x)
+            if index == end:
+                ends = [x.of(1)] if picture is None else [x.of(1), picture.of(1)]
+                return ends, x, picture
+            picture = self._with_part(blocks[index], x, picture)
+        assert picture is not None
+        return [self._bytes(picture)], None, None
+
+    def _with_part(self, block: BlockPlan, x: _Map, picture: _Map | None) -> _Map | None:
+        """The picture with what a block's features add to it."""
+        part = None if block.picture is None else self._to_picture(block.picture, x)
+        if picture is None:
+            return part
+        if part is None or part.cells == 1:
+            picture = self._doubled(picture)
+            return picture if part is None else _sum(part, picture)
+        return self._picture_sum(part, picture)
+
+    def _bytes(self, picture: _Map) -> Node:
         height, width = self._plan.height, self._plan.width
         made = picture.node if picture.rows is None else picture.rows
         levels = op.clamp(op.add(op.multiply(made, _constant(127.5)), _constant(128.0)), 0.0, 255.0)
         pixels = op.convert(levels, "u8")
         if picture.rows is None:
             pixels = _rows(pixels, height, width * 3)
-        pixels = op.reshape(pixels, _shape(height, width, 3), False)
-        model = ov.Model([op.result(pixels)], self._parameters, "synthesis")
-        return Graph(model, self._inputs)
+        return op.reshape(pixels, _shape(height, width, 3), False)
 
     def _input(self, values: Array) -> Node:
         """A parameter [1, C, 1, 1] that reads an array of length C.
@@ -151,8 +229,8 @@ class _Builder:
 
     def _parameter(self, values: Array) -> Node:
         node = op.parameter(values.shape, np.float32)
-        self._parameters.append(node)
-        self._inputs.append(values)
+        self.parameters.append(node)
+        self.inputs.append(values)
         return node
 
     def _features(self, block: BlockPlan, x: _Map | None) -> _Map:

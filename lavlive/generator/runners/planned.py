@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lavlive.generator.bends import Bends, at
+from lavlive.generator.runners.bending import bent
 from lavlive.generator.runners.plan import (
     EPSILON,
     LEAK,
@@ -140,6 +142,7 @@ class _Block(nn.Module):
     def __init__(self, plan: BlockPlan, taps: Tensor, dtype: torch.dtype, fold: bool) -> None:
         super().__init__()
         self.dtype = dtype
+        self.resolution = plan.resolution
         constant = None if plan.constant is None else torch.from_numpy(plan.constant)[None].to(dtype)
         self.register_buffer("constant", constant)
         self.conv0 = None if plan.conv0 is None else _Conv(plan.conv0, taps, dtype, fold)
@@ -182,13 +185,16 @@ class PlannedSynthesis(nn.Module):
         self.register_buffer("taps", outer)
         self.requires_grad_(False)
 
-    def forward(self, w_plus: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, w_plus: Tensor, noise: Tensor, bends: Bends = ()) -> Tensor:
         x: Tensor | None = None
         picture: Tensor | None = None
         for module in self.blocks:
             block: Any = module
             strength = noise.to(block.dtype)
             x = self._features(block, x, w_plus, strength)
+            here = at(bends, block.resolution)
+            if here:
+                x = bent(x, block.resolution, here)
             if picture is not None:
                 picture = self._doubled(picture)
             if block.to_picture is not None:

@@ -101,6 +101,11 @@ class Styles:
         self._energies = [
             (conv.square, self._squares[place[id(conv)]], self._of_conv[id(conv)]) for conv in convs
         ]
+        self._readers = [
+            [layer for layer in (block.picture, following.conv0 if following else None) if layer is not None]
+            for block, following in zip(plan.blocks, [*plan.blocks[1:], None], strict=True)
+        ]
+        self._factors: dict[int, Array] = {}
         self._copies: list[tuple[Array, Array]] = []
         self._kernels: list[_Kernel] = []
         self._gain = np.concatenate([np.full(len(conv.bias), conv.gain, np.float32) for conv in convs])
@@ -148,6 +153,21 @@ class Styles:
         self._copies.append((copy, numbers))
         return copy.reshape(-1)
 
+    def multiply(self, block: int, factors: Array | None) -> None:
+        """From now on let a block's features be read times ``factors`` [channels]; None: as they are.
+
+        Their styles do it: the picture layer's and those of the next block's first convolution. What these
+        convolutions are demodulated by stays that of the styles without.
+        """
+        if factors is None:
+            self._factors.pop(block, None)
+        else:
+            self._factors[block] = factors
+
+    def multiply_none(self) -> None:
+        """From now on let features be read as they are."""
+        self._factors.clear()
+
     def update(self, w_plus: WPlus) -> None:
         """Compute all of them for w+, float32 [L, w_dim]."""
         seen = w_plus if self._basis is None else np.dot(w_plus, self._basis, out=self._seen)
@@ -160,6 +180,9 @@ class Styles:
         self._demodulations += EPSILON
         np.sqrt(self._demodulations, out=self._demodulations)
         np.divide(self._gain, self._demodulations, out=self._demodulations)
+        for block, factors in self._factors.items():
+            for reader in self._readers[block]:
+                self._of_layer[id(reader)] *= factors
         for copy, numbers in self._copies:
             copy[...] = numbers
         for kernel in self._kernels:

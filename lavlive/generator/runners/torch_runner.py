@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from lavlive.errors import RunnerError
+from lavlive.generator.bends import Bends
 from lavlive.generator.runners.base import MadeOf, Pixels, WPlus
 from lavlive.generator.runners.plan import Plan
 from lavlive.generator.runners.planned import PlannedSynthesis
@@ -32,18 +33,21 @@ class TorchRunner:
         self._pixels = torch.zeros((), dtype=torch.uint8)
         self._made_of = MadeOf()
 
-    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels) -> None:
+    def picture_into(self, w_plus: WPlus, noise: float, out: Pixels, bends: Bends = ()) -> None:
         """See ``Runner``."""
         assert self._synthesis is not None, "the runner is closed"
         if self._threads is not None:
             # OpenMP keeps this per calling thread, so another runner's thread is not touched.
             torch.set_num_threads(self._threads)
         with torch.inference_mode():
-            if self._made_of.differs(w_plus, noise):
+            if self._made_of.differs(w_plus, noise, bends):
                 self._w_plus.copy_(torch.from_numpy(w_plus))
                 self._noise.fill_(noise)
-                self._pixels = self._synthesis(self._w_plus, self._noise)
+                self._pixels = self._synthesis(self._w_plus, self._noise, bends)
             torch.from_numpy(out).copy_(self._pixels)
+
+    def prepare_bends(self) -> None:
+        """See ``Runner``; nothing is needed."""
 
     def close(self) -> None:
         """See ``Runner``."""

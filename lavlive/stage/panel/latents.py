@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lavlive.control.actions import Action
 from lavlive.link.keyframes import MOST
-from lavlive.parameters import DIALS_PER_GROUP, GROUPS, TABLE, Parameter, find
+from lavlive.parameters import BEND_SLOTS, DIALS_PER_GROUP, GROUPS, TABLE, Parameter, find
 from lavlive.stage.panel.effects import EffectsSection
 from lavlive.stage.panel.learning import offer_learn
 from lavlive.stage.panel.section import Column
@@ -22,7 +22,7 @@ class LatentsSection(EffectsSection):
         ghosts = self.desk.control.ghosts()
         self._draw_dials(ghosts)
         self._draw_keyframes()
-        for head in ("anchor", "loop"):
+        for head in ("anchor", "loop", *(f"bend.{slot}" for slot in BEND_SLOTS)):
             heading(title(head))
             for parameter in TABLE:
                 if parameter.name.startswith(f"{head}."):

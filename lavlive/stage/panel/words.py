@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lavlive.audio.spec import SourceSpec
-from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, Value
+from lavlive.parameters import BEND_SLOTS, LOADED_GROUPS, Parameter, ParameterKind, Value
 
 LAYERS: Mapping[str, str] = {"coarse": "layout", "middle": "forms", "fine": "colours"}
 """What the layer groups draw."""
@@ -25,6 +25,7 @@ _TITLES: Mapping[str, str] = {
     **{f"dial.{group}": f"dials: {what}" for group, what in LAYERS.items()},
     "anchor": "anchor: the middle that sound moves around",
     "loop": "loop through the keyframes",
+    **{f"bend.{slot}": f"bend {slot}: the features inside" for slot in BEND_SLOTS},
     "generator": "generator",
     "show": "show",
     "assist": "assist",
@@ -44,6 +45,17 @@ _LABELS: Mapping[str, str] = {
     **{f"modulation.chroma.{group}": f"harmony turns {what}" for group, what in LAYERS.items()},
     **{f"loop.amount.{group}": f"loop leads {what}" for group, what in LAYERS.items()},
     "loop.clock": "turns in",
+    **{
+        f"bend.{slot}.{name}": words
+        for slot in BEND_SLOTS
+        for name, words in (
+            ("kind", "bend"),
+            ("where", "where"),
+            ("amount", "how far"),
+            ("share", "share of features"),
+            ("seed", "which features"),
+        )
+    },
     "loop.noise": "random walk",
     "loop.noise_seconds": "its turn",
     "generator.noise": "grain",
