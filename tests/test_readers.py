@@ -17,6 +17,7 @@ from lavlive.commands.model import convert, info
 from lavlive.errors import CheckpointError, UsageError
 from lavlive.generator import importing
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
+from lavlive.generator.grid import Grid
 from lavlive.generator.importing import convert_model, open_model
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.readers.conversion import filter_taps
@@ -64,7 +65,7 @@ def assert_same_pictures(loaded: LoadedGenerator, data: Fixture, mean: torch.Ten
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
-@pytest.mark.parametrize("name", ["ada-skip-classes", "ada-orig-grey", "sg3-resnet-clamp"])
+@pytest.mark.parametrize("name", ["ada-skip-classes", "ada-orig-grey", "sg3-resnet-clamp", "ada-wide"])
 def test_nvidias_pickles_make_nvidias_pictures(name: str, protocol: int, tmp_path: Path) -> None:
     data = fixture(name)
     path, canary = tmp_path / "network.pkl", tmp_path / "canary"
@@ -83,6 +84,35 @@ def test_tensorflows_pickles_make_their_pictures(protocol: int, tmp_path: Path) 
     path.write_bytes(content)
     assert_same_pictures(_converted(path), data)
     assert not canary.exists()
+
+
+def test_a_wide_model_plays_in_its_own_shape_and_in_others(tmp_path: Path) -> None:
+    path = tmp_path / "wide.pkl"
+    path.write_bytes(nvidia_pickle(fixture("ada-wide")))
+    assert "16 × 28 (height × width), from a constant of 4 × 7" in info(path)
+    loaded = open_model(path)
+    w_plus = fixture("ada-wide").made["w_plus"]
+    own, tall = (make_plan(loaded.generator.synthesis, grid=grid) for grid in (None, Grid(8, 7)))
+    assert (own.height, own.width, tall.height, tall.width) == (16, 28, 32, 28)
+    levels = PlannedSynthesis(own)(w_plus[0], torch.ones(()))
+    expected = (loaded.generator.synthesis(w_plus)[0] * 127.5 + 128).clamp(0, 255).permute(1, 2, 0)
+    assert (levels.float() - expected).abs().max() <= 1.0
+    assert PlannedSynthesis(tall)(w_plus[0], torch.ones(())).shape == (32, 28, 3)
+
+
+def test_a_wide_file_in_rosinalitys_form_loads_as_what_it_is(tmp_path: Path) -> None:
+    data = fixture("rosinality")
+    data.theirs["input.input"] = data.theirs["input.input"].repeat(1, 1, 1, 2)
+    for name in [name for name in data.theirs if name.startswith("noises.")]:
+        data.theirs[name] = data.theirs[name].repeat(1, 1, 1, 2)
+    loaded = open_model(torch_file(tmp_path / "wide.pt", rosinality_table(data)))
+    assert (loaded.generator.config.rows, loaded.generator.config.columns) == (4, 8)
+    picture = loaded.generator.synthesis(data.made["w_plus"])
+    assert picture.shape == (1, 3, 32, 64)
+    # So far from the second copy its left edge is what their code makes of one.
+    square = data.made["picture"]
+    assert (picture[..., :3] - square[..., :3]).abs().max() < CLOSE * (square.max() - square.min())
+    assert (picture[..., 24:32] - square[..., 24:32]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("legacy", [False, True])

@@ -101,13 +101,15 @@ def test_an_encoder_is_told_to_be_one(tmp_path: Path) -> None:
         assert "--encoder" in said_of((tmp_path / "model.safetensors").read_bytes(), tmp_path)
 
 
-def test_a_model_that_is_not_square_is_named_by_its_shape(tmp_path: Path) -> None:
+def test_a_model_whose_noise_has_not_the_shape_of_its_constant_is_refused(tmp_path: Path) -> None:
     data = fixture("rosinality")
     data.theirs["input.input"] = torch.zeros(1, 16, 4, 8)
-    assert "a wide model, 32 × 64 (height × width)" in said_of_torch(rosinality_table(data), tmp_path)
+    assert "noise_constant is (4, 4), StyleGAN2 needs (4, 8)" in said_of_torch(
+        rosinality_table(data), tmp_path
+    )
     data = fixture("ada-skip-classes")
-    data.theirs["synthesis.b4.const"] = torch.zeros(16, 7, 4)
-    assert "a tall model, 56 × 32 (height × width)" in said_of(nvidia_pickle(data), tmp_path)
+    data.theirs["synthesis.b4.const"] = torch.zeros(16, 1, 4)
+    assert "drawn from a constant of 1 × 4" in said_of(nvidia_pickle(data), tmp_path)
 
 
 def test_what_a_file_cannot_tell_is_said(tmp_path: Path) -> None:

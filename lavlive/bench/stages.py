@@ -217,8 +217,8 @@ def _measure_generator(
     loaded: LoadedGenerator, runners: list[str], seconds: float, threads: int | None
 ) -> tuple[np.ndarray, dict[str, Summary], list[Ratio], list[Difference]]:
     opened = _open_runners(loaded, runners, threads)
-    size = loaded.generator.config.resolution
-    out = np.empty((size, size, 3), np.uint8)
+    config = loaded.generator.config
+    out = np.empty((*config.size(config.resolution), 3), np.uint8)
     w_plus = likely_w_plus(loaded, _PICTURES)
     book = "(c) textbook StyleGAN2"
     textbook = Textbook(loaded.generator.synthesis)

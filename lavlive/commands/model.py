@@ -31,7 +31,7 @@ def info(path: Path, class_index: int | None = None) -> str:
     facts = [
         ("name", card.get("name", path.stem)),
         ("format", card.get("format", "lavlive safetensors")),
-        ("resolution", f"{config.resolution} × {config.resolution}"),
+        ("resolution", _size(config)),
         ("layers", _layers(config)),
         ("network", _network(config)),
         ("parameters", _parameters(loaded)),
@@ -59,10 +59,18 @@ def convert(path: Path, output: Path) -> str:
     loaded = convert_model(path, output)
     config = loaded.generator.config
     megabytes = output.stat().st_size / 1e6
-    lines = [f"{output}: {config.resolution} × {config.resolution}, {megabytes:.0f} MB, float32"]
+    lines = [f"{output}: {_size(config)}, {megabytes:.0f} MB, float32"]
     lines += [f"note: {_printable(note)}" for note in _texts(loaded.card.get("notes"))]
     lines.append(f"licence: {_printable(loaded.card.get('licence', _NO_LICENCE))}")
     return "\n".join(lines)
+
+
+def _size(config: GeneratorConfig) -> str:
+    """Height and width of a picture, and the constant that one of another shape grows from."""
+    height, width = config.size(config.resolution)
+    if (config.rows, config.columns) == (4, 4):
+        return f"{height} × {width}"
+    return f"{height} × {width} (height × width), from a constant of {config.rows} × {config.columns}"
 
 
 def _layers(config: GeneratorConfig) -> str:

@@ -48,7 +48,7 @@ def save_generator(
             raise CheckpointError(f"{name} holds values that are not finite or do not fit {dtype}; not saved")
     metadata = {
         "format": FORMAT,
-        "config": json.dumps(asdict(generator.config)),
+        "config": json.dumps(_written(generator.config)),
         "card": json.dumps(card, ensure_ascii=False),
     }
     write_atomically(Path(path), save(tensors, metadata))
@@ -94,6 +94,14 @@ def load_generator(path: str | Path) -> LoadedGenerator:
     generator = Generator(config)
     generator.load_state_dict(found)
     return LoadedGenerator(generator.freeze(), card, digest)
+
+
+def _written(config: GeneratorConfig) -> dict[str, Any]:
+    """A configuration as files hold it: that of a square network as versions before wide ones wrote it."""
+    values = asdict(config)
+    if (config.rows, config.columns) == (4, 4):
+        del values["rows"], values["columns"]
+    return values
 
 
 def _check_shapes(

@@ -23,7 +23,7 @@ from lavlive.resources import cache_folder
 from lavlive.weightfiles.reading import Limits, check_file, file_hash, read_in_child
 
 # Part of the cache's file names: a newer reader may read the same file better.
-_READER_VERSION = 2
+_READER_VERSION = 3
 _log = logging.getLogger(__name__)
 
 

@@ -39,6 +39,8 @@ _SIZES = {
     "channel_base": (1, 1 << 22),
     "channel_max": (1, 1 << 14),
     "picture_channels": (1, 16),
+    "rows": (2, 64),
+    "columns": (2, 64),
 }
 
 
@@ -50,7 +52,8 @@ class GeneratorConfig:
     bounds activations (networks trained in half precision have it, at 256). ``mapping_width`` and
     ``class_width`` default to ``w_dim``. ``picture_fir`` is the filter that doubles the pictures of the
     ``skip`` architecture, where it is not ``fir``: rosinality's code gives only the convolutions the filter
-    that its user chose.
+    that its user chose. ``rows`` and ``columns`` are those of the constant that pictures grow from: a network
+    trained with 4 × 8 makes pictures twice as wide as high, and its ``resolution`` is that of a square one.
 
     Raises CheckpointError for values no StyleGAN2 can have.
     """
@@ -70,6 +73,8 @@ class GeneratorConfig:
     fir: tuple[float, ...] = field(default=(1.0, 3.0, 3.0, 1.0))
     conv_clamp: float | None = None
     picture_fir: tuple[float, ...] | None = None
+    rows: int = 4
+    columns: int = 4
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fir", tuple(float(tap) for tap in self.fir))
@@ -120,6 +125,10 @@ class GeneratorConfig:
         """The resolution at which each of the L entries of w+ works first."""
         rest = [resolution for resolution in self.block_resolutions[1:] for _ in range(2)]
         return [4, *rest, self.resolution]
+
+    def size(self, resolution: int) -> tuple[int, int]:
+        """Height and width of the features at ``resolution``."""
+        return resolution // 4 * self.rows, resolution // 4 * self.columns
 
     def channels(self, resolution: int) -> int:
         """Width of the block at ``resolution``."""
@@ -231,7 +240,7 @@ class ModulatedConv(nn.Module):
         self.weight = nn.Parameter(_normal(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise_constant", _normal(resolution, resolution))
+        self.register_buffer("noise_constant", _normal(*config.size(resolution)))
         self.resample = Resample(config.fir) if up else None
         self.clamp = config.conv_clamp
         self.weight_square: Tensor | None = None
@@ -308,7 +317,7 @@ class SynthesisBlock(nn.Module):
         self.shortcut: Shortcut | None = None
         self.to_picture: ToPicture | None = None
         if first:
-            self.constant = nn.Parameter(_normal(outputs, 4, 4))
+            self.constant = nn.Parameter(_normal(outputs, config.rows, config.columns))
         else:
             inputs = config.channels(resolution // 2)
             self.conv0 = ModulatedConv(config, inputs, outputs, resolution, up=True)

@@ -24,12 +24,13 @@ def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int,
         yield f"mapping.layers.{index}.bias", (outputs,)
         inputs = outputs
     yield "mapping.w_mean", (w_dim,)
+    rows, columns = config.get("rows", 4), config.get("columns", 4)
     before, channels = 0, config["picture_channels"]
     for index, resolution in enumerate(2**power for power in range(2, config["resolution"].bit_length())):
         block = f"synthesis.blocks.{index}"
         width = max(min(config["channel_base"] // resolution, config["channel_max"]), 1)
         if resolution == 4:
-            yield f"{block}.constant", (width, 4, 4)
+            yield f"{block}.constant", (width, rows, columns)
         elif config["architecture"] == "resnet":
             yield f"{block}.shortcut.weight", (width, before, 1, 1)
         for layer, wide in [("conv1", width)] if resolution == 4 else [("conv0", before), ("conv1", width)]:
@@ -38,7 +39,7 @@ def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int,
             yield f"{block}.{layer}.weight", (width, wide, 3, 3)
             yield f"{block}.{layer}.bias", (width,)
             yield f"{block}.{layer}.noise_strength", ()
-            yield f"{block}.{layer}.noise_constant", (resolution, resolution)
+            yield f"{block}.{layer}.noise_constant", (resolution // 4 * rows, resolution // 4 * columns)
         if config["architecture"] == "skip" or resolution == config["resolution"]:
             yield f"{block}.to_picture.affine.weight", (width, w_dim)
             yield f"{block}.to_picture.affine.bias", (width,)

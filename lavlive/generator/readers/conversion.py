@@ -13,6 +13,7 @@ from lavlive.generator.shapes import expected_shapes
 from lavlive.weightfiles.arrays import Array
 
 _LARGEST_RESOLUTION = 2048
+_LARGEST_CONSTANT = 64
 
 
 @dataclass
@@ -30,17 +31,23 @@ class Conversion:
     licence: str = "The file does not say; ask whoever trained it, and mind the licence of its data."
 
 
-def check_constant(shape: tuple[int, ...], blocks: int) -> None:
-    """Raise CheckpointError that names a wide or tall model by the shape [..., H, W] of its constant."""
-    height, width = shape[-2:]
-    if (height, width) == (4, 4):
-        return
-    scale = 2 ** min(blocks - 1, 12)
-    kind = "wide" if width > height else "tall" if height > width else "square"
-    raise CheckpointError(
-        f"a {kind} model, {height * scale} × {width * scale} (height × width), drawn from a constant of "
-        f"{height} × {width}; lavlive plays those from 4 × 4"
-    )
+def constant_size(shape: tuple[int, ...]) -> dict[str, int]:
+    """``rows`` and ``columns`` of a configuration, from the shape [..., H, W] of a constant.
+
+    Raises CheckpointError for one that no network grows from.
+    """
+    rows, columns = shape[-2:]
+    if not (2 <= rows <= _LARGEST_CONSTANT and 2 <= columns <= _LARGEST_CONSTANT):
+        raise CheckpointError(
+            f"drawn from a constant of {rows} × {columns}; lavlive plays those from 2 × 2 to "
+            f"{_LARGEST_CONSTANT} × {_LARGEST_CONSTANT}"
+        )
+    return {"rows": rows, "columns": columns}
+
+
+def size_at(config: Mapping[str, Any], resolution: int) -> tuple[int, int]:
+    """Height and width of the features at ``resolution``, from a configuration."""
+    return resolution // 4 * config["rows"], resolution // 4 * config["columns"]
 
 
 def assemble(config: Mapping[str, Any], take: Callable[[str], Array | None]) -> dict[str, Array]:

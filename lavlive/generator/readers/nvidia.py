@@ -17,10 +17,11 @@ from lavlive.generator.readers.conversion import (
     assemble,
     block_resolutions,
     channel_rule,
-    check_constant,
     colour_notes,
+    constant_size,
     filter_taps,
     in_colour,
+    size_at,
 )
 from lavlive.weightfiles.arrays import Array, StoredTensor
 from lavlive.weightfiles.names import ModuleState
@@ -66,7 +67,7 @@ def convert(generator: ModuleState) -> Conversion:
             return np.zeros((), np.float32)  # trained with use_noise=False
         if theirs not in weights and theirs.endswith(".noise_const"):
             resolution = int(theirs.split(".")[1][1:])
-            return np.zeros((resolution, resolution), np.float32)
+            return np.zeros(size_at(config, resolution), np.float32)
         array = weights.take(theirs)
         return in_colour(array) if re.search(r"\.torgb\.(weight|bias)$", theirs) else array
 
@@ -146,7 +147,6 @@ def _synthesis_config(modules: Modules, weights: Weights) -> dict[str, Any]:
     for resolution in resolutions:
         widths[resolution] = weights.shape(f"synthesis.b{resolution}.conv1.weight", 4)[0]
         _check_activation(modules[f"synthesis.b{resolution}.conv1"])
-    check_constant(weights.shape("synthesis.b4.const", 3), len(resolutions))
     base, widest = channel_rule(widths)
     if architecture not in ("skip", "orig", "resnet"):
         raise CheckpointError(
@@ -157,6 +157,7 @@ def _synthesis_config(modules: Modules, weights: Weights) -> dict[str, Any]:
         raise CheckpointError("damaged: its clamp is no number")
     return {
         "resolution": resolutions[-1],
+        **constant_size(weights.shape("synthesis.b4.const", 3)),
         "channel_base": base,
         "channel_max": widest,
         "picture_channels": 3,

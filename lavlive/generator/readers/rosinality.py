@@ -14,10 +14,11 @@ from lavlive.generator.readers.conversion import (
     assemble,
     block_resolutions,
     channel_rule,
-    check_constant,
     colour_notes,
+    constant_size,
     filter_taps,
     in_colour,
+    size_at,
 )
 from lavlive.weightfiles.arrays import Array, Stored, StoredTensor
 from lavlive.weightfiles.weights import Weights
@@ -76,7 +77,7 @@ def convert(state: Mapping[object, object], mean: object) -> Conversion:
             return None
         if theirs.startswith("noises.") and theirs not in weights:
             resolution = 4 << (int(theirs.rsplit("_", 1)[1]) + 1) // 2
-            return random.standard_normal((resolution, resolution), np.float32)
+            return random.standard_normal(size_at(config, resolution), np.float32)
         array = weights.take(theirs)
         if theirs.endswith(".conv.weight") or theirs.startswith(("noises.", "input.")):
             array = array[0]
@@ -101,7 +102,6 @@ def _config(weights: Weights) -> dict[str, Any]:
     widths = {4: weights.shape("input.input", 4)[1]}
     for index, resolution in enumerate(resolutions[1:]):
         widths[resolution] = weights.shape(f"convs.{2 * index}.conv.weight", 5)[1]
-    check_constant(weights.shape("input.input", 4), len(resolutions))
     base, widest = channel_rule(widths)
     # That code's option blur_kernel goes to the convolutions; its pictures are always doubled by 1, 3, 3, 1.
     fir = _kernel(weights, r"convs\.\d+\.conv\.blur\.kernel")
@@ -115,6 +115,7 @@ def _config(weights: Weights) -> dict[str, Any]:
         "mapping_width": width,
         "mapping_rate": _MAPPING_RATE,
         "resolution": resolutions[-1],
+        **constant_size(weights.shape("input.input", 4)),
         "channel_base": base,
         "channel_max": widest,
         "picture_channels": 3,

@@ -19,6 +19,7 @@ from lavlive.generator.readers.conversion import (
     block_resolutions,
     channel_rule,
     colour_notes,
+    constant_size,
     filter_taps,
     in_colour,
 )
@@ -142,6 +143,7 @@ def _synthesis_config(settings: dict[object, object], weights: Weights) -> dict[
         raise CheckpointError("damaged: its clamp is no number")
     return {
         "resolution": resolutions[-1],
+        **constant_size(weights.shape("synthesis/4x4/Const/const", 4)),
         "channel_base": base,
         "channel_max": widest,
         "picture_channels": 3,
