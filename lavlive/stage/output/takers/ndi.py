@@ -12,8 +12,9 @@ from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
 
 SOUND_RATE = 48_000
-_LONGEST_SOUND = 48_000
-"""Samples that are sent at once, at most."""
+_PIECE = 480
+"""Samples that are sent at once, always: of shorter pieces cyndilib 0.1 sends the second channel from memory
+that nobody has written, which is noise at full force."""
 
 
 class NdiTaker:
@@ -33,6 +34,7 @@ class NdiTaker:
         self._sender: Any = None
         self._size = (0, 0)
         self._pixels = np.zeros(0, np.uint8)
+        self._heard = np.zeros((0, 2), np.float32)
 
     def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
         """Send a canvas and the sound that came."""
@@ -41,10 +43,10 @@ class NdiTaker:
             self._open(width, height)
         self._pixels[..., :3] = shot.pixels
         self._sender.write_video(self._pixels.reshape(-1))
-        for block in sound:
-            for start in range(0, len(block.samples), _LONGEST_SOUND):
-                piece = block.samples[start : start + _LONGEST_SOUND]
-                self._sender.write_audio(np.ascontiguousarray(piece.T))
+        self._heard = np.concatenate([self._heard, *(block.samples for block in sound)])
+        while len(self._heard) >= _PIECE:
+            self._sender.write_audio(np.ascontiguousarray(self._heard[:_PIECE].T))
+            self._heard = self._heard[_PIECE:]
 
     def _open(self, width: int, height: int) -> None:
         self.close()
@@ -55,7 +57,7 @@ class NdiTaker:
         picture.set_fourcc(ndi.FourCC.RGBX)
         sound = ndi.AudioSendFrame()
         sound.sample_rate, sound.num_channels = SOUND_RATE, 2
-        sound.set_max_num_samples(_LONGEST_SOUND)
+        sound.set_max_num_samples(_PIECE)
         # Clocked by the show: the library must not hold canvases back.
         self._sender = ndi.Sender(self._name, clock_video=False, clock_audio=False)
         self._sender.set_video_frame(picture)
