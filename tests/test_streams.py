@@ -18,7 +18,7 @@ from lavlive.errors import OutputError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.addresses import Stream, typed_stream
 from lavlive.stage.output.takers.base import SoundBlock, Taker
-from lavlive.stage.output.takers.live_encoder import LiveSettings, choose_encoder, starts
+from lavlive.stage.output.takers.live_encoder import LiveEncoder, LiveSettings, choose_encoder, starts
 from lavlive.stage.output.takers.rtmp import RtmpPublisher, RtmpTarget
 from lavlive.stage.output.takers.stream import StreamTaker
 from lavlive.stage.output.takers.transports import DatagramTarget, SrtSender
@@ -257,6 +257,28 @@ def _certificate(folder: Path) -> Path:
     path = folder / "certificate.pem"
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+@pytest.mark.parametrize("kind", ["flv", "mpegts"])
+def test_sound_that_comes_long_after_the_first_pictures_does_not_end_the_stream(kind: str) -> None:
+    class Sink:
+        written = 0
+
+        def write(self, data: bytes) -> int:
+            self.written += len(data)
+            return len(data)
+
+        def close(self) -> None:
+            pass
+
+    encoder = LiveEncoder(Sink(), kind, SETTINGS)
+    pixels = np.full((90, 160, 3), 90, np.uint8)
+    for seconds in (0.0, 1.0, 2.0):  # as on a machine that is busy
+        encoder.take(Shot(pixels, seconds), [])
+    encoder.take(Shot(pixels, 2.1), [SoundBlock(np.zeros((4800, 2), np.float32), 2.0)])
+    for number in range(30):
+        encoder.take(Shot(pixels, 2.2 + number / 30), [])
+    encoder.close()
 
 
 def test_an_encoder_of_a_card_that_is_not_there_is_passed_over() -> None:

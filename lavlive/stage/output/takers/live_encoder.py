@@ -27,6 +27,8 @@ SOUND_RATE = 48_000
 _KEY_SECONDS = 2
 """Between two pictures at which a viewer can begin; what the large platforms ask for."""
 _SILENCE_AFTER = 0.4
+_LEAD = 2048
+"""Samples of silence before the first picture: two frames of AAC."""
 _SOFTWARE = {"preset": "veryfast", "tune": "zerolatency"}
 _HARDWARE: Mapping[str, Mapping[str, str]] = {
     "h264_nvenc": {"preset": "p4", "tune": "ull", "zerolatency": "1", "rc": "cbr"},
@@ -105,7 +107,10 @@ class LiveEncoder:
         """
         if self._begun is None:
             self._begun = shot.time
-        index = int((shot.time - self._begun) * self._rate)
+            # Sound goes first: FLV refuses a packet that belongs before the first one that it was given.
+            self._samples = -_LEAD
+            self._hear(np.zeros((_LEAD, 2), np.float32))
+        index = round((shot.time - self._begun) * self._rate)
         if index > self._last:
             self._last = index
             self._encode(shot.pixels, index)
