@@ -25,6 +25,7 @@ from lavlive.bench.latency import (
     plot,
 )
 from lavlive.bench.measure import Samples, Summary, interleave, slope_per_minute, table
+from lavlive.bench.received import arrivals
 from lavlive.bench.scale import measure_outputs, measure_resolutions, measure_windows
 from lavlive.bench.show import Shown
 from lavlive.bench.stages import Ratio, measure_stages
@@ -318,3 +319,10 @@ def test_effects_are_timed_by_their_number() -> None:
     assert results.slots[3].processor is not None
     assert results.slots[3].median > 0
     assert options("--canvas").canvas
+
+
+def test_the_way_to_the_other_end_of_an_output_is_from_click_to_the_picture_that_it_changed() -> None:
+    calm = [(at / 60, 0.1) for at in range(60, 300)]
+    clicks = [2.0, 3.0, 4.0]
+    pictures = sorted([*calm, (2.09, 8.0), (2.11, 5.0), (3.12, 9.0), (4.9, 9.0)])
+    assert arrivals(clicks, pictures, 0.38) == pytest.approx([0.09, 0.12])

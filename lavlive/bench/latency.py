@@ -10,6 +10,8 @@ The windows are set to one hop for the measurement: their delay is deliberate an
 from __future__ import annotations
 
 import contextlib
+import secrets
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,11 +23,16 @@ import soundfile
 
 from lavlive.audio.sources import SourceSpec, open_source
 from lavlive.bench.measure import Summary
+from lavlive.bench.received import Received, arrivals
 from lavlive.bench.show import BenchShow, Shown
 from lavlive.errors import LavliveError, UsageError
 from lavlive.link.memory import Sound
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import GROUPS, ONE_HOP, Values, find
+from lavlive.stage.output.takers.addresses import Stream, typed_stream
+from lavlive.stage.output.takers.kinds import outlets_of
+from lavlive.stage.output.takers.live_encoder import LiveSettings
+from lavlive.stage.output.takers.outlets import Outlets
 
 RATE = 48_000
 _LEAD_SECONDS = 2.0
@@ -35,6 +42,8 @@ _SPREAD_SECONDS = 0.05
 _CLICK_SECONDS = 0.004
 _LOUD = 0.25
 _PATIENCE_SECONDS = 0.35
+_ARRIVAL_PATIENCE = 0.38
+"""Less than clicks are apart; what comes later belongs to another."""
 
 STAGES = ("hop", "capture", "encode", "map", "wait", "generate", "hand over", "present")
 """hop: until the hop that holds the click is complete. capture: driver, ring, resampler, and waiting for
@@ -60,6 +69,7 @@ class LatencyResults:
         played: how many went in.
         summaries: by stage and in total, milliseconds.
         deliberate_ms: delay of the default windows by layer group, which is not in the total.
+        received: from click to the picture at the other end of an output, milliseconds; None without one.
     """
 
     route: str
@@ -67,6 +77,7 @@ class LatencyResults:
     played: int
     summaries: dict[str, Summary]
     deliberate_ms: dict[str, float]
+    received: Summary | None = None
 
 
 def click_track(count: int, seed: int = 0) -> tuple[np.ndarray, list[float]]:
@@ -150,6 +161,7 @@ def measure_latency(
     aloud: bool = False,
     output: str = "headless",
     progress: Callable[[float], None] = lambda done: None,
+    away: str | None = None,
 ) -> LatencyResults:
     """Send ``clicks`` through a really running show.
 
@@ -157,9 +169,10 @@ def measure_latency(
         source: the input or loopback that hears the clicks, played on the default output; None plays them
             straight into the engine's ring.
         aloud: without a source: through the default output, whose clock then sets the pace.
+        away: an output of `received.OUTPUTS`, whose other end is watched, too.
 
     Raises:
-        UsageError: fewer than one click.
+        UsageError: fewer than one click, or an output that cannot be received here.
         LavliveError: the engine fails, or hears no clicks.
     """
     if clicks < 1:
@@ -170,7 +183,9 @@ def measure_latency(
         soundfile.write(track, samples, RATE)
         played = SourceSpec("track", str(track), aloud=aloud or source is not None, loop=False)
         settings = replace(settings, source=source or played)
-        with BenchShow(settings, still_values(), output) as show:
+        with contextlib.ExitStack() as stack:
+            received, outlets = _other_end(away, stack) if away is not None else (None, None)
+            show = stack.enter_context(BenchShow(settings, still_values(), output, outlets=outlets))
             if source is not None:
                 show.wait_for_pictures()
             player = contextlib.nullcontext() if source is None else open_source(played)
@@ -183,7 +198,27 @@ def measure_latency(
             "For an input, connect it to the output, or use --loopback."
         )
     route = "ring" if source is None and not aloud else "output" if source is None else source.kind
-    return LatencyResults(route, found, clicks, _summaries(found), _deliberate())
+    arrived = None
+    if received is not None:
+        times = arrivals(heard, received.pictures, _ARRIVAL_PATIENCE)
+        if not times:
+            raise LavliveError(f"No click was seen at the other end of {away}.")
+        arrived = Summary.of(times)
+    return LatencyResults(route, found, clicks, _summaries(found), _deliberate(), arrived)
+
+
+def _other_end(away: str, stack: contextlib.ExitStack) -> tuple[Received, Outlets]:
+    """An output that is on, and the process that receives it."""
+    name = f"lavlive bench {secrets.token_hex(3)}"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"udp://127.0.0.1:{free.getsockname()[1]}"
+    received = stack.enter_context(Received(away, name if away == "ndi" else address))
+    stream = Stream("stream", typed_stream(address).target, LiveSettings((640, 360), 60.0, 4000))
+    outlets = Outlets(outlets_of([stream], name))
+    stack.callback(outlets.close)
+    outlets.toggle(away)
+    return received, outlets
 
 
 def _watch(

@@ -22,6 +22,7 @@ from lavlive.resources import cache_folder
 from lavlive.show.pace import Pace
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.opening import open_output
+from lavlive.stage.output.takers.outlets import Outlets
 
 DISPLAY_RATE = 60.0
 _START_SECONDS = 120.0
@@ -55,6 +56,7 @@ class BenchShow:
         values: the parameters, fixed.
         output: ``headless`` or ``window``.
         rate: how often a second the stage looks for a picture.
+        outlets: where else the canvas goes, as in a show.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class BenchShow:
         values: Values,
         output: str = "headless",
         rate: float = DISPLAY_RATE,
+        outlets: Outlets | None = None,
     ) -> None:
         self.link = SharedBlock.create()
         self.link.write_parameters(values.numbers, 1)
@@ -78,6 +81,7 @@ class BenchShow:
             self.link.close()
             raise
         self._pace = Pace(rate)
+        self._outlets = outlets or Outlets()
         self._sequence = 0
         self._before: np.ndarray | None = None
 
@@ -117,9 +121,17 @@ class BenchShow:
         taken = time.perf_counter()
         self._output.present(picture, self._values, now)
         presented = time.perf_counter()
+        self._give_away(now)
         shown = None if picture is None else Shown(picture, taken, presented, self._change(picture))
         self._pace.wait(self._picture_waits)
         return shown
+
+    def _give_away(self, now: float) -> None:
+        shot = self._output.fetch_shot()
+        if shot is not None:
+            self._outlets.offer(shot)
+        if self._outlets.ask(now):
+            self._output.begin_shot(now, self._outlets.largest)
 
     def _picture_waits(self) -> bool:
         """As in a show without a display; a window's frames have their own times."""

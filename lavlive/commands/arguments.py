@@ -479,6 +479,9 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     latency.add_argument(
         "--latency", nargs="?", type=int, const=200, metavar="CLICKS", help="send clicks (default: 200)"
     )
+    latency.add_argument(
+        "--output", choices=("stream", "ndi"), help="watch the clicks at the other end of an output, too"
+    )
     latency.add_argument("--plot", metavar="FILE", help="save a figure, png, svg or pdf")
     route = latency.add_mutually_exclusive_group()
     route.add_argument("--aloud", action="store_true", help="play the clicks through the default output")

@@ -193,6 +193,7 @@ def _latency(options: BenchOptions, clicks: int) -> LatencyResults:
         options.aloud,
         "window" if options.window else "headless",
         _progress("clicks"),
+        options.output,
     )
     title = (
         f"\nSound to picture: {len(results.clicks)} of {results.played} clicks seen, by the {results.route}"
@@ -200,6 +201,12 @@ def _latency(options: BenchOptions, clicks: int) -> LatencyResults:
     print(summary_table(title, results.summaries))
     delays = ", ".join(f"{group} {delay:.0f} ms" for group, delay in results.deliberate_ms.items())
     print(f"Deliberate delay of the default windows, apart: {delays}")
+    if results.received is not None:
+        arrived = results.received
+        print(
+            f"Click to picture received by {options.output}, another process: median {arrived.median:.0f}, "
+            f"p95 {arrived.p95:.0f} ms of {arrived.count} clicks"
+        )
     if options.plot:
         plot(results, str(options.plot))
     return results

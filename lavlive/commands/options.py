@@ -338,6 +338,7 @@ class BenchOptions:
         scale: how cost grows, in place of the rest.
         canvas: what effects cost, in place of the rest.
         latency: so many clicks from sound to picture, in place of the rest.
+        output: watch the clicks at the other end of an output, too: ``stream`` or ``ndi``.
         plot: figure of these: png, svg or pdf.
         aloud: play the clicks through the default output.
         input: hear them through this line-in.
@@ -357,6 +358,7 @@ class BenchOptions:
     scale: bool = False
     canvas: bool = False
     latency: int | None = None
+    output: str | None = None
     plot: AnyPath | None = None
     aloud: bool = False
     input: str | None = None
@@ -369,6 +371,8 @@ class BenchOptions:
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"--threads takes at least 1, not {self.threads}.")
         if self.latency is None:
+            if self.output is not None:
+                raise UsageError("--output is watched while clicks are sent: use it with --latency.")
             if self.plot is not None:
                 raise UsageError("--plot draws the latency: use it with --latency.")
             if self.aloud or self.input is not None or self.loopback is not None:

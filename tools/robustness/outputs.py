@@ -90,7 +90,6 @@ class Server:
         self.kind, self.port = kind, free_port()
         self.receivers: list[Receiver] = []
         self._stack = contextlib.ExitStack()
-        self._further = free_port(socket.SOCK_DGRAM)
 
     @property
     def address(self) -> str:
@@ -108,7 +107,7 @@ class Server:
     def start(self) -> None:
         """Begin a life, with somebody who receives."""
         if self.kind == "srt":
-            address = f"udp://127.0.0.1:{self._further}"
+            address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
             self.receivers.append(Receiver(f"{address}?fifo_size=100000", patience=5.0))
             self._stack.enter_context(srt_server(address, self.port))
         elif _nginx():

@@ -141,7 +141,8 @@ class SrtSender(_Datagrams):
 
     def _send(self, data: bytes) -> None:
         if self._srt.srt_sendmsg(self._handle, data, len(data), -1, 1) < 0:
-            raise OutputError(f"{self._target.url} takes the stream no more: {self._why()}.")
+            # libsrt's reason is one of two, by chance: that it broke, or that it is forgotten.
+            raise OutputError(f"{self._target.url} takes the stream no more.")
 
     def close(self) -> None:
         """End the connection; a second call does nothing."""
