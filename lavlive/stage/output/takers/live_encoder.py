@@ -110,7 +110,8 @@ class LiveEncoder:
             # Sound goes first: FLV refuses a packet that belongs before the first one that it was given.
             self._samples = -_LEAD
             self._hear(np.zeros((_LEAD, 2), np.float32))
-        index = round((shot.time - self._begun) * self._rate)
+        # Downwards: on the average a picture is taken half a period after what it shows has begun.
+        index = int((shot.time - self._begun) * self._rate)
         if index > self._last:
             self._last = index
             self._encode(shot.pixels, index)
