@@ -58,6 +58,13 @@ class Header:
                 f"Silence instead of {invalid:.0f} samples that are no numbers",
             ),
             (
+                "at its limit",
+                self._just_limited(),
+                WARN,
+                "The picture is held back from where the model has none",
+            ),
+            ("flash held back", held > 0.01, WARN, "A flash that could hurt people is being held back"),
+            (
                 f"gaps {gaps:.0f}" if gaps else "gaps",
                 gaps > 0,
                 WARN,
@@ -69,13 +76,6 @@ class Header:
                 WARN,
                 "Sound that came faster than it was used",
             ),
-            (
-                "at its limit",
-                self._just_limited(),
-                WARN,
-                "The picture is held back from where the model has none",
-            ),
-            ("flash held back", held > 0.01, WARN, "A flash that could hurt people is being held back"),
         ]
 
     def _draw_notice(self) -> None:

@@ -37,7 +37,7 @@ class Overview:
         beat = desk.control.beat(desk.now)
         say(f"{beat.bpm:.1f} beats a minute" if beat.known else "no tempo yet: tap T")
         width, height = desk.show.output.canvas_size
-        say(f"{width} x {height}, {'full screen' if desk.show.output.fullscreen else 'not in full screen'}")
+        say(f"{width} x {height}, {'full screen' if desk.show.output.fullscreen else 'in a window'}")
         say(described(desk.show.source))
         level = desk.show.link.number("audio.level")
         bar(decibels(level), f"{20 * np.log10(max(level, 1e-3)):.0f} dB")
