@@ -11,6 +11,7 @@ import pytest
 
 from lavlive.commands.live import _begin_with_effects
 from lavlive.commands.options import LiveOptions
+from lavlive.commands.render import effects_note
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset
@@ -90,3 +91,13 @@ def test_drawing_gives_way_where_the_processor_draws() -> None:
     assert within((1280, 720), (640, 360)) == (640, 360)
     assert within((1000, 1000), (640, 360)) == (360, 360)
     assert within((320, 180), (640, 360)) == (320, 180)
+
+
+def test_a_rendering_that_the_processor_draws_says_what_its_effects_cost_and_how_to_do_without() -> None:
+    values = initial_looks(None, {}).values
+    said = effects_note(values, software=True)
+    assert said is not None
+    assert "--set fx1.shader=none --set fx2.shader=none" in said
+    assert effects_note(values, software=False) is None
+    without = initial_looks(None, {"fx1.shader": "none", "fx2.shader": "none"}).values
+    assert effects_note(without, software=True) is None

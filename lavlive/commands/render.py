@@ -34,7 +34,7 @@ from lavlive.errors import UsageError
 from lavlive.latent.instrument import Moment
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
-from lavlive.parameters import BEND_SLOTS, INDEX, Value
+from lavlive.parameters import BEND_SLOTS, INDEX, LOADED_GROUPS, Value, loaded_parameters
 from lavlive.resources import is_no_file
 from lavlive.show.shape import ShapeFollower
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -210,6 +210,9 @@ def _make_video(
         output = stack.enter_context(HeadlessOutput(OutputSettings(canvas=size, shaders=shaders)))
         if output.note is not None:
             _tell(output.note)
+        slow = effects_note(looks.values, output.software)
+        if slow is not None:
+            _tell(slow)
         scene = _Scene(looks, stack.enter_context(read_track(options.track)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video)
         writer = stack.enter_context(_VideoThread())
@@ -270,6 +273,17 @@ class _Scene:
         if problem not in self._said:
             self._said.add(problem)
             _tell(problem)
+
+
+def effects_note(values: Mapping[str, Value], software: bool) -> str | None:
+    """A line about effects that the processor has to draw, longer than it does all the rest; else None."""
+    rows = {row.name for row in loaded_parameters(values.__getitem__)}
+    slots = [f"{group}.shader" for group in LOADED_GROUPS]
+    chosen = [name for name in slots if name in rows and values[name] != "none"]
+    if not software or not chosen:
+        return None
+    without = " ".join(f"--set {name}=none" for name in chosen)
+    return f"No graphics driver is at work: effects take most of the time. Much faster: {without}"
 
 
 def untrained_notice(model: Model, path: LatentPath) -> list[str]:
