@@ -15,6 +15,7 @@
     ├── SurfacesError         a file that says what is shown on which screen
     ├── ShaderError           an effect or generator that cannot be read or compiled
     ├── RecordingError        a video that cannot be written
+    ├── FarmError             a film that the farm's workers cannot make
     ├── OutputError           a stream, or another program, that cannot be given the canvas
     │   └── OutputMissingError    for want of a library or driver, so that trying again is in vain
     ├── DownloadError         a fetch that failed or arrived wrong
@@ -93,6 +94,10 @@ class OutputError(LavliveError):
 
 class OutputMissingError(OutputError):
     """This machine lacks what an output needs; the message says what to install."""
+
+
+class FarmError(LavliveError):
+    """A film cannot be made by the farm: its workers died over it."""
 
 
 class DownloadError(LavliveError):

@@ -15,6 +15,7 @@ from lavlive.commands.options import (
     AnyOptions,
     BenchOptions,
     DevicesOptions,
+    FarmOptions,
     LiveOptions,
     ModelConvertOptions,
     ModelDirectionsOptions,
@@ -100,6 +101,13 @@ def _render(typed: dict[str, Any]) -> RenderOptions:
     return _made(RenderOptions, typed, **converted)
 
 
+def _farm(typed: dict[str, Any]) -> FarmOptions:
+    converted = _look(typed)
+    if "size" in typed:
+        converted["size"] = parse_size(typed["size"])
+    return _made(FarmOptions, typed, **converted)
+
+
 def _directions(typed: dict[str, Any]) -> ModelDirectionsOptions:
     names = {}
     for text in typed.get("names", ()):
@@ -131,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_live(_command(commands, "conduct", "the show, and it tells other machines what to show", _conduct))
     _add_node(commands)
     _add_render(commands)
+    _add_farm(commands)
     _command(
         commands,
         "devices",
@@ -344,8 +353,29 @@ def _add_outlets(outputs: argparse._ArgumentGroup) -> None:
     outputs.add_argument("--name", metavar="NAME", help=f"for other programs (default: {LiveOptions.name})")
 
 
+def _add_farm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "farm", "films by many workers (pip install 'lavlive[farm]')", None)
+    actions = parser.add_subparsers(required=True, dest="action", metavar="ACTION")
+    render = _command(actions, "render", "a track to a video, like lavlive render, drawn by many", _farm)
+    farm = render.add_argument_group("the farm")
+    farm.add_argument(
+        "--ray", metavar="ADDRESS", help="of a Ray cluster that runs (default: one on this machine, for now)"
+    )
+    farm.add_argument(
+        "--workers", type=int, metavar="N", help="how many draw (default: graphics cards, or half the cores)"
+    )
+    _add_rendering(render)
+
+
 def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(commands, "render", "a track to a video, through the same path as the show", _render)
+    parser.add_argument(
+        "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
+    )
+    _add_rendering(parser)
+
+
+def _add_rendering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "track", metavar="TRACK", help="any file with sound: wav, flac, ogg, mp3, m4a, mp4, …"
     )
@@ -359,9 +389,6 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--force", action="store_true", help="write over a video that exists")
     parser.add_argument(
         "--codec", metavar="NAME", help=f"h264, h265, av1, prores (default: {RenderOptions.codec})"
-    )
-    parser.add_argument(
-        "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
     )
     parser.add_argument(
         "--fps",

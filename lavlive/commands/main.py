@@ -13,6 +13,7 @@ from lavlive.commands.options import (
     AnyOptions,
     BenchOptions,
     DevicesOptions,
+    FarmOptions,
     LiveOptions,
     ModelConvertOptions,
     ModelDirectionsOptions,
@@ -56,6 +57,11 @@ def _run(options: AnyOptions) -> None:
 
             for path in run_live(options):
                 print(f"Recorded {path}")
+        case FarmOptions():
+            from lavlive.commands.farm import run_farm
+
+            for line in run_farm(options).lines():
+                print(line)
         case RenderOptions():
             from lavlive.commands.render import run_render
 

@@ -248,6 +248,34 @@ class RenderOptions(LookOptions):
         return parse_rate(self.fps)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FarmOptions(RenderOptions):
+    """A track to a video, drawn by the workers of a Ray cluster.
+
+    Attributes:
+        ray: address of a cluster that runs, ``auto`` for one on this machine; None begins one here.
+        workers: how many draw; None for the graphics cards, or half of the processor's cores.
+    """
+
+    ray: str | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.video is None or self.report is not None:
+            raise UsageError("farm render wants -o FILM.mp4, and makes no report.")
+        if Path(self.video).suffix.lower() == ".png":
+            raise UsageError("farm render writes one film, no file a picture: use lavlive render for that.")
+        if self.workers is not None and not 1 <= self.workers <= 256:
+            raise UsageError(f"--workers takes 1 to 256, not {self.workers}.")
+
+    @property
+    def film(self) -> AnyPath:
+        """The file to write."""
+        assert self.video is not None
+        return self.video
+
+
 @dataclass(frozen=True)
 class DevicesOptions:
     """Everything that a show can be plugged into; there is nothing to choose."""

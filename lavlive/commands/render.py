@@ -81,15 +81,15 @@ def run_render(options: RenderOptions) -> Rendered:
         )
         stack.callback(model.close)
         device = "cpu" if options.runner in ("torch", "openvino") else "auto"
-        path = load_path(_encoder(options), text_of(options.learned), model.runner.w_dim, device)
+        path = load_path(encoder_for(options), text_of(options.learned), model.runner.w_dim, device)
         for note in [*notes, *encoder_notes(path.encoder, live=False), *untrained_notice(model, path)]:
-            _tell(note)
+            tell(note)
         if options.as_published:
             latents = published_latents_of(track, path.encoder, values, model.runner.w_dim)
         else:
-            latents = latents_of(track, path, values, options.channels, _tell, _moving(looks))
-            _find_dials(model, looks)
-            _use_keyframes(model, looks)
+            latents = latents_of(track, path, values, options.channels, tell, moving(looks))
+            find_dials(model, looks)
+            use_keyframes(model, looks)
             if any(str(looks.values[f"bend.{slot}.kind"]) != "off" for slot in BEND_SLOTS):
                 model.runner.prepare_bends()
         if options.log_w is not None:
@@ -114,7 +114,7 @@ def run_render(options: RenderOptions) -> Rendered:
         return Rendered(target, pictures, seconds, report, meters.report.summary())
 
 
-def _moving(looks: Looks) -> Callable[[float, Latent | None], np.ndarray]:
+def moving(looks: Looks) -> Callable[[float, Latent | None], np.ndarray]:
     """The parameters as beat and sound move them: at a time, by the latent before."""
     tempo = Tempo()
 
@@ -131,7 +131,7 @@ def heard_of(latent: Latent) -> Heard:
     return Heard(latent.deviation, features.onset, features.spectrum, features.chroma)
 
 
-def _find_dials(model: Model, looks: Looks) -> None:
+def find_dials(model: Model, looks: Looks) -> None:
     """Have the model's dials in place where the look uses any."""
     moved = {*looks.modulations, *looks.drives, *(name for name, value in looks.values.items() if value)}
     if model.find_dials is None or not any(name.startswith("dial.") for name in moved):
@@ -139,20 +139,20 @@ def _find_dials(model: Model, looks: Looks) -> None:
     found = model.find_dials(lambda: False)
     if found is not None:
         for note in found.notes:
-            _tell(note)
+            tell(note)
         model.instrument.dials = found.dials.vectors
 
 
-def _use_keyframes(model: Model, looks: Looks) -> None:
+def use_keyframes(model: Model, looks: Looks) -> None:
     """Let loops and anchors go by the preset's keyframes of this model."""
     mine = tuple(keyframe.w for keyframe in looks.keyframes if keyframe.is_of(model.hash))
     if len(mine) < len(looks.keyframes):
-        _tell(f"{len(looks.keyframes) - len(mine)} keyframes of the preset are of another model: not used.")
+        tell(f"{len(looks.keyframes) - len(mine)} keyframes of the preset are of another model: not used.")
     if not model.instrument.use(mine, model.runner.w_dim):
-        _tell("A keyframe of the preset has another width of W: left out.")
+        tell("A keyframe of the preset has another width of W: left out.")
 
 
-def _encoder(options: RenderOptions) -> str:
+def encoder_for(options: RenderOptions) -> str:
     """The encoder that was typed; without one the paper's own, where the paper's path was asked for."""
     if options.as_published and options.encoder == "bundled":
         return "encodec-32khz"
@@ -209,11 +209,11 @@ def _make_video(
         stack.enter_context(video)
         output = stack.enter_context(HeadlessOutput(OutputSettings(canvas=size, shaders=shaders)))
         if output.note is not None:
-            _tell(output.note)
+            tell(output.note)
         slow = effects_note(looks.values, output.software)
         if slow is not None:
-            _tell(slow)
-        scene = _Scene(looks, stack.enter_context(read_track(options.track)))
+            tell(slow)
+        scene = Scene(looks, stack.enter_context(read_track(options.track)))
         sound = _SoundTrack(stack.enter_context(read_track(options.track)), video)
         writer = stack.enter_context(_VideoThread())
         clip = Clip(latents)
@@ -235,12 +235,16 @@ def _make_video(
     return pictures
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     print(f"lavlive: {line}", file=sys.stderr)
 
 
-class _Scene:
-    """What the canvas is given besides pictures: values that sound moves, and the sound itself."""
+class Scene:
+    """What the canvas is given besides pictures: values that sound moves, and the sound itself.
+
+    Attributes:
+        fresh: the sound that came with the last call of `at`, float32 [frames, channels], or None.
+    """
 
     def __init__(self, looks: Looks, track: Track) -> None:
         self._looks = looks
@@ -250,12 +254,15 @@ class _Scene:
         self._heard = 0
         self._now = 0.0
         self._said: set[str] = set()
+        self.fresh: np.ndarray | None = None
 
-    def at(self, now: float, latent: Latent) -> tuple[Mapping[str, Value], SoundView]:
+    def at(self, now: float, latent: Latent) -> tuple[CanvasValues, SoundView]:
         """The canvas's values and what shaders hear, `now` seconds from the track's start."""
         frames = round(now * self._track.rate) - self._heard
+        self.fresh = None
         if frames > 0:
-            self._view.take(np.nan_to_num(self._track.read(frames)) @ self._track.mix, self._track.rate)
+            self.fresh = np.nan_to_num(self._track.read(frames)) @ self._track.mix
+            self._view.take(self.fresh, self._track.rate)
             self._heard += frames
         self._view.step(now - self._now)
         self._now = now
@@ -272,7 +279,7 @@ class _Scene:
         """Tell, once, why a shader is not seen."""
         if problem not in self._said:
             self._said.add(problem)
-            _tell(problem)
+            tell(problem)
 
 
 def effects_note(values: Mapping[str, Value], software: bool) -> str | None:

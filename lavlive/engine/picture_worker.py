@@ -74,12 +74,16 @@ class Model:
         pixels = self.buffer if into is None else into
         numbers = latent.numbers
         w_plus = self.instrument.w_plus(latent.deviation, numbers, self.space, moment or Moment())
+        self.draw(w_plus, numbers, pixels)
+        return pixels
+
+    def draw(self, w_plus: np.ndarray, numbers: np.ndarray, into: np.ndarray) -> None:
+        """Make a picture of w+ [L, w_dim] under the parameters' present values."""
         bends = self.bends(numbers)
         if bends:
-            self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels, bends)
+            self.runner.picture_into(w_plus, float(numbers[_NOISE]), into, bends)
         else:
-            self.runner.picture_into(w_plus, float(numbers[_NOISE]), pixels)
-        return pixels
+            self.runner.picture_into(w_plus, float(numbers[_NOISE]), into)
 
     def bends(self, numbers: np.ndarray) -> Bends:
         """The bends at work that it has layers for."""

@@ -3,7 +3,8 @@
     python -m tools.robustness.wall_transport --minutes 30 --nodes 2
 
 Prints, for each node, the longest time between two Moments, lost ones, and how late they came (both processes
-read one clock here); for the conductor its processor time and what it sends. Nothing is drawn.
+read one clock here); for the conductor its processor time and what it sends. Nothing is drawn. Both also
+tell when they themselves were not let run: a gap at such a time is the machine's, not the transport's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import deque
 
 import numpy as np
 import psutil
@@ -27,6 +29,25 @@ _HOP_SECONDS = 1 / 75
 _POLL_SECONDS = 0.004
 
 
+class Gaps:
+    """The longest times between two steps.
+
+    Attributes:
+        longest: seconds, and the time of `time.perf_counter` at its end, the longest first.
+    """
+
+    def __init__(self) -> None:
+        self.longest: list[tuple[float, float]] = []
+        self._last: float | None = None
+
+    def step(self, now: float) -> None:
+        """It goes on."""
+        if self._last is not None and now - self._last > 0.1:
+            self.longest.append((round(now - self._last, 3), round(now, 1)))
+            self.longest = sorted(self.longest, reverse=True)[:8]
+        self._last = now
+
+
 def conduct(address: Address, seconds: float) -> dict[str, float]:
     """Conduct a made-up show; returns what it cost."""
     conductor = Conductor(time.time_ns() & 0xFFFFFFFF, "probe")
@@ -34,7 +55,8 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
     chance = np.random.default_rng(0)
     deviations = chance.normal(size=(64, 3, 512))
     sent = messages = 0
-    late: list[float] = []
+    late = deque[float](maxlen=20_000)
+    loop = Gaps()
     with Transport.conduct(address, Access()) as transport:
 
         def take(payload: bytes) -> None:
@@ -48,6 +70,7 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
         cpu = sum(process.cpu_times()[:2])
         due, number = began, 0
         while (now := time.perf_counter()) - began < seconds:
+            loop.step(now)
             number = int((now - began) / _HOP_SECONDS)
             hop = Hop(number, began + number * _HOP_SECONDS, deviations[number % 64])
             for message in conductor.step(hop, now):
@@ -72,6 +95,7 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
             "lost": sum(n.report.lost for n in nodes),
             "late": sum(n.report.late for n in nodes),
             "worst_offset_ms": round(1000 * max((abs(n.report.offset) for n in nodes), default=0.0), 3),
+            "own_stalls": loop.longest,  # type: ignore[dict-item]
             "megabytes": round(process.memory_info().rss / 1e6, 1),
         }
 
@@ -80,15 +104,13 @@ def follow(address: Address, seconds: float, count: int) -> dict[str, float]:
     """Be some nodes that draw nothing; each has a session of its own."""
     followers = [Follower(f"probe {index}-{time.time_ns() % 100_000}", "probe") for index in range(count)]
     sessions = []
-    last = [0.0] * count
-    gaps: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    gaps = [Gaps() for _ in range(count)]
+    loop = Gaps()
     began = time.perf_counter()
 
     def hear(index: int, payload: bytes) -> None:
         now = time.perf_counter()
-        if last[index] and now - last[index] > 0.1:
-            gaps[index].append((round(now - last[index], 3), round(now - began, 1)))
-        last[index] = now
+        gaps[index].step(now)
         followers[index].take(payload, now)
 
     for index, follower in enumerate(followers):
@@ -98,9 +120,10 @@ def follow(address: Address, seconds: float, count: int) -> dict[str, float]:
         session.subscribe(LOOK, lambda payload, f=follower: f.take(payload, time.perf_counter()))  # type: ignore[misc]
         pongs = pong_topic(follower.node)
         session.subscribe(pongs, lambda payload, f=follower: f.take(payload, time.perf_counter()))  # type: ignore[misc]
-    times: list[float] = []
+    times = deque[float](maxlen=200_000)
     while time.perf_counter() - began < seconds:
         now = time.perf_counter()
+        loop.step(now)
         shown = []
         for follower, session in zip(followers, sessions, strict=True):
             for message in follower.asks(now):
@@ -115,10 +138,11 @@ def follow(address: Address, seconds: float, count: int) -> dict[str, float]:
         time.sleep(0.01)
     for session in sessions:
         session.close()
-    longest = sorted((gap for each in gaps for gap in each), reverse=True)[:5]
+    longest = sorted((gap for each in gaps for gap in each.longest), reverse=True)[:8]
     return {
         "nodes": count,
         "longest_gaps": longest,  # type: ignore[dict-item]
+        "own_stalls": loop.longest,  # type: ignore[dict-item]
         "lost": sum(f.buffer.lost for f in followers),
         "late": sum(f.buffer.late for f in followers),
         "content_difference_p95_ms": round(1000 * float(np.quantile(times, 0.95)), 3) if times else -1.0,

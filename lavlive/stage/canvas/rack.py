@@ -198,6 +198,11 @@ class Rack:
             seen = mixed.texture
         return seen
 
+    def go_on_from(self, frames: int) -> None:
+        """Count on as if so many frames had been drawn with what is in the slots."""
+        for slot in self._slots.values():
+            slot.frames = frames
+
     def release(self) -> None:
         """Let go of all shaders."""
         if self.trials is not None:
