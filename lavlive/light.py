@@ -12,7 +12,8 @@ _STEPS = 4096
 
 def to_linear(encoded: np.ndarray) -> np.ndarray:
     """Linear light of sRGB values, both 0 to 1, float32 of the same shape."""
-    return _TO_LINEAR[np.rint(np.clip(encoded, 0.0, 1.0) * _STEPS).astype(np.int32)]
+    linear: np.ndarray = _TO_LINEAR[np.rint(np.clip(encoded, 0.0, 1.0) * _STEPS).astype(np.int32)]
+    return linear
 
 
 def to_encoded(linear: np.ndarray) -> np.ndarray:

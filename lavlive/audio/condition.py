@@ -138,7 +138,8 @@ class _Balance:
         states = self._look(looked_at[:, 0], looked_at[:, 1]) if len(looked_at) else np.zeros(0, np.bool_)
         if not before and not states.any() and self._fade.value < 1e-6:
             self._fade.value = 0.0
-            return stereo.mean(axis=1)
+            middle: npt.NDArray[np.float64] = stereo.mean(axis=1)
+            return middle
         state = np.concatenate(([before], states))[(np.arange(len(stereo)) - first) // self._every + 1]
         alone = self._fade.step(state.astype(np.float64))
         mono: npt.NDArray[np.float64] = stereo.mean(axis=1) + alone * (stereo[:, 0] - stereo[:, 1]) / 2
@@ -220,7 +221,8 @@ class Conditioner:
             sound = sound @ mix.astype(np.float64)
         if sound.shape[1] != 2:
             self.lamps.opposite = False
-            return sound.mean(axis=1)
+            middle: npt.NDArray[np.float64] = sound.mean(axis=1)
+            return middle
         mono = self._balance.step(sound)
         self.lamps.opposite = self._balance.opposite
         return mono

@@ -88,7 +88,7 @@ def _open_plain(path: Path) -> PlainDecoder | None:
         return None
 
 
-class _StraightFile(soundfile.SoundFile):
+class _StraightFile(soundfile.SoundFile):  # type: ignore[misc]  # its package has no types
     """A sound file that is read from its beginning to its end.
 
     soundfile seeks after every read from a file that can be sought in, to where it is already. In some

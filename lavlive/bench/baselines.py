@@ -59,7 +59,8 @@ class EagerStream:
             case "SLSTM":
                 y, self._pasts[id(layer)] = layer.lstm(x.permute(2, 0, 1), self._pasts.get(id(layer)))
                 y = y.permute(1, 2, 0)
-                return y + x if layer.skip else y
+                heard: Tensor = y + x if layer.skip else y
+                return heard
             case "SEANetResnetBlock":
                 y = x
                 for part in layer.block:
@@ -102,7 +103,8 @@ class Textbook:
             x, picture = self._block(block, x, picture, w_plus[:, index:], noise)
             index += block.convolutions
         levels = (picture * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-        return levels.permute(0, 2, 3, 1).contiguous()
+        pictures: Tensor = levels.permute(0, 2, 3, 1).contiguous()
+        return pictures
 
     def _block(self, block: Any, x: Any, picture: Any, ws: Tensor, noise: float) -> tuple[Tensor, Any]:
         if block.constant is not None:

@@ -57,7 +57,8 @@ class Samples:
     @property
     def turns(self) -> np.ndarray:
         """The quickest call of each turn, seconds, float64 [turns]."""
-        return np.reshape(self.clock, (-1, _COUNTED)).min(1)
+        quickest: np.ndarray = np.reshape(self.clock, (-1, _COUNTED)).min(1)
+        return quickest
 
 
 def interleave(

@@ -111,7 +111,8 @@ class Diagnosis:
         """Of each group, in W_std per second."""
         moved = deviation - (deviation if self._last is None else self._last)
         self._last = deviation
-        return np.sqrt(np.einsum("gd,gd->g", moved, moved) / deviation.shape[1]) * self._rate
+        speed: np.ndarray = np.sqrt(np.einsum("gd,gd->g", moved, moved) / deviation.shape[1]) * self._rate
+        return speed
 
 
 class _Spread:
@@ -140,7 +141,8 @@ class _Spread:
         self._sum -= oldest
         self._squares += np.einsum("gd,gd->g", newest, newest) - np.einsum("gd,gd->g", oldest, oldest)
         away = self._squares / self.count - np.einsum("gd,gd->g", self._sum, self._sum) / self.count**2
-        return np.sqrt(np.maximum(away / deviation.shape[1], 0.0))
+        spread: np.ndarray = np.sqrt(np.maximum(away / deviation.shape[1], 0.0))
+        return spread
 
 
 class _Mean:

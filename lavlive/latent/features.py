@@ -94,7 +94,8 @@ class FeatureExtractor:
         total = float(folded.sum())
         heard = np.full(12, 1 / 12) if silent or total <= 0 else folded / total
         self._chroma = self._chroma + (heard - self._chroma) * (1 - math.exp(-self._hop_seconds / 0.08))
-        return (self._chroma / self._chroma.sum()).astype(np.float32)
+        chroma: np.ndarray = (self._chroma / self._chroma.sum()).astype(np.float32)
+        return chroma
 
 
 def _band_matrix(window: int, sample_rate: int, bands: int, low: float, high: float) -> np.ndarray:
@@ -107,7 +108,8 @@ def _band_matrix(window: int, sample_rate: int, bands: int, low: float, high: fl
     centre = edges[1:-1, None]
     rising = (frequencies - lower) / (centre - lower)
     falling = (upper - frequencies) / (upper - centre)
-    return np.maximum(np.minimum(rising, falling), 0.0).astype(np.float32)
+    weights: np.ndarray = np.maximum(np.minimum(rising, falling), 0.0).astype(np.float32)
+    return weights
 
 
 def _chroma_matrix(window: int, sample_rate: int) -> np.ndarray:

@@ -22,7 +22,8 @@ def leaky_tanh(x: np.ndarray, c: float) -> np.ndarray:
 
     Our reading: the paper names c and gives no formula.
     """
-    return c * x + (1.0 - c) * np.tanh(x)
+    held: np.ndarray = c * x + (1.0 - c) * np.tanh(x)
+    return held
 
 
 class Adaptation:
@@ -69,7 +70,8 @@ class Adaptation:
         believed = self._believe(adapt > 0, elapsed)
         mean = self._calibrated + believed * (self._mean - self._calibrated)
         u: np.ndarray = matrix @ (embedding - mean).astype(np.float32)
-        return u / self._scale**believed
+        scaled: np.ndarray = u / self._scale**believed
+        return scaled
 
     @property
     def _scale(self) -> float:

@@ -91,7 +91,8 @@ def standardised(weight: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     spread = np.sqrt(np.maximum(variance, 0.0))
     alive = spread > _SMALLEST_SPREAD * max(float(spread.max()), 1e-30)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=alive)
-    return (weight * scale[:, None]).astype(np.float32)
+    scaled: np.ndarray = (weight * scale[:, None]).astype(np.float32)
+    return scaled
 
 
 def directions(

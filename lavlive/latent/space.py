@@ -42,7 +42,8 @@ class WDistribution:
     def distances(self, deviation: np.ndarray) -> np.ndarray:
         """Mahalanobis distances [N] of deviations [N, w_dim] over √w_dim: about 1 for the model's own."""
         whitened = deviation @ self.whiten
-        return np.sqrt(np.einsum("nd,nd->n", whitened, whitened) / deviation.shape[1])
+        distances: np.ndarray = np.sqrt(np.einsum("nd,nd->n", whitened, whitened) / deviation.shape[1])
+        return distances
 
     def shares(self, distances: np.ndarray) -> np.ndarray:
         """Share of the model's own w that are nearer, 0 to 1."""

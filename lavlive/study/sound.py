@@ -127,11 +127,13 @@ def _mel(hertz: float) -> float:
 
 def _cosines(bands: int, count: int) -> np.ndarray:
     places = (np.arange(bands) + 0.5) / bands
-    return np.cos(np.pi * np.arange(count)[:, None] * places) * np.sqrt(2.0 / bands)
+    cosines: np.ndarray = np.cos(np.pi * np.arange(count)[:, None] * places) * np.sqrt(2.0 / bands)
+    return cosines
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
     spread = values.std(axis=0)
     alive = spread > 1e-9
     centred = (values - values.mean(axis=0)) * np.divide(1.0, spread, out=np.zeros_like(spread), where=alive)
-    return centred / np.sqrt(max(int(alive.sum()), 1))
+    standard: np.ndarray = centred / np.sqrt(max(int(alive.sum()), 1))
+    return standard

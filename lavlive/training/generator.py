@@ -147,7 +147,7 @@ def _spread(low: float, high: float) -> tuple[float, float]:
 def fast_half(device: str) -> bool:
     """Whether bfloat16 is faster than float32 there."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # Not every torch that will do has this: without it, float32 is never wrong.
     supported: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return device == "cpu" and supported()

@@ -310,7 +310,8 @@ class Trainer:
 
     def _taps(self, pictures: Tensor) -> list[Tensor]:
         with self._autocast():
-            return self.features(pictures.contiguous(memory_format=torch.channels_last))
+            taps: list[Tensor] = self.features(pictures.contiguous(memory_format=torch.channels_last))
+            return taps
 
     def _project(self, taps: list[Tensor], pictures: Tensor) -> list[Tensor]:
         with self._autocast():

@@ -71,7 +71,8 @@ def supersaw(
         voice = saw(pitch_hertz(midi_note + place * spread), count, rate, rng.random())
         angle = (0.85 * place + 1.0) * np.pi / 4.0
         sound += voice[:, None] * np.array([np.cos(angle), np.sin(angle)])
-    return sound / np.sqrt(voices)
+    mixed: Samples = sound / np.sqrt(voices)
+    return mixed
 
 
 def envelope(
@@ -141,7 +142,8 @@ def kick(rate: int, seconds: float = 0.42, low: float = 47.0, punch: float = 175
     hertz = low + punch * np.exp(-time / 0.028) + 900.0 * np.exp(-time / 0.0022)
     body = np.sin(2 * np.pi * np.cumsum(hertz) / rate) * np.exp(-time / 0.16)
     fade = np.clip((seconds - time) / 0.03, 0.0, 1.0)
-    return np.tanh(2.2 * body) / np.tanh(2.2) * fade
+    driven: Samples = np.tanh(2.2 * body) / np.tanh(2.2) * fade
+    return driven
 
 
 def hat(rate: int, rng: np.random.Generator, seconds: float, cutoff: float = 7500.0) -> Samples:
@@ -261,4 +263,5 @@ def limit(sound: Samples, rate: int, ceiling: float = 0.89, lookahead: float = 0
     width = 2 * round(lookahead * rate) + 1
     held = ndimage.minimum_filter1d(wanted, 2 * width + 1, mode="wrap")
     gain = ndimage.uniform_filter1d(held, width, mode="wrap")
-    return np.clip(sound * gain[:, None], -ceiling, ceiling)
+    limited: Samples = np.clip(sound * gain[:, None], -ceiling, ceiling)
+    return limited

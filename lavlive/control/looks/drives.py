@@ -75,7 +75,7 @@ class Drive:
                 return 2.0 * _loudness(10.0 * math.log10(float(np.sum(10.0 ** (heard.spectrum / 10.0)))))
             case "chroma" if heard.chroma is not None:
                 turned = complex((heard.chroma * _FIFTHS).sum()) * np.exp(-2j * np.pi * self.seed / 12)
-                return max(min(4.0 * turned.real, 1.0), -1.0)
+                return max(min(4.0 * float(turned.real), 1.0), -1.0)
             case band if heard.spectrum is not None and band in _BANDS:
                 return 2.0 * _loudness(float(np.max(heard.spectrum[_BANDS[band]])))
         return 0.0
@@ -110,7 +110,8 @@ def _loudness(decibels: float) -> float:
 def direction(seed: int, dimension: int) -> np.ndarray:
     """The unit direction under a seed, float64 [dimension]."""
     vector: np.ndarray = np.random.default_rng([seed, 0x1A5]).normal(size=dimension)
-    return vector / np.linalg.norm(vector)
+    direction: np.ndarray = vector / np.linalg.norm(vector)
+    return direction
 
 
 def driven(numbers: dict[str, float], drives: Iterable[Drive], heard: Heard, y: float, c: float) -> None:

@@ -171,7 +171,8 @@ def _folded(weights: Weights, name: str) -> Array:
     norm = np.sqrt(np.square(direction, dtype=np.float64).sum((1, 2), keepdims=True))
     if not norm.all():
         raise CheckpointError(f"{name}_v has a row of zeros, which gives no direction: damaged")
-    return (length * direction / norm).astype(np.float32)
+    kernel: Array = (length * direction / norm).astype(np.float32)
+    return kernel
 
 
 def _convolution_shape(weights: Weights, name: str) -> tuple[int, int, int]:

@@ -174,9 +174,11 @@ def _take_synthesis(name: str, weights: Weights, last: str) -> Array:
     block, layer, part = int(match[1]), match[2], match[3]
     folder = f"synthesis/{4 << block}x{4 << block}"
     if layer == "constant":
-        return weights.take(f"{folder}/Const/const")[0]
+        constant: Array = weights.take(f"{folder}/Const/const")[0]
+        return constant
     if part == "noise_constant":
-        return weights.take(f"synthesis/noise{2 * block - (layer == 'conv0')}")[0, 0]
+        noise: Array = weights.take(f"synthesis/noise{2 * block - (layer == 'conv0')}")[0, 0]
+        return noise
     if layer == "shortcut":
         return weights.take(f"{folder}/Skip/weight")[::-1, ::-1].transpose(3, 2, 0, 1)
     if layer == "to_picture":

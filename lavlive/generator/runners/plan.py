@@ -180,7 +180,8 @@ def make_plan(
 
 def _taps(fir: tuple[float, ...]) -> Array:
     taps = np.asarray(fir, np.float32)
-    return taps / taps.sum() * 2
+    normal: Array = taps / taps.sum() * 2
+    return normal
 
 
 def _without_faint_noise(blocks: list[BlockPlan], centre: Array) -> Iterator[BlockPlan]:

@@ -132,7 +132,7 @@ class _Swings:
         self._over[changed & (clock - self._times[0] < WINDOW_SECONDS)] = clock
         self._times[:, changed] = np.roll(self._times[:, changed], -1, axis=0)
         higher, lower = x > self._high, x < self._low
-        moving = changed | ((self._direction > 0) & higher) | ((self._direction < 0) & lower)
+        moving: np.ndarray = changed | ((self._direction > 0) & higher) | ((self._direction < 0) & lower)
         self._times[-1, moving] = clock
         self._direction[down] = -1
         self._direction[up] = 1
@@ -189,7 +189,8 @@ class _Measure:
 
     @staticmethod
     def _marked_values(signal: _Signal) -> np.ndarray:
-        return signal.values * signal.marked
+        marked: np.ndarray = signal.values * signal.marked
+        return marked
 
     def _whole_of(self, signal: _Signal) -> _Signal:
         return self._mean_of(self._marked_values(signal), self._at_extreme)

@@ -49,7 +49,8 @@ def _idle_picture(size: int) -> np.ndarray:
     distance = np.hypot(x * 0.8 + 0.15, y * 1.1 - 0.1)
     glow = np.exp(-2.2 * distance**2)[..., None] * np.array([0.16, 0.13, 0.24])
     floor = np.array([0.03, 0.03, 0.045])
-    return np.rint(255 * (glow + floor)).astype(np.uint8)
+    picture: np.ndarray = np.rint(255 * (glow + floor)).astype(np.uint8)
+    return picture
 
 
 IDLE = _idle_picture(64)

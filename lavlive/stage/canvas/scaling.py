@@ -64,7 +64,8 @@ def scaling_matrix(source: int, target: int, extent: float, zoom: float, drift: 
     for offset, weight in enumerate(weights):
         np.add.at(matrix, (rows, np.clip(first + offset - 1, 0, source - 1)), weight)
     matrix[np.abs(inside) > 0.5] = 0.0
-    return (matrix @ _prefilter(source)).astype(np.float32)
+    kernel: np.ndarray = (matrix @ _prefilter(source)).astype(np.float32)
+    return kernel
 
 
 def _prefilter(size: int) -> np.ndarray:

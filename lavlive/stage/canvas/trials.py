@@ -103,7 +103,8 @@ class TryingProcess:
             self.close()
             what = f"takes more than {self._patience:g} s over it" if ended_late.is_set() else "ends with it"
             return f"{name}: the graphics driver {what}; it is not drawn."
-        return json.loads(line)["error"]
+        fault: str | None = json.loads(line)["error"]
+        return fault
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -177,7 +177,8 @@ def _as_bytes(canvas: np.ndarray) -> np.ndarray:
 def _resized(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     rows = np.arange(shape[0]) * pixels.shape[0] // shape[0]
     columns = np.arange(shape[1]) * pixels.shape[1] // shape[1]
-    return pixels[rows[:, None], columns]
+    picked: np.ndarray = pixels[rows[:, None], columns]
+    return picked
 
 
 def _cells(canvas: np.ndarray) -> np.ndarray:
@@ -186,7 +187,8 @@ def _cells(canvas: np.ndarray) -> np.ndarray:
     rows = (np.arange(ROWS * _SAMPLES_PER_CELL) + 0.5) * height / (ROWS * _SAMPLES_PER_CELL)
     columns = (np.arange(COLUMNS * _SAMPLES_PER_CELL) + 0.5) * width / (COLUMNS * _SAMPLES_PER_CELL)
     samples = to_linear(canvas[rows.astype(int)[:, None], columns.astype(int)])
-    return samples.reshape(ROWS, _SAMPLES_PER_CELL, COLUMNS, _SAMPLES_PER_CELL, 3).mean(axis=(1, 3))
+    cells: np.ndarray = samples.reshape(ROWS, _SAMPLES_PER_CELL, COLUMNS, _SAMPLES_PER_CELL, 3).mean(axis=(1, 3))
+    return cells
 
 
 class _OffscreenCanvas:

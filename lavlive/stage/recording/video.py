@@ -88,7 +88,7 @@ class VideoWriter:
         kind = self.path.suffix.lower().lstrip(".")
         if surviving and kind != "mkv":
             self._fragments = FragmentFile(self.path)
-            return av.open(self._fragments, "w", format=kind, options=options | _FRAGMENTS)
+            container: OutputContainer = av.open(self._fragments, "w", format=kind, options=options | _FRAGMENTS)
         # Readers of .mkv expect torn ends.
         return av.open(str(self.path), "w", options=options | (_CLUSTERS if surviving else {}))
 
@@ -192,7 +192,7 @@ class VideoWriter:
                 del self._container, self._video, self._sound, self._resampler
         self._raise_failure()
 
-    def _mux(self, packets: list[Packet]) -> None:
+    def _mux(self, packets: list[Packet[Any]]) -> None:
         self._container.mux(packets)
         self._raise_failure()
 

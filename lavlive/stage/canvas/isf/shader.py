@@ -320,7 +320,8 @@ class Shader:
 def _squared(picture: np.ndarray, side: int) -> np.ndarray:
     rows = np.arange(side) * picture.shape[0] // side
     columns = np.arange(side) * picture.shape[1] // side
-    return picture[rows[:, None], columns]
+    square: np.ndarray = picture[rows[:, None], columns]
+    return square
 
 
 def _side(expression: Any, numbers: Mapping[str, float], whole: int, before: int) -> int:

@@ -59,7 +59,8 @@ class SoundView:
         recent = self._padded(frames)
         places = np.linspace(0, frames - 1, columns)
         rows = [np.interp(places, np.arange(frames), row) for row in recent]
-        return (0.5 + 0.5 * np.clip(np.stack(rows), -1.0, 1.0)).astype(np.float32)
+        levels: np.ndarray = (0.5 + 0.5 * np.clip(np.stack(rows), -1.0, 1.0)).astype(np.float32)
+        return levels
 
     def spectrum(self, columns: int) -> np.ndarray:
         """float32 [2, columns], 0 to 1."""
