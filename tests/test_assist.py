@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,11 +83,12 @@ def recording() -> Recording:
 class Stage:
     """Knobs, assist, path and meters joined as in a show; `play` lets its clock run."""
 
-    def __init__(self, recording: Recording, settings: dict[str, object]) -> None:
+    def __init__(self, recording: Recording, settings: Mapping[str, object]) -> None:
         replay = Replay(recording)
         self.values = Values({"assist.on": True, **settings})
         self.assist = Assist()
-        self.path = LatentPath(replay, recording.calibration, listener=replay.ear)
+        encoder: Any = replay
+        self.path = LatentPath(encoder, recording.calibration, listener=replay.ear)
         own = np.linalg.norm(np.random.default_rng(1).standard_normal((4000, 512)), axis=1) / np.sqrt(512)
         self.meters = Diagnosis(
             RATE, WDistribution(np.eye(512, dtype=np.float32), np.quantile(own, np.linspace(0, 1, 501)))

@@ -74,7 +74,7 @@ def test_sound_far_beyond_full_scale_cannot_blow_anything_up():
 
 def test_dc_is_removed_and_lights_a_lamp_and_the_sound_stays():
     conditioner = Conditioner(RATE)
-    got = conditioner.step((tone(440, 3.0, 0.25) + 0.3)[:, None])
+    got = conditioner.step((tone(440, 3.0, 0.25) + np.float32(0.3))[:, None].astype(np.float32))
     assert conditioner.lamps.offset == pytest.approx(0.3, abs=0.01)
     assert conditioner.lamps.offset_lamp
     assert abs(got[RATE:].mean()) < 1e-3

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from lavlive.audio import players
 from lavlive.audio import source as source_module
 from lavlive.audio.channels import FRONT, Pick
 from lavlive.audio.devices import Device
@@ -105,7 +104,7 @@ def run(source: Source, machine: Machine, seconds: float, sound: bool = True) ->
             machine.opened[-1].deliver()
         source.check(machine.clock.now)
         source.read()
-        events += [(event.time, event.kind) for event in source.events()]
+        events += [(event.time, str(event.kind)) for event in source.events()]
     return events
 
 
@@ -295,7 +294,7 @@ def test_a_silent_track_keeps_its_pace_and_its_times(track, clock):
         blocks.append(player.ring.read())
     player.close()
     blocks = [block for block in blocks if block]
-    heard = sum(len(block.samples) for block in blocks)
+    heard: float = sum(len(block.samples) for block in blocks)
     assert heard == pytest.approx(150 * 0.0101 * 48_000, abs=480)
     position = 0
     for block in blocks:
@@ -368,8 +367,8 @@ class Loudspeaker:
 
 @pytest.fixture
 def loudspeakers(monkeypatch):
-    monkeypatch.setattr(players.portaudio, "Speaker", Loudspeaker)
-    monkeypatch.setattr(players.devices, "find_again", lambda device: device)
+    monkeypatch.setattr("lavlive.audio.portaudio.Speaker", Loudspeaker)
+    monkeypatch.setattr("lavlive.audio.devices.find_again", lambda device: device)
     monkeypatch.setattr(Loudspeaker, "there", True)
     monkeypatch.setattr(Loudspeaker, "opened", [])
     return Loudspeaker.opened

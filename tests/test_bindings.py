@@ -20,7 +20,7 @@ from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.router import Router
 from lavlive.control.travel import Curve
 from lavlive.errors import ControlError
-from lavlive.parameters import TABLE, ParameterKind, Value, Values, find
+from lavlive.parameters import TABLE, Parameter, ParameterKind, Value, Values, find
 from lavlive.resources import shipped
 
 CC, NOTE, CC14, NRPN = MidiControlKind.CC, MidiControlKind.NOTE, MidiControlKind.CC14, MidiControlKind.NRPN
@@ -120,11 +120,12 @@ def test_invert_range_and_curve_shape_the_way_of_a_knob() -> None:
     part=st.tuples(st.floats(0, 0.4), st.floats(0.6, 1)),
 )
 def test_a_value_lies_where_the_knob_would_put_it(
-    parameter: object, curve: Curve, invert: bool, travel: float, part: tuple[float, float]
+    parameter: Parameter, curve: Curve, invert: bool, travel: float, part: tuple[float, float]
 ) -> None:
-    low, high = (float(parameter.from_unit(end)) for end in part)
+    low, high = (parameter.number(parameter.from_unit(end)) for end in part)
     binding = Binding(KNOB, parameter.name, invert=invert, low=low, high=high, curve=curve)
     value = binding.value_at(travel)
+    assert isinstance(value, int | float)
     assert low - 1e-9 <= value <= high + 1e-9
     assert binding.value_at(binding.travel_of(value)) == pytest.approx(value, abs=1e-6)
 

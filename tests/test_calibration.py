@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def short_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CLIP_SECONDS", 3.0)
 
 
-def small(**known: object) -> StreamingEncoder:
+def small(**known: Any) -> StreamingEncoder:
     torch.manual_seed(8)
     encoder = build_seanet_encoder(causal=True, n_filters=4, dimension=16, ratios=[8, 5, 4, 2], lstm=1)
     return StreamingEncoder(encoder, EncoderInfo(**{"name": "small", "hash": "a" * 64, **known}))

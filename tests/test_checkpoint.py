@@ -14,6 +14,7 @@ from lavlive.generator import checkpoint
 from lavlive.generator.checkpoint import load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.resources import generator_file
+from tests.support.networks import blocks_of
 
 torch.set_num_threads(1)
 CONFIG = GeneratorConfig(
@@ -119,7 +120,7 @@ def test_a_full_disk_leaves_the_older_file(saved: Path, monkeypatch: pytest.Monk
 
 def test_weights_that_are_not_finite_are_never_saved(saved: Path) -> None:
     generator = Generator(CONFIG)
-    torch.nn.init.constant_(generator.synthesis.blocks[0].conv1.weight, 1e6)
+    torch.nn.init.constant_(blocks_of(generator)[0].conv1.weight, 1e6)
     before = saved.read_bytes()
     with pytest.raises(CheckpointError, match="not finite"):
         save_generator(saved, generator, {})

@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rtmidi
 
+from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import ACTIONS, Action
 from lavlive.control.control import Control
 from lavlive.control.events import MidiControl, MidiControlKind
@@ -97,11 +99,14 @@ class Player:
     def position(self) -> float:
         return find(self.name).to_unit(self.control.values[self.name])
 
+    def _has_received(self, more_than: int) -> bool:
+        return self.control.midi.inbox.received > more_than
+
     def turn(self, *raws: int) -> None:
         for raw in raws:
             before, received = self.position, self.control.midi.inbox.received
             self.knobs.cc(self.number, raw)
-            until(self.control, lambda received=received: self.control.midi.inbox.received > received)
+            until(self.control, partial(self._has_received, received))
             self.control.step(time.perf_counter())
             step = abs(raw - self.raw) / 127 if self.raw is not None else 0.0
             assert abs(self.position - before) <= step + 1e-9, (self.raw, raw)
@@ -277,7 +282,7 @@ def test_the_state_goes_into_the_next_show(tmp_path: Path) -> None:
     control.ask(Action("snapshot.store", "1"))
     control.step(0.0)
     control.edit("mapper.y", 3.25, 0.0)
-    state = control.state({"kind": "demo"}, None)
+    state = control.state(SourceSpec("demo"), None)
     following = desk(tmp_path, midi=False)
     following.restore(state)
     assert dict(following.values) == dict(control.values)

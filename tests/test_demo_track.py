@@ -89,7 +89,7 @@ def test_a_full_disk_keeps_the_older_track(tmp_path: Path, monkeypatch: pytest.M
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(demo_track.soundfile.SoundFile, "write", full)
+    monkeypatch.setattr("soundfile.SoundFile.write", full)
     with pytest.raises(TrainingError, match="No space left"):
         demo_track.write_track(target, np.zeros((1000, 2)))
     assert target.read_bytes() == older

@@ -90,7 +90,7 @@ def test_every_dial_does_at_least_twice_what_a_random_direction_does(found: Dial
 def test_a_second_search_is_none(
     loaded: LoadedGenerator, statistics: WStatistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dials_module.np.savez(
+    np.savez(
         tmp_path / f"dials1-{loaded.hash[:32]}.npz",
         **{name: getattr(no_dials(32), name) for name in ("vectors", "effects", "steps", "random")},
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-def fetch(address: str, folder: Path, page: str = "/weights", **more: object) -> Path:
+def fetch(address: str, folder: Path, page: str = "/weights", **more: Any) -> Path:
     return fetch_encodec(url=address + page, target=folder / "weights.th", **{"sha256": SHA256, **more})
 
 

@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from lavlive.errors import RunnerError
 
 TOLERANCE = 1e-4  # of the latents' standard deviation
 
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "encodec": {},
     "true skips": {"n_filters": 8, "true_skip": True, "lstm": 1},
     "no lstm, wide dilations": {"n_filters": 4, "n_residual_layers": 3, "lstm": 0, "dilation_base": 3},

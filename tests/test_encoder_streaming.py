@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from lavlive.resources import shipped
 
 TOLERANCE = 1e-4  # of the latents' standard deviation
 
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "encodec": {},
     "small with true skips": {"n_filters": 8, "true_skip": True, "lstm": 1, "norm": "none"},
     "no lstm, two residual layers": {"n_filters": 4, "n_residual_layers": 2, "lstm": 0, "dilation_base": 3},
@@ -67,7 +68,7 @@ def whole_hops(samples: np.ndarray, hop: int) -> np.ndarray:
 def offline(encoder: nn.Module, samples: np.ndarray, pad_mode: str = "constant") -> np.ndarray:
     for module in encoder.modules():
         if hasattr(module, "pad_mode"):
-            module.pad_mode = pad_mode
+            module.pad_mode = pad_mode  # type: ignore[assignment]
     with torch.no_grad():
         return encoder(torch.from_numpy(samples)[None, None])[0].t().numpy()
 
@@ -194,7 +195,7 @@ def test_a_stereo_encoder_hears_mono_sound_in_both_channels():
     samples = whole_hops(music(0.5), encoder.hop)
     for module in original.modules():
         if hasattr(module, "pad_mode"):
-            module.pad_mode = "constant"
+            module.pad_mode = "constant"  # type: ignore[assignment]
     with torch.no_grad():
         expected = original(torch.from_numpy(samples).expand(1, 2, -1))[0].t().numpy()
     assert np.abs(encoder.step(samples) - expected).max() <= TOLERANCE * expected.std()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,10 @@ def test_a_show_goes_on_without_a_folder_to_keep_anything_in(
         stage.send(Bind(1))
         for kept in ("kept-1.toml", "device-1-"):
             stage.wait(
-                lambda _, kept=kept: any(kept in line and "cannot be written" in line for line in heard), kept
+                partial(
+                    lambda kept, _: any(kept in line and "cannot be written" in line for line in heard), kept
+                ),
+                kept,
             )
         stage.wait(lambda report: "state.json cannot be written" in (report["badge"] or ""), "badge")
 

@@ -161,7 +161,7 @@ def test_while_loading_nothing_runs_with_tf32_and_the_switches_come_back() -> No
 
 def test_a_network_that_was_captured_is_held_by_its_owner_alone() -> None:
     opened = CudaRunner(make_plan(generator().synthesis), device="cpu")
-    network = opened._static.captured._work.__closure__  # type: ignore[union-attr]
+    network = opened._static.captured._work.__closure__
     held = [cell.cell_contents for cell in network or () if isinstance(cell.cell_contents, torch.nn.Module)]
     assert len(held) == 1
     gc.disable()

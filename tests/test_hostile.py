@@ -14,9 +14,10 @@ import torch
 
 from lavlive.errors import CheckpointError
 from lavlive.generator import importing
-from lavlive.generator.importing import Limits, convert_model, open_model
+from lavlive.generator.importing import convert_model, open_model
 from lavlive.generator.readers.recognise import is_own, read_file
 from lavlive.weightfiles.child import Answer, answer
+from lavlive.weightfiles.reading import Limits
 from tests.support.foreign_files import (
     fixture,
     nvidia_pickle,

@@ -22,7 +22,7 @@ Make = Callable[..., Shader]
 @pytest.fixture(scope="module")
 def context() -> Iterator[moderngl.Context]:
     try:
-        opened = moderngl.create_context(standalone=True, backend="egl")
+        opened = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]  # as its page says
     except Exception as error:
         pytest.skip(f"no OpenGL: {error}")
     with opened:

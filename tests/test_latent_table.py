@@ -18,7 +18,7 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import Preset, read_preset
 from lavlive.control.midi.bindings import Binding, BindingSet
-from lavlive.control.osc.packets import decode
+from lavlive.control.osc.packets import Message, decode
 from lavlive.control.osc.wishes import SetParameter, parameter_address, understand
 from lavlive.control.router import Router
 from lavlive.errors import PresetError
@@ -60,6 +60,7 @@ def test_every_hand_in_w_works_from_panel_midi_osc_preset_morph_beat_and_drive(
     asked = OscMessageBuilder(parameter_address(name))
     asked.add_arg(wanted)
     (message,) = decode(asked.build().dgram)
+    assert isinstance(message, Message)
     wish = understand(message)
     assert isinstance(wish, SetParameter)
     assert wish.name == name

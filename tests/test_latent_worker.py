@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,10 @@ class OneBlock:
         return self.blocks.pop() if self.blocks else None
 
 
+def one_block() -> Any:
+    return OneBlock()
+
+
 @pytest.fixture
 def link() -> Iterator[SharedBlock]:
     with SharedBlock.create() as made:
@@ -40,7 +45,7 @@ def link() -> Iterator[SharedBlock]:
 def test_half_written_parameters_at_the_very_beginning_do_not_end_the_worker(link: SharedBlock) -> None:
     path, _ = path_over(np.random.default_rng(0).standard_normal((100, 128)))
     mailbox: Mailbox[TimedLatent] = Mailbox()
-    worker = LatentWorker(link, path, OneBlock(), mailbox)
+    worker = LatentWorker(link, path, one_block(), mailbox)
     link.write_parameters(np.full(len(Values().numbers), np.nan), 1)
     link._block["parameter_version"] += 1
     assert worker._work()
@@ -57,7 +62,7 @@ def test_a_latent_is_as_old_as_its_own_sound_however_far_the_encoder_hears_ahead
         path, encoder = path_over(np.zeros((100, 128)))
         encoder.lookahead = lookahead
         mailbox: Mailbox[TimedLatent] = Mailbox()
-        assert LatentWorker(link, path, OneBlock(), mailbox)._work()
+        assert LatentWorker(link, path, one_block(), mailbox)._work()
         timed = mailbox.take(0)
         assert timed is not None
         return timed.captured
@@ -74,7 +79,7 @@ def test_between_blocks_the_worker_rests_by_the_timer_of_high_resolution(link: S
         if len(rests) == 3:
             worker._stop.set()
 
-    worker = LatentWorker(link, path, OneBlock(), Mailbox(), sleep=sleep)
+    worker = LatentWorker(link, path, one_block(), Mailbox(), sleep=sleep)
     worker._run()
     assert worker.failure is None
     assert rests == [0.002] * 3
@@ -91,10 +96,10 @@ def test_the_path_takes_the_width_of_the_models_w_and_the_meters_go_on(link: Sha
     mailbox: Mailbox[TimedLatent] = Mailbox()
     now = [0]
     worker = LatentWorker(
-        link, path, OneBlock(), mailbox, space=lambda: shown[now[0]], width=lambda: len(shown[now[0]].mean)
+        link, path, one_block(), mailbox, space=lambda: shown[now[0]], width=lambda: len(shown[now[0]].mean)
     )
     for now[0], width in ((0, 512), (1, 64)):
-        worker.listen_to(OneBlock())
+        worker.listen_to(one_block())
         assert worker._work()
         timed = mailbox.take(0)
         assert timed is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_live_meters_equal_offline_ones() -> None:
     with SharedBlock.create() as link:
         link.write_parameters(values.numbers, 0)
         mailbox: Mailbox[TimedLatent] = Mailbox()
-        worker = LatentWorker(link, load_path("bundled"), source, mailbox, space=lambda: space)
+        worker = LatentWorker(link, load_path("bundled"), cast(Any, source), mailbox, space=lambda: space)
         worker.start()
         while not source.ended and worker.failure is None:
             time.sleep(0.01)

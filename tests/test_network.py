@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.network import Generator, GeneratorConfig, ModulatedConv, Resample
+from lavlive.generator.network import Generator, GeneratorConfig, Linear, ModulatedConv, Resample
+from tests.support.networks import blocks_of
 
 torch.set_num_threads(1)
 
@@ -90,6 +91,7 @@ def test_the_mapping_is_the_papers() -> None:
     z = torch.randn(4, 16)
     x = z / z.square().mean(1, keepdim=True).sqrt()
     for layer in mapping.layers:
+        assert isinstance(layer, Linear)
         scale = 0.01 / math.sqrt(layer.weight.shape[1])
         x = F.leaky_relu(x @ (layer.weight * scale).T + layer.bias * 0.01, 0.2) * math.sqrt(2)
     assert torch.allclose(mapping(z), x, atol=1e-5)
@@ -146,7 +148,7 @@ def test_every_entry_of_w_plus_reaches_the_picture_and_only_its_own_layers() -> 
 
 def test_noise_scales_and_stands_still() -> None:
     generator = Generator(tiny())
-    for block in generator.synthesis.blocks:
+    for block in blocks_of(generator):
         torch.nn.init.constant_(block.conv1.noise_strength, 0.5)
     w_plus = torch.randn(1, generator.num_ws, 24)
     make = generator.freeze().synthesis
@@ -163,7 +165,7 @@ def test_freezing_changes_no_picture() -> None:
 def test_the_clamp_bounds_activations() -> None:
     generator = Generator(tiny(conv_clamp=0.5)).freeze()
     with torch.no_grad():
-        for block in generator.synthesis.blocks:
+        for block in blocks_of(generator):
             block.to_picture.bias.fill_(9.0)
     assert generator(torch.randn(1, 16)).max() <= 0.5 * len(generator.synthesis.blocks) * 1.5
 

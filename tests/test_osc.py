@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -336,7 +337,7 @@ words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 
 @given(st.lists(st.one_of(st.integers(-(2**31), 2**31 - 1), st.booleans(), words), max_size=8))
-def test_what_python_osc_writes_is_read_as_it_was_meant(arguments: list[object]) -> None:
+def test_what_python_osc_writes_is_read_as_it_was_meant(arguments: list[Any]) -> None:
     assert decode(message("/any/where", *arguments)) == [Message("/any/where", tuple(arguments))]
     assert decode(struct.pack(">4s4sd", b"/d\0\0", b",d\0\0", 0.1)) == [Message("/d", (0.1,))]
 

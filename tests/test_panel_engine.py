@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,10 @@ PARAMETER, COARSE = "smoothing.coarse", 0
 SLIDER_X = (40, 330)
 LAST_ROW = 700
 HOP = 320 / 24_000
+
+
+def _later_than(time: float, report: dict[str, Any]) -> bool:
+    return bool(report["time"] > time)
 
 
 @pytest.fixture
@@ -48,7 +54,7 @@ def seen(stage: StageProcess) -> Report:
     """The first report of a moment after the panel was drawn anew: it looks at the mouse as it draws."""
     for _ in range(2):
         last = stage.now["time"]
-        stage.wait(lambda report, last=last: report["time"] > last, "report")
+        stage.wait(partial(_later_than, last), "report")
     return stage.now
 
 

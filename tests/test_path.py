@@ -1,6 +1,7 @@
 """The latent path as a whole, with an encoder whose latents the test chooses."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ class ChosenLatents:
 
 
 def path_over(latents: np.ndarray, w_dim: int = 512) -> tuple[LatentPath, ChosenLatents]:
-    encoder = ChosenLatents(latents)
+    encoder: Any = ChosenLatents(latents)
     measured = Measured(np.zeros(128, np.float32), np.eye(128, dtype=np.float32))
     return LatentPath(encoder, measured, w_dim=w_dim), encoder
 

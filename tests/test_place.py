@@ -53,7 +53,7 @@ def piece(calibration: Calibration, offset: np.ndarray, seconds: float, seed: in
 
 def deviations(latents: np.ndarray, calibration: Calibration, **settings: object) -> np.ndarray:
     values = Values()
-    values.update({name.replace("__", "."): value for name, value in settings.items()})  # type: ignore[misc]
+    values.update({name.replace("__", "."): value for name, value in settings.items()})
     path = LatentPath(Recorded(latents), calibration, listener=Told())
     return np.stack([path.step(HOP, values.numbers).deviation for _ in latents])
 

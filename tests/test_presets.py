@@ -315,7 +315,7 @@ def test_hands_win_over_a_morph_and_undo_takes_the_whole_preset_back(tmp_path: P
     start = dict(looks.values)
     looks.recall(presets.find("Storm"), 10.0, seconds=2.0)
     looks.step(11.0)
-    assert 1.0 < looks.values["mapper.y"] < 3.6
+    assert 1.0 < looks.values.number("mapper.y") < 3.6
     assert looks.morphing
     looks.by_hand("mapper.y", 0.5)
     looks.step(12.5)

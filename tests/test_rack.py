@@ -16,7 +16,7 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset, write_preset
 from lavlive.control.osc.packets import Message
-from lavlive.control.osc.server import SetParameter, Unknown, understand
+from lavlive.control.osc.wishes import SetParameter, Unknown, understand
 from lavlive.errors import ParameterError, PresetError
 from lavlive.link.memory import Picture, SharedBlock
 from lavlive.parameters import TABLE, ParameterKind, Value, Values, find, join_table

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,7 +262,7 @@ def test_the_reading_process_has_no_torch(tmp_path: Path) -> None:
 def test_expected_shapes_are_those_of_the_network() -> None:
     """The reader knows the network's names without torch; here both are held side by side."""
     for architecture, classes in (("skip", 0), ("resnet", 3), ("orig", 2)):
-        config = {
+        config: dict[str, Any] = {
             "resolution": 32,
             "z_dim": 5,
             "w_dim": 6,
@@ -281,8 +282,8 @@ def test_expected_shapes_are_those_of_the_network() -> None:
 
 def test_a_filter_of_any_gain_becomes_four_taps() -> None:
     taps = np.array([1, 3, 3, 1], np.float32)
-    assert filter_taps(np.outer(taps, taps) / 16) == [1, 3, 3, 1]
-    assert filter_taps(taps / 8) == [1, 3, 3, 1]
+    assert filter_taps(np.outer(taps, taps) / np.float32(16)) == [1, 3, 3, 1]
+    assert filter_taps(taps / np.float32(8)) == [1, 3, 3, 1]
     assert filter_taps(np.ones(2, np.float32)) == [0, 4, 4, 0]
     uneven = np.array([0.1, 0.4, 0.45, 0.05], np.float32)
     assert np.allclose(filter_taps(np.outer(uneven, uneven)), uneven)

@@ -54,7 +54,8 @@ def test_the_centre_of_surround_sound_is_in_the_video(tmp_path):
 def test_render_hears_the_channels_that_were_asked_for_and_tells_of_opposite_ones(tmp_path):
     left = tone(3.0)
     soundfile.write(tmp_path / "opposite.wav", np.stack([left, -left], axis=1), RATE)
-    encoder, told = load_encoder("bundled"), []
+    encoder = load_encoder("bundled")
+    told: list[str] = []
     with Track(tmp_path / "opposite.wav") as track:
         mixed = [hop.samples for hop in hops_of(track, encoder, notice=told.append)]
         track.rewind()

@@ -32,6 +32,7 @@ from lavlive.generator.runners.plan import folded_kernel, make_plan
 from lavlive.generator.runners.planned import PlannedSynthesis
 from lavlive.generator.runners.styles import Styles
 from lavlive.generator.runners.torch_runner import TorchRunner
+from tests.support.networks import blocks_of
 
 ARCHITECTURES: tuple[Architecture, ...] = ("skip", "orig", "resnet")
 
@@ -164,7 +165,7 @@ def test_a_network_that_reads_w_along_few_directions_makes_its_pictures_by_them(
     made = of_few_directions(architecture)
     opened = OpenvinoRunner(make_plan(made.synthesis, made.mapping.w_mean), threads=1)
     for seed in range(3):
-        w_plus = 5.0 + some_w_plus(made, seed)
+        w_plus = np.float32(5.0) + some_w_plus(made, seed)
         gap = difference(picture(opened, w_plus, 1.7), reference(made, w_plus, 1.7))
         assert gap.max() <= 2
         assert gap.mean() <= 0.25
@@ -210,7 +211,7 @@ def test_noise_too_faint_to_be_seen_is_left_out(
 def test_a_block_that_has_not_learned_yet_is_planned_without_a_warning() -> None:
     """Pictures are those of the blocks before it; warnings are errors here."""
     made = generator(resolution=32, noise=0.01)
-    made.synthesis.blocks[-1].to_picture.weight.data.zero_()  # type: ignore[union-attr]
+    blocks_of(made)[-1].to_picture.weight.data.zero_()
     opened = TorchRunner(make_plan(made.synthesis, made.mapping.w_mean), threads=1)
     w_plus = some_w_plus(made)
     assert difference(picture(opened, w_plus), reference(made, w_plus, 1.0)).max() <= 2
@@ -234,8 +235,8 @@ def test_few_directions_are_used_only_where_they_lose_no_more_than_rounding_did(
 @pytest.mark.parametrize("resolution", [4, 8])
 def test_the_smallest_networks_without_learned_noise_work_too(kind: type[Runner], resolution: int) -> None:
     made = generator(resolution=resolution)
-    for block in made.synthesis.blocks:
-        block.conv1.noise_strength.data.zero_()  # type: ignore[union-attr]
+    for block in blocks_of(made):
+        block.conv1.noise_strength.data.zero_()
     opened = kind(make_plan(made.synthesis), threads=1)  # type: ignore[call-arg]
     w_plus = some_w_plus(made)
     assert difference(picture(opened, w_plus), reference(made, w_plus, 1.0)).max() <= 2
@@ -321,8 +322,8 @@ def test_a_model_that_half_precision_would_spoil_runs_in_float32() -> None:
     made = generator()
     notes: list[str] = []
     # Features beyond what float16 holds, which the picture layer scales down again.
-    made.synthesis.blocks[-1].conv1.bias.data += 1e5  # type: ignore[union-attr]
-    made.synthesis.blocks[-1].to_picture.weight.data *= 1e-6  # type: ignore[union-attr]
+    blocks_of(made)[-1].conv1.bias.data += 1e5
+    blocks_of(made)[-1].to_picture.weight.data *= 1e-6
     opened = CudaRunner(make_plan(made.synthesis), device="cpu", notes=notes)
     w_plus = some_w_plus(made)
     assert opened.precision == Precision(None)
@@ -347,7 +348,7 @@ def test_a_gpu_with_little_memory_means_half_precision_and_with_less_a_refusal_w
 def test_a_folded_kernel_is_the_transposed_convolution_and_its_filter() -> None:
     random = np.random.default_rng(0)
     weight = random.standard_normal((5, 3, 3, 3)).astype(np.float32)
-    taps = np.array([1, 2, 4, 1], np.float32) / 4
+    taps = np.array([1, 2, 4, 1], np.float32) / np.float32(4)
     x = torch.from_numpy(random.standard_normal((1, 3, 7, 7)).astype(np.float32))
     spread = torch.nn.functional.conv_transpose2d(x, torch.from_numpy(weight).transpose(0, 1), stride=2)
     kernel = torch.from_numpy(np.outer(taps[::-1], taps[::-1]).copy()).expand(5, 1, 4, 4)

@@ -18,6 +18,7 @@ from lavlive.generator.runner import open_runner, picture
 from lavlive.generator.runners.plan import make_plan
 from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.show.shape import ShapeFollower, parse_aspect
+from tests.support.networks import blocks_of
 
 SQUARE = Grid(4, 4)
 WIDE = Grid(4, 7)
@@ -141,14 +142,14 @@ def test_a_wide_picture_is_the_networks_own_with_a_wider_constant() -> None:
     plan = make_plan(generator.synthesis, grid=WIDE)
     w_plus = some_w_plus(generator)
     made = picture(TorchRunner(plan), w_plus).astype(int)
-    first = generator.synthesis.blocks[0]
+    first = blocks_of(generator)[0]
     first.constant = torch.nn.Parameter(torch.from_numpy(refilled(first.constant.numpy(), WIDE)))
     row = 0
-    for block in generator.synthesis.blocks:
+    for block in blocks_of(generator):
         for conv in (block.conv0, block.conv1):
             if conv is not None:
                 noise = noise_for(
-                    conv.noise_constant.numpy(), *(s * block.resolution // 4 for s in (4, 7)), row
+                    conv.noise_constant.numpy(), *[int(s * block.resolution // 4) for s in (4, 7)], row
                 )
                 conv.noise_constant = torch.from_numpy(noise)
                 row += 1

@@ -132,12 +132,12 @@ def test_a_source_that_opens_after_the_end_is_let_go_of(
 def test_a_driver_that_keeps_a_lost_device_asks_for_another_process(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_switch.portaudio, "hangs", lambda: True)
+    monkeypatch.setattr("lavlive.audio.portaudio.hangs", lambda: True)
     assert not listener.switch.stuck(0.0)
     assert not listener.switch.stuck(10.0), "a source that is heard needs nobody"
     listener.switch.source._state = "lost"
     assert not listener.switch.stuck(20.0)
     assert not listener.switch.stuck(21.5)
     assert listener.switch.stuck(22.5)
-    monkeypatch.setattr(source_switch.portaudio, "hangs", lambda: False)
+    monkeypatch.setattr("lavlive.audio.portaudio.hangs", lambda: False)
     assert not listener.switch.stuck(30.0)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 import glfw
 import numpy as np
@@ -350,7 +351,7 @@ def test_when_its_monitor_goes_the_window_hides_at_once_and_returns_with_it(disp
 
 def test_when_glfw_has_moved_the_window_off_its_monitor_it_hides_too(display: str) -> None:
     with WindowOutput(OutputSettings(320, 180, fullscreen=True, vsync=False)) as window:
-        glfw.set_window_monitor(window.handle, None, 0, 0, 1280, 720, glfw.DONT_CARE)
+        glfw.set_window_monitor(window.handle, cast(Any, None), 0, 0, 1280, 720, glfw.DONT_CARE)
         assert MonitorLost("screen") in window.poll()
         assert not window.shown
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,10 +110,10 @@ def test_a_receiver_that_breaks_is_closed_and_opened_again_three_times() -> None
 
     worker = Worker("test", opening, wait=lambda _: False)
     for life in range(3):
-        until(lambda lives=life + 1: worker.ready and len(receivers) == lives)
+        until(partial(lambda lives: worker.ready and len(receivers) == lives, life + 1))
         receivers[-1].failure = ConnectionResetError(104, "Connection reset by peer")
         worker.offer(shot(1))
-        until(lambda lives=life + 2: len(receivers) == lives)
+        until(partial(lambda lives: len(receivers) == lives, life + 2))
         assert receivers[life].closed == 1
     until(lambda: worker.ready)
     worker.offer(shot(7))
@@ -152,7 +153,8 @@ def test_the_words_of_foreign_errors_are_not_told_for_they_may_hold_a_key() -> N
 
 
 def test_outlets_are_switched_during_the_show_and_get_canvas_and_sound_at_their_own_rate() -> None:
-    fast, slow, told = Receiver(), Receiver(), []
+    fast, slow = Receiver(), Receiver()
+    told: list[str] = []
     specs = [
         OutletSpec("ndi", "ndi", "NDI", lambda: fast),
         OutletSpec("stream", "stream", "rtmp://host/app", lambda: slow, rate=20.0, size=(64, 36)),

@@ -18,7 +18,7 @@ from lavlive.control.events import ClockEvent, ClockMessage
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.waiting import GRIDS, WaitingRoom
-from lavlive.parameters import INDEX, TABLE, ParameterKind, Values
+from lavlive.parameters import INDEX, TABLE, Parameter, ParameterKind, Values
 from lavlive.resources import shipped
 
 CONTINUOUS = [parameter for parameter in TABLE if parameter.kind is ParameterKind.CONTINUOUS]
@@ -178,7 +178,7 @@ def test_an_action_is_not_left_waiting_when_the_clock_goes_away_or_jumps() -> No
     beat=st.floats(0, 10_000),
 )
 def test_the_beat_moves_a_parameter_inside_its_bounds_only(
-    parameter: object,
+    parameter: Parameter,
     shape: Shape,
     beats: float,
     depth: float,

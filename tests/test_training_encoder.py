@@ -108,14 +108,14 @@ def test_a_genre_composes_the_same_piece_from_the_same_seed(genre: str) -> None:
 
 
 def test_a_piece_for_our_own_synthesiser_sounds_without_fluidsynth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(music_render.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     samples = music_render.render(compose("chiptune", 0, seconds=8.0), 8_000)
     assert np.abs(samples).max() <= 0.9
     assert samples.std() > 0.05
 
 
 def test_midi_without_fluidsynth_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(music_render.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(TrainingError, match="apt install fluidsynth"):
         music_render.render(compose("orchestra", 0))
 
@@ -374,7 +374,7 @@ def test_a_full_disk_keeps_the_older_checkpoint(
         file.write(b"half of it")  # type: ignore[attr-defined]
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(encoder_train.torch, "save", full)
+    monkeypatch.setattr("torch.save", full)
     run.advance()
     with pytest.raises(TrainingError, match="the checkpoint before it is kept"):
         run.save()
@@ -536,7 +536,7 @@ def test_si_sdr_ignores_level_and_counts_noise() -> None:
     sound = _music()
     noise = np.random.default_rng(0).standard_normal(len(sound)).astype(np.float32)
     noise *= 0.1 * np.linalg.norm(sound) / np.linalg.norm(noise)
-    assert encoder_evaluate.si_sdr(0.3 * sound, sound) > 60.0
+    assert encoder_evaluate.si_sdr((0.3 * sound).astype(np.float32), sound) > 60.0
     assert encoder_evaluate.si_sdr(sound + noise, sound) == pytest.approx(20.0, abs=0.3)
 
 

@@ -14,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 
-from lavlive import files
 from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
@@ -30,6 +29,7 @@ from lavlive.training.generator_moments import RunningMoments, moment_loss
 from lavlive.training.generator_sheets import random_w, walk_w
 from lavlive.training.generator_trainer import begin, finish, grow, layer_groups
 from lavlive.training.generator_variety import shared_details
+from tests.support.networks import blocks_of
 
 torch.set_num_threads(1)
 SMALL = GeneratorConfig(16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=128, channel_max=8)
@@ -232,15 +232,15 @@ def test_a_grown_generator_makes_the_same_picture_larger() -> None:
     w = torch.randn(2, 1, 8)
     small = generator.synthesis(w.expand(-1, generator.num_ws, -1))
     large = grown.synthesis(w.expand(-1, grown.num_ws, -1))
-    resample = grown.synthesis.blocks[-1].resample
+    resample = blocks_of(grown)[-1].resample
     assert torch.allclose(large, resample.upsample(small + 1) - 1, atol=1e-5)
 
 
 def test_a_grown_generator_has_no_pale_frame() -> None:
     generator = Generator(SMALL)
-    for block in generator.synthesis.blocks:
+    for block in blocks_of(generator):
         torch.nn.init.zeros_(block.to_picture.weight)
-    torch.nn.init.constant_(generator.synthesis.blocks[-1].to_picture.bias, -1.0)
+    torch.nn.init.constant_(blocks_of(generator)[-1].to_picture.bias, -1.0)
     grown = grow(generator, 64).freeze()
     assert torch.allclose(grown(torch.randn(1, 8)), torch.full((1, 3, 64, 64), -1.0), atol=1e-5)
 
@@ -277,7 +277,7 @@ def test_a_full_disk_leaves_the_older_checkpoint(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(TrainingError, match="No space left"):
         run.trainer.save(run.checkpoint)
     assert run.checkpoint.read_bytes() == before

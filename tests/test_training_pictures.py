@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lavlive.errors import CheckpointError, TrainingError
+from lavlive.generator import checkpoint
 from lavlive.training.pictures import command
 from lavlive.training.pictures.families import FAMILIES, picture, worth_keeping
 from lavlive.training.pictures.shapes import Palette, Waves, blurred, hsv, square
@@ -93,7 +94,8 @@ def test_a_full_disk_loses_nothing_and_the_same_call_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "set.zip"
-    real, written = command.write_atomically, []
+    real = checkpoint.write_atomically
+    written: list[Path] = []
 
     def full_after_two(path: Path, content: bytes) -> None:
         if len(written) == 3:  # a note and two pictures

@@ -132,7 +132,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the projection")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    values = initial_values(None, [])
+    values = initial_values(None, {})
     y, c = values.number("mapper.y"), values.number("mapper.c")
     windows = {
         "default": np.array([values.number(f"smoothing.{group}") for group in GROUPS]),

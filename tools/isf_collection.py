@@ -69,7 +69,7 @@ def draw(
     from lavlive.stage.canvas.isf.shader import Frame, Shader
     from lavlive.stage.canvas.isf.sound import SoundView
 
-    context = moderngl.create_context(standalone=True, backend="egl")
+    context = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]  # as its page says
     picture = test_picture(*size)
     if moved:
         picture[..., 3] = np.linspace(0, 255, size[0]).astype(np.uint8)

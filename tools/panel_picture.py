@@ -48,7 +48,7 @@ def _pixels(show: Show) -> np.ndarray:
     assert show.panel is not None
     width, height = show.panel.size
     taken: list[bytes] = []
-    swap, glfw.swap_buffers = (
+    swap, glfw.swap_buffers = (  # type: ignore[assignment]
         glfw.swap_buffers,
         lambda _: taken.append(GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)),
     )

@@ -23,13 +23,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import latents_of
 from lavlive.control.beat.tempo import Tempo
 from lavlive.control.controls import CanvasValues
 from lavlive.control.looks.drives import Heard
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.starting import initial_looks, initial_model, preset_library
 from lavlive.engine.loading import load_model, load_path
+from lavlive.engine.offline import latents_of
 from lavlive.engine.picture_worker import Model
 from lavlive.link.memory import Picture
 from lavlive.stage.canvas.canvas import Canvas
@@ -121,7 +121,7 @@ class Drawer:
         clip = {part: np.stack(values) for part, values in found.items()}
         if options.keep is not None:
             options.keep.mkdir(parents=True, exist_ok=True)
-            np.savez(file, **clip)
+            np.savez(file, **clip)  # type: ignore[arg-type]
         return clip
 
 

@@ -132,16 +132,18 @@ def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
     scale = side / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     if scale >= 1:
-        return pixels[
+        larger: np.ndarray = pixels[
             (np.arange(rows) / scale).astype(int)[:, None], (np.arange(columns) / scale).astype(int)
         ]
+        return larger
     sums = np.add.reduceat(pixels.astype(np.float64), (np.arange(rows) / scale).astype(int), axis=0)
     sums = np.add.reduceat(sums, (np.arange(columns) / scale).astype(int), axis=1)
     counts = np.outer(
         np.diff([*(np.arange(rows) / scale).astype(int), height]),
         np.diff([*(np.arange(columns) / scale).astype(int), width]),
     )
-    return np.rint(sums / counts[:, :, None]).astype(np.uint8)
+    smaller: np.ndarray = np.rint(sums / counts[:, :, None]).astype(np.uint8)
+    return smaller
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:

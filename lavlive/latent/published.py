@@ -66,7 +66,9 @@ def linear(embeddings: np.ndarray, seed: int, w_dim: int) -> np.ndarray:
         torch.manual_seed(seed)
         layer = torch.nn.Linear(embeddings.shape[1], w_dim)
     with torch.inference_mode():
-        projected: np.ndarray = layer(torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))).double().numpy()
+        projected: np.ndarray = (
+            layer(torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))).double().numpy()
+        )
         return projected
 
 

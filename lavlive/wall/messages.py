@@ -231,7 +231,7 @@ def _decode(payload: bytes) -> AnyMessage:
             f"a message of version {version}; this lavlive speaks version {VERSION}", version
         )
     try:
-        message = _DECODER.decode(payload)
+        message: AnyMessage = _DECODER.decode(payload)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise StrangeMessageError(f"{len(payload)} bytes are no message: {str(error)[:120]}") from None
     _check_finite(message)
@@ -262,7 +262,7 @@ def _check_finite(message: AnyMessage) -> None:
 def pack(array: np.ndarray, kind: str) -> bytes:
     """An array as little-endian bytes: ``<f2`` or ``<f4``; what is too large for it is held at its limit."""
     limit = np.finfo(kind).max
-    return np.clip(array, -limit, limit).astype(kind).tobytes()
+    return bytes(np.clip(array, -limit, limit).astype(kind).tobytes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -63,6 +64,14 @@ def _worst_second(dates: list[np.ndarray], shares: np.ndarray, times: np.ndarray
     return worst
 
 
+def _one_is_dark(luminance: np.ndarray, first: int, second: int) -> bool:
+    return bool(min(luminance[first], luminance[second]) < 0.8)
+
+
+def _one_is_saturated(saturated: np.ndarray, first: int, second: int) -> bool:
+    return bool(saturated[first] or saturated[second])
+
+
 def count_flashes(pictures: np.ndarray, times: Sequence[float]) -> FlashCount:
     """Count over pictures uint8 [n, H, W, 3] shown at `times` in seconds."""
     courses = pictures.reshape(len(pictures), -1, 3).transpose(1, 0, 2)
@@ -74,8 +83,8 @@ def count_flashes(pictures: np.ndarray, times: Sequence[float]) -> FlashCount:
     at = np.asarray(times)
     general_dates, red_dates = [], []
     for y, r, s in zip(luminance, red, saturated, strict=True):
-        general = _changes(y.tolist(), 0.1, lambda a, b, y=y: min(y[a], y[b]) < 0.8)
-        reds = _changes(r.tolist(), 20.0, lambda a, b, s=s: bool(s[a] or s[b]))
+        general = _changes(y.tolist(), 0.1, partial(_one_is_dark, y))
+        reds = _changes(r.tolist(), 20.0, partial(_one_is_saturated, s))
         general_dates.append(at[general])
         red_dates.append(at[reds])
     shares = pixels / pixels.sum()

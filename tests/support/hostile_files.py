@@ -137,7 +137,8 @@ def doubling_modules(levels: int) -> bytes:
     for _ in range(levels):
         module = Persistent("SynthesisBlock", "", {"_modules": {"a": module, "b": module}})
     generator = nvidia_module(data, "")
-    generator.meta["state"]["_modules"]["extra"] = module
+    state: Any = generator.meta["state"]
+    state["_modules"]["extra"] = module
     with their_modules():
         return pickle.dumps({"G_ema": generator})
 
@@ -164,7 +165,7 @@ def safetensors_header(header: bytes, length: int | None = None) -> bytes:
     return struct.pack("<Q", len(header) if length is None else length) + header
 
 
-def own_file(doubled: str = "", **changes: torch.Tensor) -> bytes:
+def own_file(doubled: str = "", **changes: Any) -> bytes:
     """A generator of lavlive with some tensors changed, or one of them named twice."""
     made = Generator(GeneratorConfig(8, z_dim=4, w_dim=4, mapping_layers=1, channel_base=32))
     metadata = {
@@ -344,8 +345,8 @@ def hostile_files(folder: Path) -> dict[str, bytes]:
         "weights that are whole": _rosinality_with(folder, torch.ones(1, 16, 16, 3, 3, dtype=torch.int32)),
         "a tensor twice": b"\x80\x04}(" + short("g_ema") + b"N" + short("g_ema") + b"}u.",
         "a zip's entry twice": _doubled_zip(),
-        "ours, weights of 3e38": own_file(**{"mapping.w_mean": torch.full((4,), 3e38)}),
-        "ours, weights that are whole": own_file(**{"mapping.w_mean": torch.ones(4, dtype=torch.int32)}),
+        "ours, weights of 3e38": own_file("", **{"mapping.w_mean": torch.full((4,), 3e38)}),
+        "ours, weights that are whole": own_file("", **{"mapping.w_mean": torch.ones(4, dtype=torch.int32)}),
         "ours, a tensor twice": own_file(doubled="mapping.w_mean"),
         # safetensors
         "safetensors, header of 2^63 bytes": safetensors_header(b"{" + b" " * 100, 1 << 63),

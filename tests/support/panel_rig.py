@@ -210,7 +210,7 @@ class PanelRig:
 
     def draw_nothing(self) -> None:
         """Build the panel as ever from now on, but leave out its pixels, which take a processor long."""
-        self.window._renderer.render = lambda _: None  # type: ignore[method-assign]
+        self.window._renderer.render = lambda _: None
         # A busy machine's frames are slow.
         imgui.get_io().mouse_single_click_delay = 11.0
         imgui.get_io().mouse_double_click_time = 10.0

@@ -9,6 +9,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from lavlive.parameters import Values
 from lavlive.wall.conductor import Conductor, Hop, Snapshot
 from lavlive.wall.follower import Due, Follower
 from lavlive.wall.messages import Ping, encode
+
+
+def _taken(conductor: Conductor, report: bytes, now: float) -> None:
+    conductor.take(report, now)
 
 
 @dataclass
@@ -147,7 +152,7 @@ class SimulatedWall:
         node.shown.append((self.now, node.follower.step(now)))
         if conductor is not None and node.follower.wants_report(now):
             report = encode(node.follower.report(60.0, 0.1, "model", "", ""))
-            self._send(lambda: conductor.take(report, self.now) and None)
+            self._send(partial(_taken, conductor, report, self.now))
         self._later(self.now + self._step, lambda: self._look(node))
 
     def _ask(self, conductor: Conductor, node: SimulatedNode, payload: bytes) -> None:

@@ -165,13 +165,14 @@ def _obey(show: Show, wish: AnyWish) -> None:
             show.load_model(path)
         case Record(path=path, free=free):
             width, height = show.output.canvas_size
+            given: dict[str, Any] = {} if free is None else {"free_bytes": lambda _: free}
             show.recordings.recorder = LiveRecorder(
                 path,
                 width - width % 2,
                 height - height % 2,
                 sample_rate=RATE,
                 channels=CHANNELS,
-                **({"free_bytes": lambda _: free} if free is not None else {}),
+                **given,
             )
         case Save(number=number):
             _save(show, number)

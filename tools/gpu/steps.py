@@ -162,7 +162,7 @@ def pictures(sizes: Sizes, found: Figures) -> None:
             link = stack.enter_context(SharedBlock.create())
             stack.enter_context(pinned(link.slots_for(opened.height, opened.width)))
             slot = link.next_slot(opened.height, opened.width)
-            tasks = {ours: _in_turn(ws, lambda w, into=slot, by=opened: by.picture_into(w, 1.0, into))}
+            tasks = {ours: _in_turn(ws, partial(_make_into, opened, slot))}
             tasks |= {
                 f"{resolution}²: {name}": task for name, task in _baselines(sizes, made, ws, found).items()
             }
@@ -178,6 +178,10 @@ def pictures(sizes: Sizes, found: Figures) -> None:
         found[f"{resolution}²: times faster than the textbook"] = book / results[ours].summary.p10
         found[f"{resolution}²: memory, MiB"] = sizes.memory()
         opened.close()
+
+
+def _make_into(runner: Any, place: np.ndarray, w_plus: np.ndarray) -> None:
+    runner.picture_into(w_plus, 1.0, place)
 
 
 def _in_turn(ws: np.ndarray, use: Callable[[np.ndarray], object]) -> Callable[[], object]:
@@ -204,7 +208,7 @@ def _baselines(
         return tasks
     half = _copy(made).to(sizes.device).half()
     tasks["textbook half"] = _book(sizes, Textbook(half.synthesis).picture, ws, torch.float16)
-    last = _copy(made).to(sizes.device).half().to(memory_format=torch.channels_last)
+    last = _copy(made).to(sizes.device).half().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     tasks["textbook half, channels last"] = _book(sizes, Textbook(last.synthesis).picture, ws, torch.float16)
     try:
         compiled = torch.no_grad()(torch.compile(Textbook(half.synthesis).forward, mode="reduce-overhead"))

@@ -17,7 +17,9 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.state import read_state
@@ -44,6 +46,14 @@ class Killing:
     unreadable: list[str] = field(default_factory=list)
 
 
+def _shows_pictures(may_be_first: bool, report: dict[str, Any]) -> bool:
+    return report["pictures"] > 0 or not may_be_first
+
+
+def _restarted_since(restarts: int, report: dict[str, Any]) -> bool:
+    return bool(report["restarts"] > restarts)
+
+
 def kill_at_random_moments(count: int, seed: int, folder: Path) -> Killing:
     """Kill stage and engine in turn, so many times together."""
     chance = random.Random(seed)
@@ -51,13 +61,13 @@ def kill_at_random_moments(count: int, seed: int, folder: Path) -> Killing:
     with StageProcess(ARGUMENTS, folder) as stage:
         for number in range(count):
             # A show keeps nothing before its first picture; from the second life on there is a state.
-            stage.wait(lambda report, first=number == 0: report["pictures"] > 0 or not first, "report")
+            stage.wait(partial(_shows_pictures, number == 0), "report")
             if number % 2:
                 _save_for(stage, found, chance.uniform(0.0, 2.0))
                 os.kill(stage.now["engine"], signal.SIGKILL)
                 found.engine += 1
                 restarts = stage.now["restarts"]
-                stage.wait(lambda report, before=restarts: report["restarts"] > before, "restart")
+                stage.wait(partial(_restarted_since, restarts), "restart")
                 # A stage whose engine crashes is not to be ended by it.
                 _save_for(stage, found, 0.2)
                 stage.kill()

@@ -80,7 +80,7 @@ class Resources:
             held = process.memory_info().rss / 2**20, process.num_fds(), process.num_threads()
             self.times.append(now)
             for samples, value in zip((self.megabytes, self.files, self.threads), held, strict=True):
-                samples.append(value)  # type: ignore[arg-type]
+                samples.append(value)
 
     def summary(self) -> dict[str, float]:
         """At the beginning, at the end and per minute, the first third left out."""

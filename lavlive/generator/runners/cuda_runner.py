@@ -308,8 +308,7 @@ class _Static:
     @property
     def pixels(self) -> torch.Tensor:
         """The picture begun last, uint8 [H, W, 3]; on a GPU for the stream on which it was begun."""
-        made: Tensor = self.captured.result
-        return made
+        return self.captured.result
 
     def begin(self, w_plus: WPlus, noise: float, loading: bool = False) -> None:
         """Begin a picture; the call is made within ``captured.on_stream(loading)``."""

@@ -187,8 +187,9 @@ def _cells(canvas: np.ndarray) -> np.ndarray:
     rows = (np.arange(ROWS * _SAMPLES_PER_CELL) + 0.5) * height / (ROWS * _SAMPLES_PER_CELL)
     columns = (np.arange(COLUMNS * _SAMPLES_PER_CELL) + 0.5) * width / (COLUMNS * _SAMPLES_PER_CELL)
     samples = to_linear(canvas[rows.astype(int)[:, None], columns.astype(int)])
-    cells: np.ndarray = samples.reshape(ROWS, _SAMPLES_PER_CELL, COLUMNS, _SAMPLES_PER_CELL, 3).mean(axis=(1, 3))
-    return cells
+    cells = samples.reshape(ROWS, _SAMPLES_PER_CELL, COLUMNS, _SAMPLES_PER_CELL, 3)
+    means: np.ndarray = cells.mean(axis=(1, 3))
+    return means
 
 
 class _OffscreenCanvas:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -88,7 +88,7 @@ class VideoWriter:
         kind = self.path.suffix.lower().lstrip(".")
         if surviving and kind != "mkv":
             self._fragments = FragmentFile(self.path)
-            container: OutputContainer = av.open(self._fragments, "w", format=kind, options=options | _FRAGMENTS)
+            return av.open(self._fragments, "w", format=kind, options=options | _FRAGMENTS)
         # Readers of .mkv expect torn ends.
         return av.open(str(self.path), "w", options=options | (_CLUSTERS if surviving else {}))
 

@@ -166,7 +166,7 @@ class WhipTaker:
 def _tracks(rtc: Any) -> tuple[Any, Any]:
     """A track of pictures and one of sound; classes of aiortc's are only there once it is imported."""
 
-    class Pictures(rtc.MediaStreamTrack):
+    class Pictures(rtc.MediaStreamTrack):  # type: ignore[misc]
         """Gives the newest picture, each once."""
 
         kind = "video"
@@ -185,7 +185,7 @@ def _tracks(rtc: Any) -> tuple[Any, Any]:
             self._there.clear()
             return self._newest
 
-    class Sound(rtc.MediaStreamTrack):
+    class Sound(rtc.MediaStreamTrack):  # type: ignore[misc]
         """Gives sound in pieces of 20 ms, without a hole."""
 
         kind = "audio"
