@@ -294,7 +294,8 @@ def test_a_silent_track_keeps_its_pace_and_its_times(track, clock):
         blocks.append(player.ring.read())
     player.close()
     blocks = [block for block in blocks if block]
-    heard: float = sum(len(block.samples) for block in blocks)
+    frames = [len(block.samples) for block in blocks]
+    heard = float(sum(frames))
     assert heard == pytest.approx(150 * 0.0101 * 48_000, abs=480)
     position = 0
     for block in blocks:

@@ -149,7 +149,7 @@ def test_a_wide_picture_is_the_networks_own_with_a_wider_constant() -> None:
         for conv in (block.conv0, block.conv1):
             if conv is not None:
                 noise = noise_for(
-                    conv.noise_constant.numpy(), *[int(s * block.resolution // 4) for s in (4, 7)], row
+                    conv.noise_constant.numpy(), block.resolution, 7 * block.resolution // 4, row
                 )
                 conv.noise_constant = torch.from_numpy(noise)
                 row += 1

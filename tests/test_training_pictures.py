@@ -95,7 +95,7 @@ def test_a_full_disk_loses_nothing_and_the_same_call_goes_on(
 ) -> None:
     out = tmp_path / "set.zip"
     real = checkpoint.write_atomically
-    written: list[Path] = []
+    written: list[str] = []
 
     def full_after_two(path: Path, content: bytes) -> None:
         if len(written) == 3:  # a note and two pictures

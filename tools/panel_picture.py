@@ -48,9 +48,9 @@ def _pixels(show: Show) -> np.ndarray:
     assert show.panel is not None
     width, height = show.panel.size
     taken: list[bytes] = []
-    swap, glfw.swap_buffers = (  # type: ignore[assignment]
+    swap, glfw.swap_buffers = (
         glfw.swap_buffers,
-        lambda _: taken.append(GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)),
+        lambda window: taken.append(GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)),
     )
     try:
         show.panel.present(time.perf_counter())

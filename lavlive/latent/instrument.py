@@ -163,7 +163,8 @@ class Instrument:
             seconds = float(numbers[_GLIDE])
             keep = math.exp(-_SETTLED * elapsed / seconds) if seconds > 0 else 0.0
             self._anchor = wanted + keep * (self._anchor - wanted)
-        return mean + amount * (self._anchor - mean)
+        held: np.ndarray = mean + amount * (self._anchor - mean)
+        return held
 
     def _point(
         self, kind: str, number: int, class_index: int, space_of: Callable[[int], Space], mean: np.ndarray

@@ -11,32 +11,32 @@ class Wish(msgspec.Struct, frozen=True, tag_field="wish"):
     """One line of JSON on the stage's standard input."""
 
 
-class Listen(Wish, tag=True):
+class Listen(Wish, frozen=True, tag=True):
     source: SourceSpec
 
 
-class ShowModel(Wish, tag=True):
+class ShowModel(Wish, frozen=True, tag=True):
     path: str | None
 
 
-class Record(Wish, tag=True):
+class Record(Wish, frozen=True, tag=True):
     """`free`: bytes that the disk pretends to have."""
 
     path: str
     free: int | None = None
 
 
-class StopRecording(Wish, tag=True):
+class StopRecording(Wish, frozen=True, tag=True):
     pass
 
 
-class Save(Wish, tag=True):
+class Save(Wish, frozen=True, tag=True):
     """Save a preset, and a binding, with a number in them."""
 
     number: int
 
 
-class Bind(Wish, tag=True):
+class Bind(Wish, frozen=True, tag=True):
     number: int
 
 

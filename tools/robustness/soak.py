@@ -79,8 +79,9 @@ class Resources:
             process = psutil.Process(pid)
             held = process.memory_info().rss / 2**20, process.num_fds(), process.num_threads()
             self.times.append(now)
-            for samples, value in zip((self.megabytes, self.files, self.threads), held, strict=True):
-                samples.append(value)
+            self.megabytes.append(held[0])
+            self.files.append(held[1])
+            self.threads.append(held[2])
 
     def summary(self) -> dict[str, float]:
         """At the beginning, at the end and per minute, the first third left out."""

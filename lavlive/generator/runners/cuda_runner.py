@@ -308,7 +308,8 @@ class _Static:
     @property
     def pixels(self) -> torch.Tensor:
         """The picture begun last, uint8 [H, W, 3]; on a GPU for the stream on which it was begun."""
-        return self.captured.result
+        made: torch.Tensor = self.captured.result
+        return made
 
     def begin(self, w_plus: WPlus, noise: float, loading: bool = False) -> None:
         """Begin a picture; the call is made within ``captured.on_stream(loading)``."""

@@ -88,9 +88,15 @@ class VideoWriter:
         kind = self.path.suffix.lower().lstrip(".")
         if surviving and kind != "mkv":
             self._fragments = FragmentFile(self.path)
-            return av.open(self._fragments, "w", format=kind, options=options | _FRAGMENTS)
+            in_pieces: OutputContainer = av.open(
+                self._fragments, "w", format=kind, options=options | _FRAGMENTS
+            )
+            return in_pieces
         # Readers of .mkv expect torn ends.
-        return av.open(str(self.path), "w", options=options | (_CLUSTERS if surviving else {}))
+        whole: OutputContainer = av.open(
+            str(self.path), "w", options=options | (_CLUSTERS if surviving else {})
+        )
+        return whole
 
     def _add_video(self, name: str, quick: bool) -> VideoStream:
         codec = CODECS[name]
