@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import latents_of
 from lavlive.control.beat.tempo import Tempo
 from lavlive.control.controls import CanvasValues
 from lavlive.control.looks.drives import Heard, drive_all
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.engine.loading import load_path
+from lavlive.engine.offline import latents_of
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
 from lavlive.parameters import Parameter, Values, join_table, loaded_parameters
