@@ -70,7 +70,7 @@ def test_the_pad_moves_a_point_as_one_thing_and_the_button_is_an_event(rig: Pane
     assert any(place.name.startswith("color_edit4 ink") for place in rig.eye.places)
     pressed = []
     original = rig.control.edit
-    rig.control.edit = lambda name, value, now: (pressed.append((name, value)), original(name, value, now))  # type: ignore[method-assign, func-returns-value, assignment]
+    rig.control.edit = lambda name, value, now: (pressed.append((name, value)), original(name, value, now))  # type: ignore[method-assign, assignment]
     rig.press("button go##gen.all.go")
     assert pressed == [("gen.all.go", True)]
     for _ in range(2):
