@@ -42,8 +42,8 @@ MUTATIONS = (
     Mutation(
         "leaky tanh: another curve with slope 1 at the origin and c far out",
         "lavlive/latent/mapper.py",
-        "return c * x + (1.0 - c) * np.tanh(x)",
-        "return c * x + (1.0 - c) * x / np.sqrt(1.0 + x * x)",
+        "held: np.ndarray = c * x + (1.0 - c) * np.tanh(x)",
+        "held: np.ndarray = c * x + (1.0 - c) * x / np.sqrt(1.0 + x * x)",
         "tests/test_latent.py::test_a_leaky_tanh_between_origin_and_far_out",
     ),
     Mutation(
