@@ -80,7 +80,7 @@ def spots(width: int = SIZE[0], height: int = SIZE[1]) -> np.ndarray:
 
 def test_a_homography_is_opencvs() -> None:
     cv2 = pytest.importorskip("cv2")
-    theirs = cv2.getPerspectiveTransform(np.float32(WHOLE), np.float32(KEYSTONE))
+    theirs = cv2.getPerspectiveTransform(np.array(WHOLE, np.float32), np.array(KEYSTONE, np.float32))
     np.testing.assert_allclose(homography(KEYSTONE), theirs / theirs[2, 2], atol=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_a_homography_is_opencvs() -> None:
 def test_what_is_drawn_lies_where_opencv_puts_it_within_half_a_pixel(bench: Bench, corners: Corners) -> None:
     cv2 = pytest.importorskip("cv2")
     drawn = bench.screen(Screen(slices=(Slice(corners=corners),)), ways())
-    inverse = cv2.getPerspectiveTransform(np.float32(corners), np.float32(WHOLE))
+    inverse = cv2.getPerspectiveTransform(np.array(corners, np.float32), np.array(WHOLE, np.float32))
     wanted = cv2.perspectiveTransform(spots().reshape(1, -1, 2).astype(np.float32), inverse).reshape(
         *SIZE[::-1], 2
     )
@@ -170,7 +170,8 @@ def test_two_screens_that_overlap_sum_to_an_even_grey_in_linear_light(
 
 def test_gain_dims_light_and_black_lifts_only_where_nothing_overlaps(bench: Bench) -> None:
     half = bench.screen(Screen(gain=0.5), np.full((8, 8, 3), 0.5, np.float32))
-    assert to_linear(half)[80, 100, 0] == pytest.approx(to_linear(np.float32([0.5]))[0] * 0.5, rel=0.01)
+    grey = to_linear(np.array([0.5], np.float32))[0]
+    assert to_linear(half)[80, 100, 0] == pytest.approx(grey * 0.5, rel=0.01)
     lifted = bench.screen(Screen(black=0.05, slices=(Slice(right=0.25),)), np.zeros((8, 8, 3), np.float32))
     assert to_linear(lifted)[80, 10, 0] == pytest.approx(0.05, rel=0.02)
     assert lifted[80, -20:, 0].max() == 0.0
@@ -295,7 +296,8 @@ def settle(file: SurfacesFile, now: float) -> Surfaces | None:
 
 
 def test_the_file_is_followed_the_last_good_one_stays_and_a_fault_is_told_once(tmp_path: Path) -> None:
-    path, told = tmp_path / "surfaces.toml", []
+    path = tmp_path / "surfaces.toml"
+    told: list[str] = []
     write_surfaces(path, Surfaces())
     file = SurfacesFile(path, told.append)
     assert settle(file, 0.0) is None

@@ -121,7 +121,8 @@ def test_what_no_slice_can_be_is_refused_and_the_last_slice_and_screen_stay() ->
 
 
 def test_editing_begins_a_mapping_takes_keys_and_is_written_once_it_rests(tmp_path: Path) -> None:
-    path, told = tmp_path / "surfaces.toml", []
+    path = tmp_path / "surfaces.toml"
+    told: list[str] = []
     mapping = ScreenMapping(path, None, told.append)
     assert not mapping.on
     assert not mapping.key("right", (), (100, 50))
@@ -147,7 +148,8 @@ def test_editing_begins_a_mapping_takes_keys_and_is_written_once_it_rests(tmp_pa
 
 
 def test_a_file_that_somebody_else_writes_is_taken_and_can_be_taken_back(tmp_path: Path) -> None:
-    path, told = tmp_path / "surfaces.toml", []
+    path = tmp_path / "surfaces.toml"
+    told: list[str] = []
     mapping = ScreenMapping(path, None, told.append)
     write_surfaces(path, TWO)
     now = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import glfw
 import numpy as np
@@ -36,7 +37,7 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield name
 
 
-def displayed(handle: object) -> np.ndarray:
+def displayed(handle: Any) -> np.ndarray:
     """What a window shows, uint8 [H, W, 3], first row on top."""
     glfw.make_context_current(handle)
     width, height = glfw.get_framebuffer_size(handle)
@@ -163,7 +164,7 @@ def test_screens_come_and_go_while_the_show_goes_on(wall: Wall) -> None:
     assert wall.window._screens.windows == []
     wall.mapping.editor.undo()
     wall.step()
-    wall.settle(lambda: len(wall.window._screens.windows) == 1)  # type: ignore[union-attr]
+    wall.settle(lambda: len(wall.window._screens.windows) == 1)
 
 
 def test_a_monitor_that_goes_is_told_once_and_gets_its_picture_back(desktop: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import Model, PictureWorker
+from lavlive.generator.bends import Bends
 from lavlive.latent.space import Space
 from lavlive.link.memory import MAX_RESOLUTION, SharedBlock
 from lavlive.parameters import Values
@@ -27,10 +28,13 @@ class Still:
         self.closed = 0
         self.asked: list[np.ndarray] = []
 
-    def picture_into(self, w_plus: np.ndarray, noise: float, out: np.ndarray) -> None:
+    def picture_into(self, w_plus: np.ndarray, noise: float, out: np.ndarray, bends: Bends = ()) -> None:
         assert not self.closed
         self.asked.append(w_plus)
         out[...] = self.value
+
+    def prepare_bends(self) -> None:
+        """Nothing is bent."""
 
     def close(self) -> None:
         self.closed += 1

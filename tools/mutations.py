@@ -56,15 +56,15 @@ MUTATIONS = (
     Mutation(
         "red and blue exchanged",
         "lavlive/generator/runners/torch_runner.py",
-        "self._pixels = self._synthesis(self._w_plus, self._noise)",
-        "self._pixels = self._synthesis(self._w_plus, self._noise).flip(-1)",
+        "self._pixels = self._synthesis(self._w_plus, self._noise, bends)",
+        "self._pixels = self._synthesis(self._w_plus, self._noise, bends).flip(-1)",
         _GOLDEN,
     ),
     Mutation(
         "the picture upside down",
         "lavlive/generator/runners/torch_runner.py",
-        "self._pixels = self._synthesis(self._w_plus, self._noise)",
-        "self._pixels = self._synthesis(self._w_plus, self._noise).flip(0)",
+        "self._pixels = self._synthesis(self._w_plus, self._noise, bends)",
+        "self._pixels = self._synthesis(self._w_plus, self._noise, bends).flip(0)",
         _GOLDEN,
     ),
     Mutation(
