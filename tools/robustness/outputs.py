@@ -223,7 +223,7 @@ def measure(kind: str, seconds: float, restarts: int, size: tuple[int, int]) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=("rtmp", "srt"))
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--restarts", type=int, default=3)
