@@ -39,7 +39,7 @@ from lavlive.stage.canvas.offscreen import offscreen_context
 from lavlive.stage.canvas.slots import open_shaders
 
 RATE = 15
-FULL_PICTURES = 3
+FULL_PICTURES = 2
 """So many at full size before the one that is kept."""
 THUMBNAIL = (384, 216)
 LABEL = 110
