@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lavlive.commands.arguments import parse
 from lavlive.commands.live import _begin_with_effects
-from lavlive.commands.options import LiveOptions
+from lavlive.commands.options import LiveOptions, LookOptions, text_of
 from lavlive.commands.render import effects_note
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
@@ -19,7 +21,7 @@ from lavlive.control.looks.starting import DEFAULT_EFFECTS, initial_looks
 from lavlive.parameters import ParameterKind, Values, find, join_table
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary
-from lavlive.stage.canvas.slots import Slots
+from lavlive.stage.canvas.slots import Slots, open_shaders
 from lavlive.stage.output.software import INTERVAL, interval_for, within
 
 PRESETS = sorted(shipped("presets").glob("*.toml"))
@@ -101,3 +103,17 @@ def test_a_rendering_that_the_processor_draws_says_what_its_effects_cost_and_how
     assert effects_note(values, software=False) is None
     without = initial_looks(None, {"fx1.shader": "none", "fx2.shader": "none"}).values
     assert effects_note(without, software=True) is None
+
+
+@pytest.mark.parametrize(
+    "typed", [["live"], ["render", "track.ogg", "-o", "video.mp4"]], ids=["live", "render"]
+)
+def test_a_folder_of_shaders_can_be_named(typed: list[str], tmp_path: Path, shaders: ShaderLibrary) -> None:
+    (tmp_path / "mine.fs").write_text("/*{}*/ void main() { gl_FragColor = vec4(1.0); }")
+    options = parse([*typed, "--shaders", str(tmp_path)]).options()
+    assert isinstance(options, LookOptions)
+    try:
+        library = open_shaders(text_of(options.shaders))
+    finally:
+        join_table(Slots(shaders))
+    assert {"mine", "bloom"} < set(library.names())

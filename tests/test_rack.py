@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lavlive.control.beat.tempo import BeatState
 from lavlive.control.looks.drives import SOURCES, Drive, Heard, direction, drive_all
@@ -144,6 +145,39 @@ def test_another_shader_fades_in_after_the_old_one_has_faded_out(output: Headles
     levels = [shown(output, values, 0.05 * n)[30, 30, 1] for n in range(1, round(2.2 * FADE_SECONDS / 0.05))]
     assert max(abs(np.diff([205, *levels]))) < 40
     assert levels[-1] <= 15
+
+
+TWO = """/*{"INPUTS": [{"NAME": "inputImage", "TYPE": "image"}, {"NAME": "other", "TYPE": "image"}]}*/
+void main() { gl_FragColor = vec4(IMG_THIS_PIXEL(other).rgb, 1.0); }"""
+
+
+def test_a_second_image_is_another_slots_or_a_file(
+    output: HeadlessOutput, library: ShaderLibrary, tmp_path: Path
+) -> None:
+    (library.folders[0] / "two.fs").write_text(TWO)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[:2] = (30, 220, 90)
+    Image.fromarray(pixels).save(pictures / "green above.png")
+    (pictures / "no image.png").write_text("nothing")
+    library.folders = (*library.folders, pictures)
+    library.reload()
+    choices = find("fx1.two.other").choices
+    assert choices[:4] == ("input", "picture", "generator", "fx2")
+    assert choices[-2:] == ("green above.png", "no image.png")
+    assert "fx1" not in choices
+    values = Values(STILL | {"fx1.shader": "bright-red", "fx2.shader": "negative", "fx3.shader": "two"})
+    values.set("fx3.two.other", "fx1")
+    shown(output, values, 0.0)
+    np.testing.assert_allclose(shown(output, values, 1.0)[5, 5], (255, 0, 0), atol=2)
+    values.set("fx3.two.other", "green above.png")
+    canvas = shown(output, values, 1.1)
+    np.testing.assert_allclose(canvas[3, 5], (30, 220, 90), atol=2)
+    np.testing.assert_allclose(canvas[33, 5], 0, atol=2)
+    values.set("fx3.two.other", "no image.png")
+    np.testing.assert_allclose(shown(output, values, 1.2)[5, 5], (0, 255, 255), atol=2)
+    assert "no image.png is no image" in output.problems["no image.png"]
 
 
 def test_an_event_is_true_for_one_picture(output: HeadlessOutput) -> None:

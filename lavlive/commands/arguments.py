@@ -204,6 +204,12 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "stretch", "mirror", "tile"),
         help=f"how the model's beginnings come to that shape (default: {LiveOptions.fill})",
     )
+    look.add_argument(
+        "--shaders",
+        metavar="FOLDER",
+        help="ISF effects, generators and transitions, beside the bundled ones and those in "
+        "~/.config/lavlive/shaders",
+    )
     look.add_argument("--log-w", metavar="FILE", help="write w+ of every hop, raw float32")
 
 

@@ -164,7 +164,7 @@ class Canvas:
     @property
     def problems(self) -> dict[str, str]:
         """Why slots, or the transition, are not what was chosen, a line each."""
-        found = dict(self.rack.problems) if self.rack is not None else {}
+        found = {**self.rack.problems, **self.rack.image_problems} if self.rack is not None else {}
         if self.crossing is not None and self.crossing.problem is not None:
             found["transition"] = self.crossing.problem
         return found

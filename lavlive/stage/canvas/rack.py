@@ -26,6 +26,7 @@ from lavlive.stage.canvas.isf.library import NONE, ShaderLibrary
 from lavlive.stage.canvas.isf.shader import OUTPUT_TYPE, Frame, Shader
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.passes import Passes, Target
+from lavlive.stage.canvas.pictures import Pictures
 from lavlive.stage.canvas.slots import BLENDS, EFFECTS, GENERATOR, MAIN_IMAGES
 from lavlive.stage.canvas.trials import Trials
 
@@ -46,6 +47,7 @@ class _Slot:
         self.name = NONE
         self.version = 0
         self.shader: Shader | None = None
+        self.drawn: moderngl.Texture | None = None
         self.level = 0.0
         self.failed: tuple[str, int] | None = None
         self.incoming: Shader | None = None
@@ -92,6 +94,7 @@ class _Slot:
         if self.shader is not None:
             self.shader.release()
         self.shader, self.name, self.version = shader, name, version
+        self.drawn = None
         self._rows = shader.document.parameters(f"{self.group}.{name}") if shader is not None else []
         self.seconds, self.measured = 0.0, 0
         self._queries.clear()
@@ -127,6 +130,7 @@ class Rack:
         self.problems: dict[str, str] = {}
         self.budget = math.inf
         self.trials: Trials | None = None
+        self._pictures = Pictures(context)
         self._may_compile = True
 
     def busy(self, values: Mapping[str, Value]) -> bool:
@@ -142,6 +146,11 @@ class Rack:
             slot.failed = None
             self.problems.pop(slot.group, None)
         return wanted != NONE and slot.failed != (wanted, self._library.version(wanted))
+
+    @property
+    def image_problems(self) -> dict[str, str]:
+        """Why image files that were chosen are not shown, a line each, by name."""
+        return self._pictures.problems
 
     def shown_version(self, group: str) -> tuple[str, int]:
         """The shader at work in a slot, and which version of its file."""
@@ -207,6 +216,7 @@ class Rack:
         """Let go of all shaders."""
         if self.trials is not None:
             self.trials.close()
+        self._pictures.release()
         for slot in self._slots.values():
             slot.begin(None, NONE, 0, 0.0, anew=True)
 
@@ -231,13 +241,15 @@ class Rack:
     ) -> moderngl.Texture:
         assert slot.shader is not None
         sources = {"input": seen, "picture": picture, "generator": generated}
+        sources |= {group: one.drawn for group, one in self._slots.items() if one.drawn is not None}
         images = {}
         for one in slot.shader.document.inputs:
             if one.kind is InputKind.IMAGE:
                 images[one.name] = seen
                 if one.name not in MAIN_IMAGES:
                     chosen = _value(values, f"{slot.group}.{slot.name}.{one.name}", "input")
-                    images[one.name] = sources.get(str(chosen), seen)
+                    own = self._pictures.texture(str(chosen), self._library.images, self.trials is None)
+                    images[one.name] = own or sources.get(str(chosen), seen)
         today = time.localtime()
         seconds = today.tm_hour * 3600.0 + today.tm_min * 60.0 + today.tm_sec
         frame = Frame(
@@ -251,7 +263,7 @@ class Rack:
             sound,
         )
         with slot.timed(self._context):
-            drawn = slot.shader.draw(frame)
+            drawn = slot.drawn = slot.shader.draw(frame)
         slot.frames += 1
         return drawn
 

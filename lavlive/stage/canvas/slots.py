@@ -40,7 +40,7 @@ BLENDS = (
 lets through what lies below."""
 IMAGES = ("input", "picture", "generator")
 """What an image input besides the main one can show: what comes into the slot, StyleGAN2's picture, or the
-generator's slot."""
+generator's slot; besides, what another slot draws (``fx2``), and the image files in the user's folders."""
 
 MAIN_IMAGES = ("inputImage", "startImage")
 """Image inputs that show what comes into the slot, without a choice."""
@@ -57,7 +57,7 @@ class Slots:
         self._library = library
         self._own: dict[str, dict[str, Parameter]] = {}
         self._own_revision = -1
-        self._inputs: dict[tuple[str, str], tuple[int, dict[str, Parameter]]] = {}
+        self._inputs: dict[tuple[str, str], tuple[tuple[int, int], dict[str, Parameter]]] = {}
 
     def find(self, name: str) -> Parameter | None:
         """The parameter of that name, whether its shader is in the slot or not."""
@@ -109,13 +109,14 @@ class Slots:
         document = self._library.document(shader)
         if document is None:
             return {}
-        version = self._library.version(shader)
+        version = self._library.version(shader), self._library.revision
         known = self._inputs.get((group, shader))
         if known is None or known[0] != version:
             prefix = f"{group}.{shader}"
             rows = document.parameters(prefix)
+            images = (*IMAGES, *(other for other in EFFECTS if other != group), *sorted(self._library.images))
             rows += [
-                _choice(f"{prefix}.{one.name}", IMAGES, one.label or one.name)
+                _choice(f"{prefix}.{one.name}", images, one.label or one.name)
                 for one in document.inputs
                 if one.kind is InputKind.IMAGE and one.name not in MAIN_IMAGES
             ]

@@ -14,6 +14,7 @@ from lavlive.stage.canvas.isf.document import ENDINGS, Document, ShaderKind, rea
 NONE = "none"
 _LOOK_SECONDS = 0.5
 _MOST_FILES = 3000
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _TAKEN = (NONE, "shader", "on", "mix", "blend")
 """Names of a slot's own parameters, which no shader may have."""
 
@@ -41,12 +42,14 @@ class ShaderLibrary:
     Attributes:
         refused: why files cannot be used, by path, a line each.
         revision: grows with every change.
+        images: image files in the folders that are not lavlive's own, by their names.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
         self.refused: dict[Path, str] = {}
         self.revision = 0
+        self.images: dict[str, Path] = {}
         self._documents: dict[str, Document] = {}
         self._versions: dict[str, int] = {}
         self._stamps: dict[Path, _Stamp] = {}
@@ -106,24 +109,29 @@ class ShaderLibrary:
             versions[name] = versions.get(name, 0) + 1
             changed.append(name)
         self._documents, self._versions, self.refused = documents, versions, refused
-        if changed:
+        images, self.images = self.images, self._images()
+        if changed or images != self.images:
             self.revision += 1
         return changed
+
+    def _images(self) -> dict[str, Path]:
+        found = [path for folder in self.folders[1:] for path in _files_in(folder, IMAGE_ENDINGS)]
+        return {path.name: path for path in found}
 
     def _files(self) -> list[Path]:
         """Every shader's file, a later folder's last; two of one name in a folder: the first counts."""
         found: dict[str, Path] = {}
         for folder in self.folders:
             own: dict[str, Path] = {}
-            for path in _shaders_in(folder):
+            for path in _files_in(folder, ENDINGS):
                 own.setdefault(short_name(path), path)
             found |= own
         return list(found.values())
 
 
-def _shaders_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     try:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
     except OSError:  # a folder that may not be looked into holds nothing for us
         return []
     return paths[:_MOST_FILES]
