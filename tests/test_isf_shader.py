@@ -328,3 +328,19 @@ def test_sound_reaches_the_shader_as_rows(make: Make, context: moderngl.Context)
     assert heard[0, -1, 0] > heard[0, 0, 0] > 0.5
     assert heard[0, 0, 1] == pytest.approx(0.75, abs=1e-3)
     assert heard[0, 0, 2] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_what_stands_there_twice_word_for_word_is_taken_once(make: Make, context: moderngl.Context) -> None:
+    body = """#define LOW 0.25
+const float END = 20.;
+float half_of(vec2 p) { if (p.x > 0.0) { return p.x * 0.5; } return 0.0; }
+#define LOW 0.5
+const float END = 20.;
+float half_of(vec2 p) { if (p.x > 0.0) { return p.x * 0.5; }
+ return 0.0; }
+float half_of(float p) { return p * 0.5; }
+void main() { gl_FragColor = vec4(half_of(vec2(1.0)), LOW, half_of(0.5), END / 20.0); }"""
+    drawn = make("{}", body).draw(frame())
+    np.testing.assert_allclose(pixels(context, drawn)[0, 0], (0.5, 0.5, 0.25, 1.0), atol=1e-4)
+    with pytest.raises(ShaderError, match=r"line 3: .*half_of"):
+        make("{}", "float half_of(float p) { return p; }\nfloat half_of(float p) { return 0.5 * p; }")

@@ -3,10 +3,10 @@
     python tools/isf_collection.py FOLDER [--frames 30] [--size 160x90] [--sample 300] [--pictures FOLDER]
 
 Filters get a picture like a photograph, generators 30 frames with sound. What draws one colour with the
-inputs as its author left them is drawn once more with every input moved over its range, and the picture's
-alpha with them: some draw nothing before a note is played or a point is moved. Every file is drawn in a
-process that is ended when it takes too long. What fails is listed with its cause, in groups at the end.
-OpenGL comes from EGL.
+inputs as its author left them is drawn once more eight times as large, for those that count in pixels, and
+then with every input moved over its range and the picture's alpha with them: some draw nothing before a note
+is played or a point is moved. Every file is drawn in a process that is ended when it takes too long. What
+fails is listed with its cause, in groups at the end. OpenGL comes from EGL.
 """
 
 from __future__ import annotations
@@ -38,9 +38,12 @@ STAGES = (
     "does not compile",
     "draws one colour",
     "takes too long",
+    "draws when large",
     "draws when moved",
     "draws",
 )
+
+_LARGER, _FEW = 8, 3
 
 
 def test_picture(width: int, height: int) -> np.ndarray:
@@ -126,9 +129,11 @@ def judged(path: Path, size: tuple[int, int], frames: int) -> tuple[str, str, np
         text = str(error)
         return ("no ISF" if "there is no ISF header" in text else "refused"), text, None
     notes = "; ".join(document.notes)
-    for stage in ("draws", "draws when moved"):
+    for stage in ("draws", "draws when large", "draws when moved"):
+        large = stage == "draws when large"
+        shape, count = ((size[0] * _LARGER, size[1] * _LARGER), _FEW) if large else (size, frames)
         try:
-            pixels, problem = draw(document, size, frames, moved=stage != "draws")
+            pixels, problem = draw(document, shape, count, moved=stage == "draws when moved")
         except ShaderError as error:
             return "does not compile", str(error), None
         if problem != "GL_NO_ERROR":
@@ -210,7 +215,7 @@ def main() -> int:
     causes: Counter[str] = Counter()
     for path, stage, reason, pixels in results(paths, (int(width), int(height)), options.frames):
         counts[stage] += 1
-        if stage not in ("draws", "draws when moved"):
+        if not stage.startswith("draws") or stage == "draws one colour":
             causes[f"{stage}: {cause(reason)}"] += 1
         if stage != "draws":
             print(f"{stage:17} {path.relative_to(options.folder)}: {reason}", flush=True)

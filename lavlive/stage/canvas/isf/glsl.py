@@ -121,9 +121,45 @@ def fragment_source(document: Document, relaxed: bool = False, version: int = 33
     code = _translate(document.fragment, document, varying="in")
     outputs = _OWN_OUTPUT.findall(code)
     if relaxed:
-        code = re.sub(r"\bconst\b(?!\s+int\b)", "", code)
+        code = re.sub(r"\bconst\b(?!\s+int\b)", "", without_repeats(code))
     output = "" if outputs and "isf_FragColor" not in code else "out vec4 isf_FragColor;\n"
     return f"#version {version} core\n{_COMMON}{_FRAGMENT}{output}{_uniforms(document)}#line 1\n{code}\n"
+
+
+_MACRO = re.compile(r"^([ \t]*)#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
+_TOP_LEVEL = re.compile(r"\s*#(?:\\\n|[^\n])*\n|[^;{}#]*;|[^;{}#]*(\{)")
+
+
+def without_repeats(code: str) -> str:
+    """Without what stands there twice, word for word: files that were joined have the same helpers in each.
+
+    A macro that is defined anew is let go of first. Lines keep their numbers.
+    """
+    seen: set[str] = set()
+    kept: list[str] = []
+    at = 0
+    while (found := _TOP_LEVEL.match(code, at)) is not None:
+        end = found.end()
+        depth = 1 if found[1] else 0
+        while end < len(code) and depth:
+            depth += {"{": 1, "}": -1}.get(code[end], 0)
+            end += 1
+        text = code[at:end]
+        words = " ".join(text.split())
+        repeated = words in seen and "#" not in text
+        seen.add(words)
+        kept.append("\n" * text.count("\n") if repeated else text)
+        at = end
+    once = "".join(kept) + code[at:]
+    known: set[str] = set()
+
+    def macro(found: re.Match[str]) -> str:
+        again = found[2] in known
+        known.add(found[2])
+        line = once.count("\n", 0, found.start()) + 1
+        return f"{found[1]}#undef {found[2]}\n#line {line}\n{found[0]}" if again else found[0]
+
+    return _MACRO.sub(macro, once)
 
 
 def vertex_source(document: Document, version: int = 330) -> str:

@@ -31,7 +31,7 @@ _FLOAT_TYPE = "f4"
 _MESSAGE = re.compile(
     r"(?:ERROR:\s*)?\d+[:(](\d+)\)?(?:\(\d+\))?\s*:\s*(?:error\s*)?(?:C\d+)?:?\s*(.+)", re.IGNORECASE
 )
-_LET_PASS = ("onst", "wrong type", "return type", "convert")
+_LET_PASS = ("onst", "wrong type", "return type", "convert", "redef", "redecl", "Redef")
 """In what compilers say of code that older ones took."""
 
 
