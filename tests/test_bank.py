@@ -32,10 +32,12 @@ from lavlive.link.messages import (
 )
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
-from lavlive.parameters import Values
+from lavlive.parameters import Values, join_table
 from lavlive.resources import bundled_generators, generator_file, shipped
 from lavlive.show.notices import Notices
 from lavlive.show.show import Show
+from lavlive.stage.canvas.isf.library import ShaderLibrary
+from lavlive.stage.canvas.slots import Slots
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
 
@@ -46,6 +48,7 @@ class Engine:
     def __init__(self) -> None:
         self.told: list[EngineEvent] = [Ready()]
         self.asked: list[str | None] = []
+        self.fades: list[float] = []
 
     def events(self) -> list[EngineEvent]:
         told, self.told = self.told, []
@@ -54,6 +57,7 @@ class Engine:
     def send(self, command: Command) -> None:
         assert isinstance(command, LoadModel)
         self.asked.append(command.path)
+        self.fades.append(command.fade)
 
     def exit_status(self) -> int | None:
         return None
@@ -234,3 +238,31 @@ def test_a_model_opened_by_hand_joins_the_bank_unless_it_is_refused(stage: Stage
     assert "bad" not in stage.show.models
     assert stage.engine.asked == asked, "no other model comes in its place"
     assert stage.show.notices.badge(stage.now) == "bad.pkl is no model"
+
+
+def test_models_and_presets_follow_each_other_by_the_transition_that_was_chosen(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[float] = []
+    monkeypatch.setattr(stage.show.output, "begin_transition", begun.append)
+    join_table(Slots(ShaderLibrary([shipped("shaders") / "isf"])))
+    try:
+        values = stage.control.values
+        values.update({"show.swap_fade": 3.0, "show.morph": 2.0})
+        stage.step()
+        for chosen, fade, seconds in (("dissolve", 3.0, []), ("melt", 0.3, [3.0])):
+            values.set("show.transition", chosen)
+            begun.clear()
+            stage.do("model.next")
+            assert begun == []
+            assert stage.engine.fades[-1] == pytest.approx(fade)
+            stage.finish()
+            assert begun == seconds
+            begun.clear()
+            stage.control.looks.recall(
+                Preset("Plain", "", None, Values({"mapper.y": 1.0}).saved(), {}), stage.now
+            )
+            stage.step()
+            assert begun == ([2.0] if seconds else [])
+    finally:
+        join_table(None)
