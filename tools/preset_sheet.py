@@ -55,7 +55,6 @@ class Drawer:
         self._options = options
         self._shaders = shaders
         self._models: dict[str | None, Model] = {}
-        self._context = offscreen_context()
 
     def pictures(self, preset: str, track_file: Path, moments: int) -> list[np.ndarray]:
         """The last picture and those half a second before, oldest first: uint8 [H, W, 3]."""
@@ -63,7 +62,8 @@ class Drawer:
         looks = initial_looks(preset, {})
         clip = self._clip(looks, initial_model(preset, None), track_file)
         small = self._size[0] // 4, self._size[1] // 4
-        canvas = Canvas(self._context, small, self._shaders)
+        context = offscreen_context()  # of its own, so that its memory goes with it
+        canvas = Canvas(context, small, self._shaders)
         sound, tempo = SoundView(), Tempo()
         kept: list[np.ndarray] = []
         begin = max(options.at - options.seconds, 0.0)
@@ -88,6 +88,7 @@ class Drawer:
         for problem in canvas.rack.problems.values() if canvas.rack is not None else ():
             print(f"{preset}: {problem}", file=sys.stderr)
         canvas.close()
+        context.release()
         return kept
 
     def _clip(self, looks: Looks, name: str | None, track_file: Path) -> Mapping[str, np.ndarray]:
