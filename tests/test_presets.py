@@ -346,7 +346,7 @@ def test_the_fader_goes_from_one_preset_to_the_other_and_back(tmp_path: Path) ->
         assert looks.values.saved() == preset.values
         assert looks.preset == preset.name
     looks.by_hand("show.fader", 0.5)
-    assert looks.values["mapper.y"] == pytest.approx((0.35 + 1.8) / 2)
+    assert looks.values["mapper.y"] == pytest.approx((0.35 + 1.4) / 2)
 
 
 def test_snapshots_come_back_at_once(tmp_path: Path) -> None:
