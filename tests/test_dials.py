@@ -91,7 +91,7 @@ def test_a_second_search_is_none(
     loaded: LoadedGenerator, statistics: WStatistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.savez(
-        tmp_path / f"dials1-{loaded.hash[:32]}.npz",
+        tmp_path / f"dials2-{loaded.hash[:32]}.npz",
         **{name: getattr(no_dials(32), name) for name in ("vectors", "effects", "steps", "random")},
     )
     monkeypatch.setattr(dials_module, "find_dials", lambda *_: pytest.fail("searched"))
@@ -184,7 +184,7 @@ def test_what_belongs_to_another_model_is_left_out_with_a_line(file: Path, found
     keep_dials(file, "another" * 9, found)
     write_names(file, "another" * 9, {"coarse.1": "opening"})
     np.savez(
-        file.with_name(f"dials1-{model.hash[:32]}.npz"),
+        file.with_name(f"dials2-{model.hash[:32]}.npz"),
         **{name: getattr(found, name) for name in ("vectors", "effects", "steps", "random")},
     )
     beside = find_beside(file, model, GROUPS, lambda: pytest.fail("searched"))

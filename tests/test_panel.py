@@ -8,7 +8,9 @@ import glfw
 import numpy as np
 import pytest
 
+from lavlive.control.actions import Action
 from lavlive.errors import ControlError
+from lavlive.link.messages import DialsFound
 from lavlive.parameters import find
 from lavlive.stage.panel.presets import PresetsSection
 from lavlive.stage.panel.sections import SECTIONS
@@ -165,6 +167,26 @@ def test_a_look_between_two_presets_is_had_with_the_fader(rig: PanelRig) -> None
     acid = rig.control.looks.library.find("Acid")
     assert rig.control.looks.preset == "Acid"
     assert rig.control.values["mapper.y"] == pytest.approx(acid.values["mapper.y"], abs=0.05)
+
+
+def test_the_latents_show_the_dials_that_the_model_has_and_keep_a_moment(rig: PanelRig) -> None:
+    asked: list[Action] = []
+    step = rig.control.step
+    rig.control.step = lambda now: asked.extend(step(now)) or []  # type: ignore[method-assign, func-returns-value]
+    rig.dials = DialsFound("flames", (2, 0, 1), {"coarse.1": "opening"})
+    rig.press("begin_tab_item Latents")
+    rig.frames()
+    drawn = [place.name for place in rig.eye.places]
+    assert "text opening" in drawn
+    assert "text_unformatted This model has none here: no direction changes the picture enough." in drawn
+    slider = rig.place("slider_float ##value", beside="opening")
+    rig.point(round(slider.left + 20), slider.middle[1])
+    rig.mouse("mousedown", "1")
+    rig.point(round(slider.right - 20), slider.middle[1])
+    rig.mouse("mouseup", "1")
+    assert rig.control.values["dial.coarse.1"] > 1.0
+    rig.press("button keep this moment")
+    assert asked == [Action("keyframe.keep")]
 
 
 def test_a_model_and_a_source_are_chosen_from_lists(rig: PanelRig) -> None:

@@ -39,16 +39,16 @@ from lavlive.resources import cache_folder
 PICTURES = 32
 LEAST_EFFECT = 2.0
 """Of a random direction's."""
-MOST_STEPS = 4.0
+MOST_STEPS = 6.0
 """Standard deviations of W along a direction that one unit may be."""
-_UNIT_STEPS = 1.5
+_UNIT_STEPS = 2.5
 """One unit does as much as so many standard deviations along the typical dial."""
 _TRIAL_PICTURES = 4
 _RANDOM_DIRECTIONS = 4
 _ALIKE = 0.7
 """Cosine between what two directions do to the styles, from which on they are the same dial."""
 _SEED = 2021
-_VERSION = 1
+_VERSION = 2
 _MOST_WORK = 4e9
 """Products in a picture that effects are measured on. A larger network's pictures are measured as far as its
 layers of lower resolution make them."""

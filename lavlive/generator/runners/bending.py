@@ -59,7 +59,8 @@ def _changed(x: Tensor, bend: Bend) -> Tensor:
             return _dilated(x, strength)
         case "wrap":
             limit = _size(x) * (_NARROWEST_FOLD / strength) + 1e-6
-            folded = (torch.remainder(x - limit, 4 * limit) - 2 * limit).abs() - limit
+            turns = (x - limit) / (4 * limit)
+            folded = ((turns - turns.floor()) * (4 * limit) - 2 * limit).abs() - limit
             # What lies within stays exactly what it is.
             return torch.where(x.abs() <= limit, x, folded)
     raise ValueError(f"there is no bend {bend.kind!r}")
@@ -92,6 +93,19 @@ def _size(x: Tensor) -> Tensor:
 def _dilated(x: Tensor, strength: float) -> Tensor:
     reach = strength * max(1.0, min(x.shape[2:]) / _REACH)
     whole = int(reach)
-    near = F.max_pool2d(x, 2 * whole + 1, 1, whole) if whole else x
-    far = F.max_pool2d(x, 2 * whole + 3, 1, whole + 1)
-    return torch.lerp(near, far, reach - whole)
+    near = _greatest(x, whole) if whole else x
+    return torch.lerp(near, _greatest(near, 1), reach - whole)
+
+
+def _greatest(x: Tensor, reach: int) -> Tensor:
+    """The greatest within a square, along rows, then columns, by doubling windows: quicker than pooling."""
+    for axis in (3, 2):
+        edges = (reach, reach, 0, 0) if axis == 3 else (0, 0, reach, reach)
+        x = F.pad(x, edges, value=-math.inf)
+        wide, window = 2 * reach + 1, 1
+        while window < wide:
+            step = min(window, wide - window)
+            length = x.shape[axis] - step
+            x = torch.maximum(x.narrow(axis, 0, length), x.narrow(axis, step, length))
+            window += step
+    return x
