@@ -39,6 +39,21 @@ def test_render_writes_beside_what_exists_and_over_it_only_by_force(tmp_path, ca
     assert pictures_in(film) == 1
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "film.png"])
+def test_a_disk_that_fills_while_it_renders_is_told_in_a_line(tmp_path, capsys, monkeypatch, name):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    soundfile.write(tmp_path / "short.wav", tone(0.1), RATE)
+    monkeypatch.setattr("lavlive.stage.recording.video.VideoWriter.picture", full)
+    monkeypatch.setattr("lavlive.stage.recording.picture_files.PictureFiles.picture", full)
+    typed = ["render", str(tmp_path / "short.wav"), "-o", str(tmp_path / name), "--size", "64x64"]
+    assert main([*typed, "--runner", "torch"]) == 2
+    told = capsys.readouterr().err
+    assert "cannot be written any more: No space left on device" in told
+    assert "Traceback" not in told
+
+
 def test_the_centre_of_surround_sound_is_in_the_video(tmp_path):
     encode(tmp_path / "centre.wav", in_the_centre(tone(0.4)), RATE, "pcm_s16le", layout="5.1")
     film = tmp_path / "film.mp4"

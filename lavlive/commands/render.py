@@ -30,7 +30,7 @@ from lavlive.diagnosis.report import Report
 from lavlive.engine.loading import encoder_notes, load_model, load_path, open_log
 from lavlive.engine.offline import Clip, latents_of, published_latents_of
 from lavlive.engine.picture_worker import Model
-from lavlive.errors import UsageError
+from lavlive.errors import RecordingError, UsageError
 from lavlive.latent.instrument import Moment
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
@@ -104,7 +104,15 @@ def run_render(options: RenderOptions) -> Rendered:
             latents = takewhile(lambda timed: timed[0] < heard, latents)
         pictures = 0
         if target is not None:
-            pictures = _make_video(options, track, seconds, latents, model, looks, shaders, target, meters)
+            try:
+                pictures = _make_video(
+                    options, track, seconds, latents, model, looks, shaders, target, meters
+                )
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise RecordingError(
+                    f"{target} cannot be written any more: {reason}. What was made before is there."
+                ) from None
         else:
             deque(latents, maxlen=0)
         if meters is None or options.report is None:
