@@ -86,6 +86,20 @@ def test_nothing_is_clipped(rig: PanelRig, width: int) -> None:
         assert [place.name for place in rig.eye.places if place.clipped] == []
 
 
+def test_a_node_of_the_wall_is_seen_and_shows_its_name_when_asked(rig: PanelRig) -> None:
+    rig.press("begin_tab_item Wall")
+    rig.frames()
+    rig.press("button left wall 4711##node left wall 4711")
+    rig.press("button All show their names")
+    assert rig.wall.identified == ["left wall 4711", "*"]
+    said = [place.name for place in rig.eye.places]
+    assert any("60 pictures/s, 84 ms after the sound, 17 messages lost" in name for name in said)
+    assert any("is gone" in name for name in said)
+    rig.wall = None
+    rig.frames()
+    assert any("no nodes: lavlive conduct" in place.name for place in rig.eye.places)
+
+
 def test_a_click_on_learn_waits_for_a_control(rig: PanelRig) -> None:
     rig.press("button learn##learn", beside="spread (y)")
     assert rig.control.learning == "mapper.y"

@@ -31,7 +31,13 @@ _FRAME_SECONDS = 0.008
 
 
 class WallPart(Protocol):
-    """What a show asks its part in a wall."""
+    """What a show asks its part in a wall.
+
+    Attributes:
+        conducts: whether it leads others; else it follows.
+    """
+
+    conducts: bool
 
     def collect(self, show: Show, now: float) -> None:
         """Before this frame's values are taken together."""
@@ -48,6 +54,10 @@ class WallPart(Protocol):
     @property
     def delay(self) -> float:
         """Seconds from the sound to when its picture is due on this screen; 0 where it is shown at once."""
+
+    @property
+    def node_delay(self) -> float:
+        """Seconds from the sound to when its picture is due on the nodes."""
 
     @property
     def nodes(self) -> list[Node]:
@@ -81,6 +91,8 @@ def shader_hash(shaders: ShaderLibrary | None, name: str, hashes: FileHashes) ->
 
 class ConductorPart:
     """A show that conducts."""
+
+    conducts = True
 
     def __init__(self, thread: Conducting) -> None:
         self._thread = thread
@@ -146,7 +158,15 @@ class ConductorPart:
             show.notices.tell(f"Node {name} is gone", now)
         self._here = here
 
-    delay = 0.0
+    @property
+    def delay(self) -> float:
+        """A conductor shows at once."""
+        return 0.0
+
+    @property
+    def node_delay(self) -> float:
+        """Seconds after which its nodes show what it hears."""
+        return self._conductor.delay
 
     @property
     def nodes(self) -> list[Node]:
@@ -174,6 +194,8 @@ class FollowerPart:
         place: what this node shows of the whole, for people.
         own_model: whether it keeps the model that it began with, whatever the conductor shows.
     """
+
+    conducts = False
 
     def __init__(
         self,
@@ -206,6 +228,11 @@ class FollowerPart:
         """As the conductor says."""
         newest = self._follower.buffer.newest
         return newest.moment.delay if newest is not None else 0.0
+
+    @property
+    def node_delay(self) -> float:
+        """This node's own."""
+        return self.delay
 
     def collect(self, show: Show, now: float) -> None:
         """Take over what the conductor wants."""

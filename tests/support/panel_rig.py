@@ -33,6 +33,8 @@ from lavlive.stage.panel.panel import Panel
 from lavlive.stage.panel.section import PREVIEW
 from lavlive.stage.panel.window import PanelWindow
 from lavlive.stage.recording.recordings import Recordings
+from lavlive.wall.conductor import Node
+from lavlive.wall.messages import Report
 
 _WATCHED = (
     "button", "small_button", "checkbox", "combo", "slider_float", "slider_int", "drag_int", "input_text",
@@ -153,6 +155,28 @@ class Projector:
         return np.full((height, width, 3), (90, 60, 120), np.uint8)
 
 
+class Wall:
+    """A conductor's part in a wall of two nodes, one of which is gone."""
+
+    conducts = True
+    delay = 0.0
+    node_delay = 0.08
+
+    def __init__(self) -> None:
+        self.identified: list[str] = []
+        left = Report(
+            node="left wall 4711", pictures=59.6, latency=0.084, offset=-12.0345, uncertainty=0.0004, lost=17,
+            model="bloom", place="0,0,1920,1080", software="0.1", note="Two conductors are heard",
+        )  # fmt: skip
+        self.nodes = [Node(left, 0.0), Node(Report(node="right"), -60.0)]
+
+    def there(self, node: Node, now: float) -> bool:
+        return node is self.nodes[0]
+
+    def identify(self, node: str, now: float) -> None:
+        self.identified.append(node)
+
+
 class PanelRig:
     """A panel with everything it shows, and a hand on mouse and keyboard."""
 
@@ -175,6 +199,7 @@ class PanelRig:
         self.chosen_models = ["/models/flames"]
         self.model_is_loading = False
         self.output: Any = Projector()
+        self.wall: Any = Wall()
         self.eye = Eye()
         self.now = 0.0
         self.panel = Panel(self)

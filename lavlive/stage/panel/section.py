@@ -22,6 +22,7 @@ from lavlive.link.memory import Picture, SharedBlock
 from lavlive.link.messages import DialsFound
 from lavlive.show.notices import Notices
 from lavlive.show.sources import KnownSources
+from lavlive.show.wall import WallPart
 from lavlive.stage.output.base import Output
 from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.recording.recordings import Recordings
@@ -69,6 +70,7 @@ class RunningShow(Protocol):
 
     output: Output
     sources: KnownSources
+    wall: WallPart | None
 
     @property
     def source(self) -> SourceSpec:

@@ -13,6 +13,7 @@ from lavlive.stage.panel.meters import MetersSection
 from lavlive.stage.panel.outputs import OutputsSection
 from lavlive.stage.panel.presets import PresetsSection
 from lavlive.stage.panel.section import Section
+from lavlive.stage.panel.wall import WallSection
 
 SECTIONS: tuple[type[Section], ...] = (
     KnobsSection,
@@ -23,6 +24,7 @@ SECTIONS: tuple[type[Section], ...] = (
     MetersSection,
     MappingSection,
     OutputsSection,
+    WallSection,
     DevicesSection,
     KeysSection,
 )
