@@ -22,7 +22,7 @@ import psutil
 from lavlive.parameters import Values
 from lavlive.wall.conductor import Conductor, Hop, Snapshot
 from lavlive.wall.follower import Follower
-from lavlive.wall.messages import Moment, encode
+from lavlive.wall.messages import Moment, encode, read_from_conductor
 from lavlive.wall.transport import LOOK, MOMENT, PING, REPORT, Access, Address, Transport, pong_topic
 
 _HOP_SECONDS = 1 / 75
@@ -100,18 +100,25 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
         }
 
 
-def follow(address: Address, seconds: float, count: int) -> dict[str, float]:
+def follow(address: Address, seconds: float, count: int, light: bool) -> dict[str, float]:
     """Be some nodes that draw nothing; each has a session of its own."""
     followers = [Follower(f"probe {index}-{time.time_ns() % 100_000}", "probe") for index in range(count)]
     sessions = []
     gaps = [Gaps() for _ in range(count)]
     loop = Gaps()
+    ways = deque[float](maxlen=500_000)
+    came = [deque[int](maxlen=50_000) for _ in range(count)]
     began = time.perf_counter()
 
     def hear(index: int, payload: bytes) -> None:
         now = time.perf_counter()
         gaps[index].step(now)
-        followers[index].take(payload, now)
+        message = read_from_conductor(payload) if light or len(ways) < 1000 else None
+        if isinstance(message, Moment):
+            ways.append(now - message.sent)
+            came[index].append(message.sequence)
+        if not light:
+            followers[index].take(payload, now)
 
     for index, follower in enumerate(followers):
         session = Transport.follow(address, Access())
@@ -128,7 +135,7 @@ def follow(address: Address, seconds: float, count: int) -> dict[str, float]:
         for follower, session in zip(followers, sessions, strict=True):
             for message in follower.asks(now):
                 session.publish(PING, encode(message))
-            due = follower.step(now)
+            due = follower.step(now) if not light else None
             if due is not None:
                 shown.append(due.time)
             if follower.wants_report(now):
@@ -143,6 +150,9 @@ def follow(address: Address, seconds: float, count: int) -> dict[str, float]:
         "nodes": count,
         "longest_gaps": longest,  # type: ignore[dict-item]
         "own_stalls": loop.longest,  # type: ignore[dict-item]
+        "moments_that_came": sum(map(len, came)),
+        "of": sum(max(each) - min(each) + 1 for each in came if each),
+        "way_ms_median_p99_most": [round(1000 * float(np.quantile(ways, q)), 2) for q in (0.5, 0.99, 1)],  # type: ignore[dict-item]
         "lost": sum(f.buffer.lost for f in followers),
         "late": sum(f.buffer.late for f in followers),
         "content_difference_p95_ms": round(1000 * float(np.quantile(times, 0.95)), 3) if times else -1.0,
@@ -156,11 +166,12 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--processes", type=int, default=1, help="that the nodes are shared out to")
     parser.add_argument("--address", default="udp/127.0.0.1:7461")
+    parser.add_argument("--light", action="store_true", help="nodes only listen, ask and report: for many")
     parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     address, seconds = Address.parse(options.address), 60 * options.minutes
     if options.follow:
-        print(json.dumps(follow(address, seconds, options.nodes)), flush=True)
+        print(json.dumps(follow(address, seconds, options.nodes, options.light)), flush=True)
         return 0
     share = max(1, options.nodes // options.processes)
     command = [
@@ -172,6 +183,7 @@ def main() -> int:
         options.address,
     ]
     command += ["--minutes", str((seconds - 4) / 60), "--nodes", str(share)]
+    command += ["--light"] if options.light else []
     children = []
     try:
         # They try until the conductor listens.
