@@ -19,9 +19,7 @@ class WallSection(Section):
             say("This show has no nodes: lavlive conduct begins one that has.", DIM)
             return
         if not wall.conducts:
-            say(
-                f"This is a node: it shows what a conductor says, {1000 * wall.delay:.0f} ms after the sound."
-            )
+            say(f"A node: it shows what a conductor says, {1000 * wall.node_delay:.0f} ms after the sound.")
             return
         say(f"Nodes show the sound {1000 * wall.node_delay:.0f} ms after it was heard.", DIM)
         nodes = wall.nodes
