@@ -260,3 +260,14 @@ def test_nothing_below_moves_when_there_is_news_and_lamps_count(rig: PanelRig) -
     rig.frames()
     assert [place.middle for place in rig.eye.places if place.name == "text_colored lost 77.0 s"]
     assert places() == before
+
+
+@pytest.mark.parametrize("size", [(260, 180), (40, 30)])
+def test_a_panel_made_small_goes_on_drawing(rig: PanelRig, size: tuple[int, int]) -> None:
+    glfw.set_window_size(rig.window.handle, *size)
+    for section in SECTIONS:
+        rig.panel.show(section.title)
+        rig.frames(3)
+    glfw.set_window_size(rig.window.handle, 1180, 860)
+    rig.frames()
+    assert rig.place("button blackout##show.blackout")

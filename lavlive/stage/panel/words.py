@@ -63,7 +63,7 @@ _LABELS: Mapping[str, str] = {
     "show.swap_fade": "fade of models",
     "show.morph": "morph of presets",
     "show.fader": "fader A to B",
-    "show.transition": "presets and models follow by",
+    "show.transition": "looks change by",
     "show.upscale": "small pictures become",
     "show.quantise": "wait for the beat",
     "show.flash_limit": "hold flashes back",
