@@ -12,6 +12,9 @@ from lavlive.control.actions import Action
 from lavlive.errors import ControlError
 from lavlive.link.messages import DialsFound
 from lavlive.parameters import find
+from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.output.takers.base import SoundBlock
+from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 from lavlive.stage.panel.presets import PresetsSection
 from lavlive.stage.panel.sections import SECTIONS
 from lavlive.stage.panel.thumbnails import Thumbnails
@@ -271,3 +274,29 @@ def test_a_panel_made_small_goes_on_drawing(rig: PanelRig, size: tuple[int, int]
     glfw.set_window_size(rig.window.handle, 1180, 860)
     rig.frames()
     assert rig.place("button blackout##show.blackout")
+
+
+def test_outputs_are_switched_and_slices_added_by_the_mouse(rig: PanelRig) -> None:
+    class Receiver:
+        def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    rig.outlets = Outlets([OutletSpec("wall", "stream", "srt://host:9710", Receiver)])
+    rig.press("begin_tab_item Outputs")
+    rig.frames()
+    rig.press("button wall##outlet wall")
+    assert rig.outlets.all[0].wanted
+    rig.press("button wall##outlet wall")
+    assert not rig.outlets.all[0].wanted
+    rig.outlets.close()
+    mapping = rig.output.mapping
+    rig.press("begin_tab_item Mapping")
+    rig.frames()
+    rig.press("button +##slice")
+    assert len(mapping.surfaces.screens[0].slices) == 2
+    rig.press("button undo##mapping")
+    assert len(mapping.surfaces.screens[0].slices) == 1
+    mapping.close()
