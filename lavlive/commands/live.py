@@ -235,6 +235,10 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
     log = _engine_log(options.debug)
     with contextlib.ExitStack() as stack:
         notices = Notices(stack.enter_context(Terminal()).say)
+
+        def tell(text: str) -> None:
+            notices.tell(text, time.perf_counter())
+
         stack.enter_context(control)
         link = stack.enter_context(SharedBlock.create())
         link.write_parameters(control.numbers(time.perf_counter()), control.revision)
@@ -246,7 +250,7 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
             spare=lambda name: PythonEngine(name, None, log),
         )
         stack.callback(supervisor.close)
-        mapping = _open_mapping(options, lambda text: notices.tell(text, time.perf_counter()))
+        mapping = _open_mapping(options, tell)
         stack.callback(mapping.close)
         output = stack.enter_context(open_output(kind, replace(output_settings, mapping=mapping)))
         if isinstance(output, HeadlessOutput) and output.note is not None:
@@ -255,7 +259,6 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
             left_out = _begin_with_effects(options, control, output)
             if left_out is not None:
                 notices.tell(left_out, time.perf_counter())
-        tell = lambda text: notices.tell(text, time.perf_counter())  # noqa: E731
         recordings = Recordings(
             Path(options.record) if options.record else None,
             options.record_size,
