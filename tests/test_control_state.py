@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,7 +58,7 @@ def test_no_more_than_one_write_a_second(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(0, 400), noise=st.binary(max_size=40))
-def test_a_damaged_file_gives_the_one_before_and_two_damaged_ones_give_none(cut: int, noise: bytes) -> None:
+def test_a_damaged_file_gives_the_one_before_and_two_damaged_ones_are_told(cut: int, noise: bytes) -> None:
     whole = FULL.to_json().encode()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.json"
@@ -65,6 +66,12 @@ def test_a_damaged_file_gives_the_one_before_and_two_damaged_ones_give_none(cut:
         backup_of(path).write_bytes(whole)
         assert read_state(path) == FULL
         backup_of(path).write_bytes(path.read_bytes())
+        fresh = read_state(path)
+        assert fresh == ShowState(clean=True, problems=fresh.problems)
+        for file, told in zip((path, backup_of(path)), fresh.problems, strict=True):
+            assert told.startswith(f"{file}, line ")
+        path.unlink()
+        backup_of(path).unlink()
         assert read_state(path) is None
 
 
@@ -164,10 +171,12 @@ def test_what_the_version_before_wrote_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", '{"schema": 2}', "[" * 5000, '{"schema": 1, "values": 3}'])
-def test_files_that_are_no_state_are_no_error(tmp_path: Path, text: str) -> None:
+def test_files_that_are_no_state_are_no_error_and_are_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text)
-    assert read_state(path) in (None, ShowState())
+    state = read_state(path)
+    assert state.problems[0].startswith(f"{path}, line 1: ")
+    assert replace(state, problems=(), clean=False) == ShowState()
 
 
 def test_a_full_disk_is_a_problem_to_show_and_not_an_error(tmp_path: Path) -> None:

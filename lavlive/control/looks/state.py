@@ -165,7 +165,10 @@ def backup_of(path: Path) -> Path:
 
 
 def read_state(path: Path) -> ShowState | None:
-    """The last state, else the one before it, else None; damage is never an error, `problems` tell of it."""
+    """The last state, else the one before it; damage is never an error, `problems` tell of it.
+
+    Where neither is whole, a state of a fresh show that holds only these; where there is no file, None.
+    """
     damage: list[str] = []
     for candidate in (path, backup_of(path)):
         try:
@@ -175,7 +178,8 @@ def read_state(path: Path) -> ShowState | None:
             continue
         if state is not None:
             return replace(state, problems=(*damage, *state.problems))
-    return None
+    # Nothing is taken from damage, but it is told.
+    return ShowState(clean=True, problems=tuple(damage)) if damage else None
 
 
 def read_state_file(path: Path) -> ShowState | None:
