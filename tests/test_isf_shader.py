@@ -344,3 +344,10 @@ void main() { gl_FragColor = vec4(half_of(vec2(1.0)), LOW, half_of(0.5), END / 2
     np.testing.assert_allclose(pixels(context, drawn)[0, 0], (0.5, 0.5, 0.25, 1.0), atol=1e-4)
     with pytest.raises(ShaderError, match=r"line 3: .*half_of"):
         make("{}", "float half_of(float p) { return p; }\nfloat half_of(float p) { return 0.5 * p; }")
+
+
+def test_a_mouse_of_four_numbers_was_never_pressed(make: Make, context: moderngl.Context) -> None:
+    header = '{"INPUTS": [{"NAME": "iMouse", "TYPE": "point2D"}]}'
+    body = "void main() { gl_FragColor = vec4(iMouse.x, iMouse.z + 0.25, iMouse.zw + 0.5); }"
+    drawn = make(header, body).draw(frame(values={"iMouse.x": 1.0, "iMouse.y": 1.0}))
+    np.testing.assert_allclose(pixels(context, drawn)[0, 0], (1.0, 0.25, 0.5, 0.5), atol=1e-4)

@@ -217,6 +217,11 @@ def _translate(code: str, document: Document, varying: str) -> str:
     code = _FRAG_DATA.sub("isf_FragColor", code)
     code = _TEX_COORD.sub("vec4(isf_FragNormCoord, 0.0, 1.0)", code)
     code = _OWN_UNIFORM.sub(lambda own: "" if own[1] in names or own[1] in _OURS else own[0], code)
+    for one in document.inputs:
+        if one.kind is InputKind.POINT:
+            # Converted from Shadertoy, whose mouse has two numbers more: where it was pressed. It never was.
+            code = re.sub(rf"\b{one.name}\s*\.\s*[zw]{{2}}\b", "vec2(0.0)", code)
+            code = re.sub(rf"\b{one.name}\s*\.\s*[zw]\b", "0.0", code)
     code = re.sub(rf"\b(?:varying|{varying})\s+vec2\s+(?:isf|vv)_FragNormCoord\s*;", "", code)
     spare = _RESERVED - _USED_AS_THEY_ARE
 
