@@ -18,7 +18,7 @@
 float light(vec2 at) { return dot(IMG_NORM_PIXEL(inputImage, at).rgb, vec3(0.2126, 0.7152, 0.0722)); }
 
 void main() {
-    vec2 p = isf_FragNormCoord, e = 1.5 / RENDERSIZE;
+    vec2 p = isf_FragNormCoord, e = 1.5 * max(1.0, RENDERSIZE.y / 540.0) / RENDERSIZE; // as thick on large canvases
     float a = light(p + e * vec2(-1, -1)), b = light(p + e * vec2(0, -1)), c = light(p + e * vec2(1, -1));
     float d = light(p + e * vec2(-1, 0)), f = light(p + e * vec2(1, 0));
     float g = light(p + e * vec2(-1, 1)), h = light(p + e * vec2(0, 1)), i = light(p + e * vec2(1, 1));
