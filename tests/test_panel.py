@@ -300,3 +300,19 @@ def test_outputs_are_switched_and_slices_added_by_the_mouse(rig: PanelRig) -> No
     rig.press("button undo##mapping")
     assert len(mapping.surfaces.screens[0].slices) == 1
     mapping.close()
+
+
+def test_a_presets_picture_is_of_the_canvas_and_never_of_the_dark(rig: PanelRig) -> None:
+    rig.control.looks.recall(rig.control.looks.library.find("Dub"), rig.now, 0.0)
+    section = next(s for s in rig.panel._sections if isinstance(s, PresetsSection))
+    rig.control.edit("show.blackout", True, rig.now)
+    rig.frames(2)
+    rig.now += 4.0
+    rig.frames(2)
+    assert section._thumbnails._taken == ""
+    rig.control.edit("show.blackout", False, rig.now)
+    rig.frames(2)
+    assert section._thumbnails._taken == "", "not while it fades in"
+    rig.now += 4.0
+    rig.frames(2)
+    assert section._thumbnails._taken == "Dub"

@@ -25,9 +25,10 @@ class PresetsSection(Section):
         self._editing = PresetEditing(desk)
 
     def watch(self) -> None:
-        looks, picture = self.desk.control.looks, self.desk.show.newest_picture
-        pixels = picture.pixels if picture else None
-        self._thumbnails.watch(looks.preset, looks.morphing, pixels, self.desk.now)
+        control = self.desk.control
+        looks, dark = control.looks, control.values["show.blackout"] is True
+        # The canvas: with the preset's effects, as the audience sees it.
+        self._thumbnails.watch(looks.preset, looks.morphing or dark, self.desk.preview, self.desk.now)
 
     def draw(self) -> None:
         control, looks = self.desk.control, self.desk.control.looks
