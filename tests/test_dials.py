@@ -25,6 +25,7 @@ from lavlive.latent.space import Space, layer_groups
 from lavlive.light import lightness_on_grid
 from lavlive.link.messages import DialsFound, DialsRefused, EngineEvent
 from lavlive.parameters import Values
+from lavlive.resources import bundled_generators
 from tests.test_picture_worker import Still
 
 GROUPS = layer_groups(GeneratorConfig(64).layer_resolutions)
@@ -212,6 +213,17 @@ def test_a_damaged_file_beside_a_model_is_told_in_a_line(file: Path, content: by
 def test_a_dial_or_a_name_that_cannot_be_is_refused(file: Path, dial: str, name: str) -> None:
     with pytest.raises(CheckpointError):
         write_names(file, "abc", {dial: name})
+
+
+def test_dials_that_ship_are_those_of_the_models_that_ship() -> None:
+    for path in bundled_generators().values():
+        if path.with_suffix(".dials.npz").exists():
+            model = load_generator(path)
+            groups = layer_groups(model.generator.layer_resolutions)
+            beside = find_beside(path, model, groups, lambda: pytest.fail("searched"))
+            assert beside is not None
+            assert beside.notes == ()
+            assert min(beside.dials.counts) > 0
 
 
 def shown(find: object) -> Model:

@@ -15,17 +15,22 @@ from lavlive.control.beat.modulation import BeatModulation, Shape
 from lavlive.control.control import Control
 from lavlive.control.looks.state import StateKeeper
 from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.link.keyframes import kept
 from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
     ChangeSource,
     Command,
+    DialsFound,
     EngineEvent,
     Failing,
     FailureKind,
+    KeepMoment,
     LoadModel,
+    ModelLoading,
     ModelReady,
     ModelRefused,
     ModelShown,
+    MomentKept,
     Ready,
     Refused,
     SourceLost,
@@ -33,6 +38,7 @@ from lavlive.link.messages import (
     SourceOpened,
     SourceRefused,
     SourceRunning,
+    UseKeyframes,
     read_event,
 )
 from lavlive.link.settings import EngineSettings
@@ -145,6 +151,32 @@ def test_a_model_of_a_bank_that_is_refused_is_passed_over(stage: Stage, tmp_path
     stage.control.press("p")
     stage.step()
     assert stage.engines[-1].commands[-1] == LoadModel(str(models[0]), 2.0)
+
+
+def test_a_model_that_is_refused_leaves_the_dials_of_the_one_that_is_shown(stage: Stage) -> None:
+    found = DialsFound("a", (8, 8, 4))
+    stage.tell(found)
+    stage.tell(ModelLoading("b.pkl"))
+    stage.tell(ModelRefused("b.pkl", "cut short"))
+    assert stage.show.dials == found
+    stage.tell(ModelReady("c.pkl", "c"))
+    assert stage.show.dials is None
+
+
+def test_kept_moments_reach_every_engine_and_strange_ones_are_told(stage: Stage) -> None:
+    stage.control.press("k")
+    stage.step()
+    assert stage.engines[-1].commands[-1] == KeepMoment()
+    mine, other = (kept(model * 64, np.zeros((3, 8))) for model in "ab")
+    assert "Keyframe 1 kept" in stage.tell(MomentKept(mine))
+    stage.tell(MomentKept(other))
+    stage.step()
+    assert stage.engines[-1].commands[-1] == UseKeyframes((mine, other))
+    assert "1 keyframe is of another model" in stage.tell(ModelShown("a", "a" * 64))
+    stage.crash()
+    stage.ready()
+    stage.step()
+    assert stage.engines[-1].commands[-1] == UseKeyframes((mine, other))
 
 
 def test_a_restart_is_announced_until_pictures_can_come_again(stage: Stage) -> None:

@@ -631,13 +631,14 @@ class Show:
             case Refused() if not (self.pictures_shown or self.supervisor.settings.resumed):
                 pass  # the show ends with it, and whoever started it says so
             case ModelLoading(path=path):
-                self.dials = None
                 notices.tell(f"Loading {path or 'the bundled model'}", now)
             case ModelRefused(path=path, text=text):
                 notices.tell(text, now)
                 self._pass_over(path)
-            case ModelReady() if self.control.looks.transitions and self._coming_model is not None:
-                self.output.begin_transition(self.controls.number("show.swap_fade"))
+            case ModelReady():
+                self.dials = None  # those of the one that fades in are told when they are found
+                if self.control.looks.transitions and self._coming_model is not None:
+                    self.output.begin_transition(self.controls.number("show.swap_fade"))
             case ModelShown(name=name):
                 self.model_hash = told.model
                 self._model_arrived()
