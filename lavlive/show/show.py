@@ -642,8 +642,8 @@ class Show:
             case ModelShown(name=name):
                 self.model_hash = told.model
                 self._model_arrived()
-                self._tell_strange_keyframes(now)
                 notices.tell(f"Model {name}", now)
+                self._tell_strange_keyframes(now)
             case MomentKept(keyframe=keyframe):
                 count = len(self.control.looks.keyframes) + 1
                 if self.control.looks.keep(keyframe):
