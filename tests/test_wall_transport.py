@@ -26,7 +26,7 @@ PATIENCE = 10.0
 def address() -> Address:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
-        return Address("udp", "127.0.0.1", probe.getsockname()[1])
+        return Address("", "127.0.0.1", probe.getsockname()[1])
 
 
 def until(condition: Callable[[], bool], what: str, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -95,8 +95,12 @@ def test_a_conductor_that_comes_back_is_heard_again(address: Address) -> None:
 
 
 def test_an_address_is_read_as_people_write_it() -> None:
-    assert str(Address.parse("192.168.1.10")) == "udp/192.168.1.10:7447"
-    assert str(Address.parse("stage.local:9000")) == "udp/stage.local:9000"
+    assert str(Address.parse("192.168.1.10")) == "192.168.1.10:7447"
+    assert Address.parse("stage.local:9000").endpoints() == [
+        "tcp/stage.local:9000?rel=1",
+        "udp/stage.local:9000?rel=0",
+    ]
+    assert Address.parse("tls/[::1]").endpoints() == ["tls/[::1]:7447"]
     assert str(Address.parse("tls/wall.example")) == "tls/wall.example:7447"
     assert str(Address.parse("tcp/[::1]:7000")) == "tcp/[::1]:7000"
     assert Address.parse("[::1]").is_loopback
@@ -104,7 +108,9 @@ def test_an_address_is_read_as_people_write_it() -> None:
     assert not Address.parse("0.0.0.0").is_loopback
 
 
-@pytest.mark.parametrize("text", ["", "host:", "host:99999", "http/host:80", "udp/", "a/b/c", "host:x"])
+@pytest.mark.parametrize(
+    "text", ["", "host:", "host:99999", "http/host:80", "udp/host", "udp/", "a/b/c", "host:x"]
+)
 def test_what_is_no_address_is_told_with_an_example(text: str) -> None:
     with pytest.raises(WallError, match=r"no address of a conductor.*192.168.1.10:7447"):
         Address.parse(text)

@@ -25,9 +25,10 @@ WINDOW_SECONDS = 30.0
 _STRETCH_SECONDS = 5.0
 _STRETCHES = 36
 _LEAST_PINGS = 4
-_STEEPEST = 500e-6
-"""Of a quartz that is out of order; a line that is steeper is none."""
-_LEAST_STRETCHES = 4
+_STEEPEST = 150e-6
+"""Two poor quartzes against each other; a line that is steeper is none."""
+_LEAST_STRETCHES = 8
+"""Before these, on a busy machine, a line through them may be steeper than no slope is wrong."""
 _JUMP_SECONDS = 0.020
 _JUMPS = 5
 """So many pings in a row that the estimate cannot explain: a clock has jumped."""

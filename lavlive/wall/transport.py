@@ -1,11 +1,12 @@
 """Carries the wall's messages over Eclipse Zenoh; the only file that knows it.
 
-The conductor is a router that listens at one address, nodes are its clients. Messages go as datagrams (UDP)
-unless the address says otherwise: one that is lost is better passed over than waited for. When a queue is
-full, messages are dropped, never waited for.
+The conductor is a router that listens at one address; nodes connect to it alone. There are two links to each,
+on one port: messages go as datagrams (UDP), for one that is lost is better passed over than waited for; what
+Zenoh's sides must know of each other, who listens to what, goes by TCP, where nothing is lost. When a queue
+is full, messages are dropped, never waited for.
 
-    HOST[:PORT]                     UDP
-    udp/ tcp/ tls/ quic/HOST:PORT   as written; tls and quic want certificates
+    HOST[:PORT]                 TCP and UDP
+    tcp/ tls/ quic/HOST:PORT    that alone: what is lost holds up what follows; tls, quic want certificates
 
 Beyond this machine a key is asked for, which both sides prove to have without sending it. It keeps strangers
 out; what is told is readable on the network except by ``tls/`` and ``quic/``.
@@ -36,9 +37,10 @@ MOMENT, LOOK, PING, REPORT = (f"lavlive/wall/{name}" for name in ("moment", "loo
 _USER = "lavlive"
 _LEASE_MS = 1000
 """A side that has been silent for so long is gone, and its place is free for a new one."""
-_TRY_MS = 500
+_TRY_MS = 1000
 _SECURE = ("tls", "quic")
-_PROTOCOLS = ("udp", "tcp", *_SECURE)
+_BOTH = ""
+_PROTOCOLS = ("tcp", *_SECURE)
 _MISSING = "The wall wants Eclipse Zenoh: pip install 'lavlive[wall]'."
 
 Take = Callable[[bytes], object]
@@ -54,7 +56,7 @@ class Address:
     """Where a conductor is reached.
 
     Attributes:
-        protocol: ``udp``, ``tcp``, ``tls`` or ``quic``.
+        protocol: ``tcp``, ``tls`` or ``quic``; "" for TCP and UDP beside each other.
         host, port: of the conductor.
     """
 
@@ -71,12 +73,13 @@ class Address:
         """
         protocol, slash, rest = text.strip().partition("/")
         if not slash:
-            protocol, rest = "udp", text.strip()
+            protocol, rest = _BOTH, text.strip()
         host, colon, port = rest.rpartition(":")
         if not colon or rest.endswith("]"):
             host, port = rest, str(PORT)
         number = int(port) if port.isdigit() else 0
-        if protocol not in _PROTOCOLS or not host or "/" in host or not 0 < number < 65_536:
+        known = protocol in _PROTOCOLS or not slash
+        if not known or not host or "/" in host or not 0 < number < 65_536:
             raise WallError(
                 f"{text!r} is no address of a conductor: give HOST:PORT, such as 192.168.1.10:{PORT}, or "
                 f"one of {', '.join(_PROTOCOLS)} before it, such as tls/wall.example:{PORT}."
@@ -85,7 +88,13 @@ class Address:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}/{host}:{self.port}"
+        return f"{self.protocol}/{host}:{self.port}".lstrip("/")
+
+    def endpoints(self) -> list[str]:
+        """As Zenoh writes it: what each link is for, where there are two."""
+        if self.protocol:
+            return [str(self)]
+        return [f"tcp/{self}?rel=1", f"udp/{self}?rel=0"]
 
     @property
     def is_loopback(self) -> bool:
@@ -122,6 +131,7 @@ class Transport:
         self._forget = secrets
         self._publishers: dict[str, zenoh.Publisher] = {}
         self._drop = zenoh.CongestionControl.DROP
+        self._unreliable = zenoh.Reliability.BEST_EFFORT
         self._subscribers: list[Any] = []
 
     @classmethod
@@ -136,7 +146,7 @@ class Transport:
                 f"{address} can be reached by others: say with --wall-key FILE which key nodes must have."
             )
         config = _config("router", address, access)
-        config["listen/endpoints"] = [str(address)]
+        config["listen/endpoints"] = address.endpoints()
         if access.key:
             config["transport/auth/usrpwd/user"] = _USER
             config["transport/auth/usrpwd/password"] = access.key
@@ -156,8 +166,9 @@ class Transport:
         Raises:
             WallError: Zenoh is missing, or no conductor answered that takes this key.
         """
-        config = _config("client", address, access)
-        config["connect/endpoints"] = [str(address)]
+        config = _config("peer", address, access)
+        config["connect/endpoints"] = address.endpoints()
+        config["listen/endpoints"] = []
         config["connect/timeout_ms"] = round(1000 * patience)
         config["connect/exit_on_failure"] = True
         config["connect/retry"] = {"period_init_ms": 100, "period_max_ms": 300, "period_increase_factor": 1.5}
@@ -175,7 +186,7 @@ class Transport:
         publisher = self._publishers.get(topic)
         if publisher is None:
             publisher = self._publishers[topic] = self._session.declare_publisher(
-                topic, congestion_control=self._drop, express=True
+                topic, congestion_control=self._drop, express=True, reliability=self._unreliable
             )
         with contextlib.suppress(_zenoh_error()):  # a session that closes
             publisher.put(payload)
@@ -220,6 +231,7 @@ def _config(mode: str, address: Address, access: Access) -> dict[str, object]:
         "scouting/gossip/enabled": False,
         "transport/link/tx/lease": _LEASE_MS,
         "transport/unicast/open_timeout": _TRY_MS,
+        "transport/unicast/max_links": 2,
     }
     if address.protocol not in _SECURE:
         return config

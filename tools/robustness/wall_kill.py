@@ -82,7 +82,7 @@ def main() -> int:
     """Kill and look."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--address", default="udp/127.0.0.1:7465")
+    parser.add_argument("--address", default="127.0.0.1:7465")
     parser.add_argument("--conduct", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     address = Address.parse(options.address)

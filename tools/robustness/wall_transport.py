@@ -165,7 +165,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--processes", type=int, default=1, help="that the nodes are shared out to")
-    parser.add_argument("--address", default="udp/127.0.0.1:7461")
+    parser.add_argument("--address", default="127.0.0.1:7461")
     parser.add_argument("--light", action="store_true", help="nodes only listen, ask and report: for many")
     parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
