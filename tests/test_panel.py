@@ -7,6 +7,7 @@ from pathlib import Path
 import glfw
 import numpy as np
 import pytest
+from OpenGL import GL
 
 from lavlive.control.actions import Action
 from lavlive.errors import ControlError
@@ -18,6 +19,7 @@ from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 from lavlive.stage.panel.presets import PresetsSection
 from lavlive.stage.panel.sections import SECTIONS
 from lavlive.stage.panel.thumbnails import Thumbnails
+from tests.support.golden import assert_as_kept, reduced
 from tests.support.panel_rig import PanelRig
 from tests.support.xvfb import xvfb
 
@@ -42,6 +44,21 @@ def rig(desktop: str, tmp_path: Path) -> Iterator[PanelRig]:
             made.draw_nothing()
             made.frames(4)
             yield made
+    finally:
+        made.close()
+
+
+def test_the_panel_still_looks_as_it_was_looked_at(desktop: str, tmp_path: Path) -> None:
+    """In an eighth of its size: another drawing of a letter is no change, a widget that moved is one."""
+    made = PanelRig(tmp_path)
+    try:
+        glfw.set_window_size(made.window.handle, 1180, 860)
+        made.point(2, 2)
+        made.frames(8)
+        assert made.window.size == (1180, 860)
+        lines = GL.glReadPixels(0, 0, 1180, 860, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)
+        shown = np.frombuffer(lines, np.uint8).reshape(860, 1180, 3)[::-1]
+        assert_as_kept("panel", reduced(shown, 8), worst=24, mean=1.0)
     finally:
         made.close()
 

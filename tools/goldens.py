@@ -20,7 +20,16 @@ def main() -> int:
     (FOLDER / "bundled.json").unlink(missing_ok=True)
     for picture in FOLDER.glob("*.png"):
         picture.unlink()
-    command = [sys.executable, "-m", "pytest", "tests/test_golden.py", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/test_golden.py",
+        "tests/test_panel.py",
+        "-k",
+        "still",
+        "-q",
+    ]
     status = subprocess.run(command, cwd=ROOT, env=os.environ | {WRITE: "1"}, check=False).returncode
     for file in sorted(FOLDER.glob("*.*")):
         print(f"{file.relative_to(ROOT)}  {file.stat().st_size} bytes")
