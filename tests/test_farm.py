@@ -318,3 +318,16 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(LavliveError, match=r"pip install 'lavlive\[farm\]'"):
         RayPool(recipe_of(), 2, None)
+
+
+@pytest.mark.parametrize(
+    ("address", "line"), [("127.0.0.1:1", "No Ray cluster answers at 127.0.0.1:1"), ("there", "HOST:PORT")]
+)
+def test_an_address_where_nobody_answers_is_told_at_once(
+    address: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lavlive.farm.pools import RayPool
+
+    monkeypatch.setitem(__import__("sys").modules, "ray", SimpleNamespace())
+    with pytest.raises(UsageError, match=line):
+        RayPool(recipe_of(), 2, address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections import deque
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from lavlive.errors import LavliveError, UsageError
 from lavlive.farm.drawing import Drawer
 from lavlive.farm.material import Group, Part, Recipe
 
-_ADDRESS_SECONDS = 20
+_ADDRESS_SECONDS = 4.0
 _MISSING = "A farm wants Ray: pip install 'lavlive[farm]'."
 
 
@@ -123,9 +124,10 @@ def _connected(address: str | None) -> Any:
         import ray
     except ImportError:
         raise UsageError(_MISSING) from None
+    if address is not None:
+        _check_answers(address)
     # Workers of a cluster of its own run this very lavlive.
     environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")} if address is None else {}
-    os.environ.setdefault("RAY_gcs_server_request_timeout_seconds", str(_ADDRESS_SECONDS))
     try:
         ray.init(
             address=address or "local",
@@ -138,3 +140,20 @@ def _connected(address: str | None) -> Any:
         where = address or "this machine"
         raise UsageError(f"No Ray cluster answers at {where}: {str(error).splitlines()[0][:200]}") from None
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """See that somebody listens at HOST:PORT, for Ray itself tries for a minute and more.
+
+    Raises:
+        UsageError: nobody does, or it is no address.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--ray takes HOST:PORT, such as 192.168.1.10:6379, or auto, not {address!r}.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ADDRESS_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"No Ray cluster answers at {address}: {error}") from None
