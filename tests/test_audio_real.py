@@ -18,6 +18,8 @@ from lavlive.audio.tracks import Track
 from lavlive.errors import SourceError
 from tests.support.pulse import MONITOR, PulseServer, pulse_server
 
+pytestmark = pytest.mark.alone
+
 RATE = 48_000
 SECONDS = 2.0
 
@@ -138,7 +140,6 @@ import time
 import numpy as np
 from lavlive.audio import wasapi
 
-pytestmark = pytest.mark.alone
 (name, channels, default), = wasapi.list_loopbacks()
 capture = wasapi.LoopbackCapture(name)
 capture.start()

@@ -70,7 +70,7 @@ def change(loaded: LoadedGenerator, group: int, step: np.ndarray, count: int = 8
 
 
 def test_one_unit_of_any_dial_changes_pictures_equally(loaded: LoadedGenerator, found: Dials) -> None:
-    assert sum(found.counts) >= 6
+    assert sum(found.counts) >= 4  # enough to compare
     effects = [
         change(loaded, group, found.vectors[group, place])
         for group, count in enumerate(found.counts)
