@@ -175,6 +175,7 @@ def test_files_that_are_no_state_are_no_error_and_are_told(tmp_path: Path, text:
     path = tmp_path / "state.json"
     path.write_text(text)
     state = read_state(path)
+    assert state is not None
     assert state.problems[0].startswith(f"{path}, line 1: ")
     assert replace(state, problems=(), clean=False) == ShowState()
 

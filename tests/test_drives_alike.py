@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from lavlive.audio.block import Block
+from lavlive.audio.sources import Source
 from lavlive.audio.tracks import read_track
-from lavlive.commands.render import heard_of, latents_of
+from lavlive.commands.render import heard_of
 from lavlive.control.beat.tempo import BeatState
 from lavlive.control.looks.drives import SOURCES, Drive, Heard
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.engine.latent_worker import LatentWorker
 from lavlive.engine.mailbox import Mailbox
+from lavlive.engine.offline import latents_of
 from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Values, join_table
 from lavlive.resources import shipped
@@ -83,7 +86,7 @@ def test_live_and_render_move_the_same_within_a_hundred_thousandth(looks: Looks,
     other, encoder = path_over(latents)
     with SharedBlock.create() as link:
         link.write_parameters(looks.values.numbers, 1)
-        worker = LatentWorker(link, other, Played(sound, encoder.hop), Mailbox())
+        worker = LatentWorker(link, other, cast(Source, Played(sound, encoder.hop)), Mailbox())
         hearing = Hearing(link)
         before = link.number("latent.hops")
         while worker._work():

@@ -271,7 +271,7 @@ def test_groups_with_feedback_and_the_limiter_are_the_film_in_sequence(
 
 
 def test_a_part_of_another_encoder_is_not_joined(tmp_path: Path) -> None:
-    parts = []
+    parts: list[Part] = []
     for size in (64, 96):
         path = tmp_path / f"{size}.mp4"
         with VideoWriter(path, size, size, RATE) as video:

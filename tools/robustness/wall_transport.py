@@ -95,7 +95,7 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
             "lost": sum(n.report.lost for n in nodes),
             "late": sum(n.report.late for n in nodes),
             "worst_offset_ms": round(1000 * max((abs(n.report.offset) for n in nodes), default=0.0), 3),
-            "own_stalls": loop.longest,  # type: ignore[dict-item]
+            "own_stalls": loop.longest,
             "megabytes": round(process.memory_info().rss / 1e6, 1),
         }
 
