@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def test_a_recording_on_a_disk_that_fills_at_any_moment_plays_to_its_last_packet
                 recorder.picture(noise(random), tick / FPS)
                 recorder.sound(np.zeros((RATE // FPS, 2), np.float32), tick / FPS)
                 while recorder.running and recorder.waiting:
-                    pass
+                    time.sleep(0.001)
         assert recorder.error is not None
         assert "No space" in recorder.error
         assert playable_pictures(path) >= PICTURES_IN_FRAGMENT // 2
@@ -177,7 +178,7 @@ def test_a_recording_that_a_full_disk_ended_leaves_no_threads_behind(small_disk:
                 for tick in range(60):
                     recorder.picture(noise(np.random.default_rng(tick)), tick / FPS)
                     while recorder.running and recorder.waiting:
-                        pass
+                        time.sleep(0.001)
             assert recorder.error is not None
             del recorder
             threads.append(psutil.Process().num_threads())

@@ -33,7 +33,7 @@ def tone(seconds: float, rate: int, channels: int, hertz: float = 440.0) -> np.n
 
 def wait_until_written(recorder: LiveRecorder) -> None:
     while recorder.running and recorder.waiting:
-        time.sleep(0)
+        time.sleep(0.001)
 
 
 def decoded_pictures(path: Path) -> list[np.ndarray]:
@@ -237,7 +237,7 @@ for tick in range(10_000_000):
     recorder.picture(np.full((48, 64, 3), tick % 250, np.uint8), tick / 30)
     recorder.sound(np.zeros((800, 1), np.float32), tick / 30)
     while recorder.waiting:
-        time.sleep(0)
+        time.sleep(0.001)
     if tick == 300:
         print("ready", flush=True)
         sys.stdin.read()
