@@ -56,6 +56,12 @@ def test_the_default_look_has_effects_and_set_takes_them_away() -> None:
     assert looks.drives
 
 
+def test_a_bare_look_such_as_the_published_paths_has_no_effects() -> None:
+    bare = initial_looks(None, {}, bare=True)
+    assert bare.drives == {}
+    assert bare.values["fx1.shader"] == bare.values["fx2.shader"] == "none"
+
+
 def test_where_there_is_no_rack_a_show_begins_without() -> None:
     join_table(None)
     assert initial_looks(None, {}).drives == {}

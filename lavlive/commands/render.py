@@ -60,7 +60,7 @@ def run_render(options: RenderOptions) -> Rendered:
         LavliveError: something that was asked for is not there, or cannot be written.
     """
     shaders = open_shaders(text_of(options.shaders))
-    looks = initial_looks(options.preset, options.settings)
+    looks = initial_looks(options.preset, options.settings, bare=options.as_published)
     values = looks.values
     target = Path(options.video) if options.video is not None else None
     if target and target.suffix.lower() != SUFFIX:

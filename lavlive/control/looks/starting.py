@@ -50,8 +50,11 @@ def initial_values(preset: str | None, settings: Mapping[str, object]) -> Values
     return initial_looks(preset, settings).values
 
 
-def initial_looks(preset: str | None, settings: Mapping[str, object]) -> Looks:
+def initial_looks(preset: str | None, settings: Mapping[str, object], bare: bool = False) -> Looks:
     """The look at the start, with what moves by beat and sound.
+
+    Args:
+        bare: without the default look's effects.
 
     Raises:
         PresetError: there is no such preset.
@@ -63,7 +66,7 @@ def initial_looks(preset: str | None, settings: Mapping[str, object]) -> Looks:
         found = library.find(preset)
         looks.values.update(found.values)
         looks.begin_with(found)
-    else:
+    elif not bare:
         begin_with_effects(looks)
     looks.values.update(settings)
     return looks
