@@ -48,8 +48,12 @@ def rig(desktop: str, tmp_path: Path) -> Iterator[PanelRig]:
         made.close()
 
 
-def test_the_panel_still_looks_as_it_was_looked_at(desktop: str, tmp_path: Path) -> None:
+def test_the_panel_still_looks_as_it_was_looked_at(
+    desktop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In an eighth of its size: another drawing of a letter is no change, a widget that moved is one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no pictures of presets, whoever runs this
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     made = PanelRig(tmp_path)
     try:
         glfw.set_window_size(made.window.handle, 1180, 860)
