@@ -39,3 +39,12 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     with replacing(path) as beside:
         beside.write_bytes(content)
+
+
+def version_of(path: str | Path) -> tuple[int, int] | None:
+    """Tells whether a file was written anew; None where it is gone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

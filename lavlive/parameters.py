@@ -357,7 +357,9 @@ TABLE: tuple[Parameter, ...] = (
 LOADED_GROUPS = ("gen", "fx1", "fx2", "fx3", "fx4", "fx5", "fx6")
 """First parts of the names of what is loaded at run time: the generator's slot and the effects' slots."""
 
-LOADED_NAMES = ("show.transition",)
+TRANSITION, DISSOLVE = "show.transition", "dissolve"
+"""Which transition is drawn, and the choice that draws none."""
+LOADED_NAMES = (TRANSITION,)
 """What is loaded at run time besides: the choice among transitions."""
 
 
@@ -403,6 +405,8 @@ def loaded_parameters(value_of: Callable[[str], object]) -> list[Parameter]:
 
 
 NAMES: tuple[str, ...] = tuple(parameter.name for parameter in TABLE)
+GLIDES = np.array([parameter.glides for parameter in TABLE])
+"""Which parameters move smoothly, bool in the table's order; the others jump."""
 INDEX: Mapping[str, int] = {name: index for index, name in enumerate(NAMES)}
 
 
@@ -522,7 +526,6 @@ class Glide:
 
     def __init__(self, seconds: float = 0.05) -> None:
         self._time_constant = seconds / 3.0
-        self._glides = np.array([parameter.glides for parameter in TABLE])
         self.numbers = np.full(len(TABLE), np.nan)
 
     def step(self, targets: np.ndarray, elapsed: float) -> np.ndarray:
@@ -530,7 +533,7 @@ class Glide:
         keep = math.exp(-elapsed / self._time_constant)
         moved = targets + (self.numbers - targets) * keep
         near = np.abs(moved - targets) <= 1e-6 * (1.0 + np.abs(targets))
-        self.numbers = np.where(self._glides & np.isfinite(moved) & ~near, moved, targets)
+        self.numbers = np.where(GLIDES & np.isfinite(moved) & ~near, moved, targets)
         return self.numbers
 
     def jump(self, targets: np.ndarray) -> None:

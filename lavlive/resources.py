@@ -10,6 +10,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,12 @@ _BANK = ("bloom", "silk", "cymatics", "nebula", "flames")
 
 def bundled_generators() -> dict[str, Path]:
     """The generators that ship with lavlive, by name, in the order of the next and previous model."""
+    return dict(_bundled())
+
+
+@cache
+def _bundled() -> Mapping[str, Path]:
+    # Read once: a show asks in every frame.
     files = {file.stem: file for file in sorted((shipped("data") / "generators").glob("*.safetensors"))}
     known = {name: files[name] for name in _BANK if name in files}
     return known | files

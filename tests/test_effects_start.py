@@ -12,8 +12,8 @@ import pytest
 
 from lavlive.commands.arguments import parse
 from lavlive.commands.live import _begin_with_effects
-from lavlive.commands.options import LiveOptions, LookOptions, text_of
-from lavlive.commands.render import effects_note
+from lavlive.commands.options import FarmOptions, LiveOptions, LookOptions, RenderOptions, text_of
+from lavlive.commands.render import effects_note, look_of
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset
@@ -57,9 +57,13 @@ def test_the_default_look_has_effects_and_set_takes_them_away() -> None:
 
 
 def test_a_bare_look_such_as_the_published_paths_has_no_effects() -> None:
-    bare = initial_looks(None, {}, bare=True)
-    assert bare.drives == {}
-    assert bare.values["fx1.shader"] == bare.values["fx2.shader"] == "none"
+    for options in (
+        RenderOptions("song.wav", as_published=True, report="r.json"),
+        FarmOptions("song.wav", as_published=True, video="film.mp4"),
+    ):
+        bare = look_of(options)
+        assert bare.drives == {}
+        assert bare.values["fx1.shader"] == bare.values["fx2.shader"] == "none"
 
 
 def test_where_there_is_no_rack_a_show_begins_without() -> None:

@@ -83,7 +83,7 @@ def part_of(group: Group, memory: float) -> Part:
         if number == group.first - 1:
             before = pixels
     pictures = bytes(int(each[0, 0, 0]) for each in shown[group.first - group.begin :])
-    return Part(group.number, pictures, before if group.begin else None, shown[-1], ("a note",), 0.1)
+    return Part(group.number, pictures, before if group.begin else None, shown[-1], ("a note",))
 
 
 class Workers:
@@ -276,7 +276,7 @@ def test_a_part_of_another_encoder_is_not_joined(tmp_path: Path) -> None:
         path = tmp_path / f"{size}.mp4"
         with VideoWriter(path, size, size, RATE) as video:
             video.picture(np.zeros((size, size, 3), np.uint8))
-        parts.append(Part(len(parts), path.read_bytes(), None, np.zeros((1, 1, 3), np.uint8), (), 0.0))
+        parts.append(Part(len(parts), path.read_bytes(), None, np.zeros((1, 1, 3), np.uint8), ()))
     with Film(tmp_path / "film.mp4", RATE, None) as film:
         film.append(parts[0])
         with pytest.raises(RecordingError, match=r"Part 2 of film.mp4 was encoded differently"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lavlive.commands import outputs
 from lavlive.control.actions import ACTIONS
 from lavlive.errors import OutputError, OutputMissingError
 from lavlive.link.memory import Picture
@@ -311,3 +312,16 @@ def test_streams_are_read_with_all_their_settings(tmp_path: Path) -> None:
     assert (twitch.settings.size, twitch.settings.rate, twitch.settings.kilobits) == ((1920, 1080), 60, 6000)
     assert wall.target.url == "srt://10.0.0.7:9710"
     assert read_streams(tmp_path / "none.toml") == []
+
+
+def test_named_streams_are_listed_below_their_heading_without_their_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "streams.toml"
+    path.write_text('[twitch]\naddress = "rtmp://live.example/app"\nkey = "very-secret"\n')
+    monkeypatch.setattr(outputs, "streams_file", lambda: path)
+    lines = outputs.list_outputs()
+    heading = lines.index(f"Streams of {path}:")
+    assert lines[heading + 1].startswith("  twitch: rtmp://live.example")
+    assert "very-secret" not in "".join(lines)
+    assert capsys.readouterr().out == ""

@@ -86,7 +86,7 @@ def _conduct(typed: dict[str, Any]) -> LiveOptions:
 
 
 def _node(typed: dict[str, Any]) -> NodeOptions:
-    converted = _look(typed)
+    converted: dict[str, Any] = {}
     if "whole" in typed:
         converted["whole"] = parse_size(typed["whole"])
     if "monitor" in typed:
@@ -94,18 +94,19 @@ def _node(typed: dict[str, Any]) -> NodeOptions:
     return _made(NodeOptions, typed, **converted)
 
 
-def _render(typed: dict[str, Any]) -> RenderOptions:
+def _rendering(kind: Callable[..., _Options], typed: dict[str, Any]) -> _Options:
     converted = _look(typed)
     if "size" in typed:
         converted["size"] = parse_size(typed["size"])
-    return _made(RenderOptions, typed, **converted)
+    return _made(kind, typed, **converted)
 
 
-def _farm(typed: dict[str, Any]) -> FarmOptions:
-    converted = _look(typed)
-    if "size" in typed:
-        converted["size"] = parse_size(typed["size"])
-    return _made(FarmOptions, typed, **converted)
+def _video(typed: dict[str, Any]) -> RenderOptions:
+    return _rendering(RenderOptions, typed)
+
+
+def _film(typed: dict[str, Any]) -> FarmOptions:
+    return _rendering(FarmOptions, typed)
 
 
 def _directions(typed: dict[str, Any]) -> ModelDirectionsOptions:
@@ -319,7 +320,9 @@ def _add_node(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     wall.add_argument(
         "--connect", metavar="HOST[:PORT]", help="the conductor's address (default: this machine)"
     )
-    wall.add_argument("--node", metavar="NAME", help="this node's name (default: the computer's)")
+    wall.add_argument(
+        "--node", metavar="NAME", help="this node's name (default: the computer's and a number)"
+    )
     wall.add_argument(
         "--whole",
         metavar="WxH",
@@ -362,7 +365,7 @@ def _add_outlets(outputs: argparse._ArgumentGroup) -> None:
 def _add_farm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(commands, "farm", "films by many workers (pip install 'lavlive[farm]')", None)
     actions = parser.add_subparsers(required=True, dest="action", metavar="ACTION")
-    render = _command(actions, "render", "a track to a video, like lavlive render, drawn by many", _farm)
+    render = _command(actions, "render", "a track to a video, like lavlive render, drawn by many", _film)
     farm = render.add_argument_group("the farm")
     farm.add_argument(
         "--ray", metavar="ADDRESS", help="of a Ray cluster that runs (default: one on this machine, for now)"
@@ -374,7 +377,7 @@ def _add_farm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "render", "a track to a video, through the same path as the show", _render)
+    parser = _command(commands, "render", "a track to a video, through the same path as the show", _video)
     parser.add_argument(
         "--report", metavar="FILE.json", help="also measure what can look wrong; without -o, that alone"
     )

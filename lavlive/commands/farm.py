@@ -18,18 +18,20 @@ from lavlive.audio.channels import Pick
 from lavlive.audio.tracks import Track, read_track
 from lavlive.commands.options import FarmOptions, text_of
 from lavlive.commands.render import (
+    LEAST_HEARD_SECONDS,
     Scene,
-    encoder_for,
     find_dials,
+    look_of,
     moving,
+    open_path,
     tell,
     untrained_notice,
     use_keyframes,
 )
 from lavlive.commands.results import Rendered
 from lavlive.control.looks.looks import Looks
-from lavlive.control.looks.starting import initial_looks, initial_model
-from lavlive.engine.loading import encoder_notes, load_model, load_path
+from lavlive.control.looks.starting import initial_model
+from lavlive.engine.loading import encoder_notes, load_model
 from lavlive.engine.offline import Clip, latents_of, published_latents_of
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import UsageError
@@ -46,8 +48,6 @@ from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.recording.recorder import unused_path
 from lavlive.stage.recording.video import check_target
 
-_LEAST_HEARD_SECONDS = 0.1
-
 
 def run_farm(options: FarmOptions) -> Rendered:
     """Render a track by many; what the user should know on the way goes to stderr.
@@ -56,7 +56,7 @@ def run_farm(options: FarmOptions) -> Rendered:
         LavliveError: something that was asked for is not there, cannot be written, or no worker can draw.
     """
     shaders = open_shaders(text_of(options.shaders))
-    looks = initial_looks(options.preset, options.settings)
+    looks = look_of(options)
     target = Path(options.film)
     if options.channels is not None:
         Pick.parse(options.channels)
@@ -89,7 +89,7 @@ def run_farm(options: FarmOptions) -> Rendered:
         )
         pool = open_pool(recipe, options)
         stack.callback(pool.close)
-        path = load_path(encoder_for(options), text_of(options.learned), model.runner.w_dim)
+        path = open_path(options, model.runner.w_dim)
         for note in [*notes, *encoder_notes(path.encoder, live=False), *untrained_notice(model, path)]:
             tell(note)
         if options.as_published:
@@ -99,7 +99,7 @@ def run_farm(options: FarmOptions) -> Rendered:
             find_dials(model, looks)
             use_keyframes(model, looks)
         seconds = min(track.seconds, options.seconds or track.seconds)
-        heard = max(seconds, _LEAST_HEARD_SECONDS)
+        heard = max(seconds, LEAST_HEARD_SECONDS)
         latents = itertools.takewhile(lambda timed: timed[0] < heard, latents)
         pictures = max(1, round(seconds * recipe.rate))
         scene = Scene(looks, stack.enter_context(read_track(options.track)))

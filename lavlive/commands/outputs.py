@@ -40,7 +40,7 @@ def _streams(path: Path) -> list[str]:
         for stream in read_streams(path):
             settings = stream.settings
             width, height = settings.size
-            print(
+            lines.append(
                 f"  {stream.name}: {stream.target.url}, {width} x {height}, {settings.rate:g} pictures/s, "
                 f"{settings.kilobits} kbit/s"
             )

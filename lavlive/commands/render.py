@@ -34,7 +34,8 @@ from lavlive.errors import RecordingError, UsageError
 from lavlive.latent.instrument import Moment
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
-from lavlive.parameters import BEND_SLOTS, INDEX, LOADED_GROUPS, Value, loaded_parameters
+from lavlive.link.settings import EngineSettings
+from lavlive.parameters import INDEX, LOADED_GROUPS, Value, loaded_parameters
 from lavlive.resources import is_no_file
 from lavlive.show.shape import ShapeFollower
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -48,7 +49,7 @@ from lavlive.stage.recording.recorder import unused_path
 from lavlive.stage.recording.video import VideoWriter, tidy
 
 _STEPS_AHEAD = 16
-_LEAST_HEARD_SECONDS = 0.1
+LEAST_HEARD_SECONDS = 0.1
 """However short the video: its first picture needs a hop."""
 _CLASS = INDEX["generator.class"]
 
@@ -60,7 +61,7 @@ def run_render(options: RenderOptions) -> Rendered:
         LavliveError: something that was asked for is not there, or cannot be written.
     """
     shaders = open_shaders(text_of(options.shaders))
-    looks = initial_looks(options.preset, options.settings, bare=options.as_published)
+    looks = look_of(options)
     values = looks.values
     target = Path(options.video) if options.video is not None else None
     if target and target.suffix.lower() != SUFFIX:
@@ -80,8 +81,7 @@ def run_render(options: RenderOptions) -> Rendered:
             fill=options.fill,
         )
         stack.callback(model.close)
-        device = "cpu" if options.runner in ("torch", "openvino") else "auto"
-        path = load_path(encoder_for(options), text_of(options.learned), model.runner.w_dim, device)
+        path = open_path(options, model.runner.w_dim)
         for note in [*notes, *encoder_notes(path.encoder, live=False), *untrained_notice(model, path)]:
             tell(note)
         if options.as_published:
@@ -90,8 +90,7 @@ def run_render(options: RenderOptions) -> Rendered:
             latents = latents_of(track, path, values, options.channels, tell, moving(looks))
             find_dials(model, looks)
             use_keyframes(model, looks)
-            if any(str(looks.values[f"bend.{slot}.kind"]) != "off" for slot in BEND_SLOTS):
-                model.runner.prepare_bends()
+            model.prepare_bends(looks.values)
         if options.log_w is not None:
             latents = _logged(latents, stack.enter_context(open_log(str(options.log_w))), model)
         seconds = min(track.seconds, options.seconds or track.seconds)
@@ -100,7 +99,7 @@ def run_render(options: RenderOptions) -> Rendered:
             latents = meters.over(latents, seconds)
         if target is None or options.log_w is None:
             # A log beside a video is of the whole track.
-            heard = max(seconds, _LEAST_HEARD_SECONDS)
+            heard = max(seconds, LEAST_HEARD_SECONDS)
             latents = takewhile(lambda timed: timed[0] < heard, latents)
         pictures = 0
         if target is not None:
@@ -158,6 +157,17 @@ def use_keyframes(model: Model, looks: Looks) -> None:
         tell(f"{len(looks.keyframes) - len(mine)} keyframes of the preset are of another model: not used.")
     if not model.instrument.use(mine, model.runner.w_dim):
         tell("A keyframe of the preset has another width of W: left out.")
+
+
+def look_of(options: RenderOptions) -> Looks:
+    """The look that a rendering begins with; that of the paper's path has nothing of ours."""
+    return initial_looks(options.preset, options.settings, bare=options.as_published)
+
+
+def open_path(options: RenderOptions, w_dim: int) -> LatentPath:
+    """The latent path of a rendering, off a graphics card where its runner is."""
+    device = "cpu" if EngineSettings(runner=options.runner).on_cpu else "auto"
+    return load_path(encoder_for(options), text_of(options.learned), w_dim, device)
 
 
 def encoder_for(options: RenderOptions) -> str:

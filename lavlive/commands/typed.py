@@ -10,16 +10,20 @@ _FINEST_RATE = 1001
 """Lower number of the finest ratio that a video file's clock is sure to hold."""
 
 
+def _sides(text: str, wanted: str) -> tuple[int, int]:
+    width, _, height = text.strip().lower().replace("×", "x").partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise UsageError(f"{wanted}, not {text!r}.")
+    return int(width), int(height)
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Read ``WxH``; both even, as video codecs want, from 64 to 4096.
 
     Raises:
         UsageError: of another form or size.
     """
-    width, _, height = text.strip().lower().replace("×", "x").partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise UsageError(f"A size is WIDTHxHEIGHT, for example 1920x1080, not {text!r}.")
-    return check_size((int(width), int(height)))
+    return check_size(_sides(text, "A size is WIDTHxHEIGHT, for example 1920x1080"))
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -39,10 +43,7 @@ def parse_canvas(text: str) -> tuple[int, int]:
     Raises:
         UsageError: of another form or size.
     """
-    width, _, height = text.strip().lower().replace("×", "x").partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise UsageError(f"A canvas is WIDTHxHEIGHT, for example 3840x1080, not {text!r}.")
-    return check_canvas((int(width), int(height)))
+    return check_canvas(_sides(text, "A canvas is WIDTHxHEIGHT, for example 3840x1080"))
 
 
 def check_canvas(size: tuple[int, int]) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from lavlive.latent.space import Space
 from lavlive.link.keyframes import Keyframe, kept, model_key
 from lavlive.link.memory import MAX_PIXELS, BeatClock, SharedBlock
 from lavlive.link.messages import BendRefused, EngineEvent, GovernorChanged, KeyframesRefused, ModelShown
-from lavlive.parameters import INDEX, ONE_HOP
+from lavlive.parameters import BEND_SLOTS, INDEX, ONE_HOP, Value
 
 _NOISE = INDEX["generator.noise"]
 _CLASS = INDEX["generator.class"]
@@ -88,6 +88,11 @@ class Model:
     def bends(self, numbers: np.ndarray) -> Bends:
         """The bends at work that it has layers for."""
         return tuple(bend for bend in bends_of(numbers) if self.has_layers_for(bend))
+
+    def prepare_bends(self, values: Mapping[str, Value]) -> None:
+        """Have the runner ready where any bend is chosen."""
+        if any(values[f"bend.{slot}.kind"] != "off" for slot in BEND_SLOTS):
+            self.runner.prepare_bends()
 
     def has_layers_for(self, bend: Bend) -> bool:
         """Whether there are layers where it bends."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from lavlive.engine.loading import load_model
 from lavlive.errors import UsageError
 from lavlive.farm.material import Group, Material, Part, Recipe
 from lavlive.link.memory import Picture
-from lavlive.parameters import BEND_SLOTS, Value, Values
+from lavlive.parameters import Value, Values
+from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundView
 from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.output.base import OutputSettings
@@ -44,12 +44,10 @@ class Drawer:
         self._notes = tuple(notes)
         self._groups = self._model.space(0).groups
         self._values = Values(recipe.values)
-        if any(str(self._values[f"bend.{slot}.kind"]) != "off" for slot in BEND_SLOTS):
-            self._model.runner.prepare_bends()
+        self._model.prepare_bends(self._values)
 
     def draw(self, group: Group) -> Part:
         """The pictures of a group, as the film has them."""
-        began = time.perf_counter()
         recipe = self._recipe
         before: np.ndarray | None = None
         with contextlib.ExitStack() as stack:
@@ -68,7 +66,7 @@ class Drawer:
             last = pixels.copy()
             video.close()
             notes = (*self._notes, *canvas.notes)
-            return Part(group.number, path.read_bytes(), before, last, notes, time.perf_counter() - began)
+            return Part(group.number, path.read_bytes(), before, last, notes)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -83,8 +81,10 @@ class Drawer:
 class _Canvas:
     """The canvas of one group, from its pre-roll on."""
 
-    def __init__(self, stack: contextlib.ExitStack, recipe: Recipe, shaders: object, values: Values) -> None:
-        settings = OutputSettings(canvas=recipe.size, shaders=shaders)  # type: ignore[arg-type]
+    def __init__(
+        self, stack: contextlib.ExitStack, recipe: Recipe, shaders: ShaderLibrary, values: Values
+    ) -> None:
+        settings = OutputSettings(canvas=recipe.size, shaders=shaders)
         self._output = stack.enter_context(HeadlessOutput(settings))
         self._recipe = recipe
         self._values = values

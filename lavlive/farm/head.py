@@ -34,7 +34,6 @@ class FarmReport:
         again: groups that were drawn again with a longer pre-roll.
         died: workers that died.
         difference: largest at a join, of 255.
-        drawn: pictures drawn, pre-roll and repeats included.
         notes: lines of workers, each once.
     """
 
@@ -42,7 +41,6 @@ class FarmReport:
     again: int = 0
     died: int = 0
     difference: int = 0
-    drawn: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -112,7 +110,6 @@ class Head:
         while len(spool) < end:
             spool.append(next(self._material))
         group = spool.group(number, first, end, self._before[number])
-        self.report.drawn += len(group.pictures)
         self._pool.submit(group)
 
     def _give_again(self, spool: Spool, number: int) -> None:

@@ -110,7 +110,6 @@ class Part:
         before: the canvas just before its first picture, uint8 [H, W, 3]; None for the film's first group.
         last: the canvas of its last picture.
         notes: what the user should know, a line each.
-        seconds: what it took.
     """
 
     number: int
@@ -118,11 +117,10 @@ class Part:
     before: np.ndarray | None
     last: np.ndarray
     notes: tuple[str, ...]
-    seconds: float
 
 
 def group_bounds(pictures: int, rate: Fraction, workers: int) -> list[tuple[int, int]]:
-    """First and end of each group, as long as lets all workers be done first; none above half a minute."""
+    """First and end of each group, as long as lets all workers be done first; none above 32 s."""
     key = max(1, round(KEY_SECONDS * rate))
     keys = -(-pictures // key)
 

@@ -8,8 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 
-WAYS = ("around", "back", "forth and back")
-CURVES = ("spherical", "straight")
 _NOISE_SEED = 0x100B
 _TURNS = (1, 2, 3)
 """Waves of a noise loop: how often each turns while the loop closes once."""

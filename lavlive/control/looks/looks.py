@@ -19,8 +19,9 @@ from lavlive.control.looks.undo import History, Standing, Step
 from lavlive.errors import ParameterError, PresetError
 from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.parameters import (
+    DISSOLVE,
     INDEX,
-    LOADED_NAMES,
+    TRANSITION,
     ParameterKind,
     Value,
     Values,
@@ -151,7 +152,7 @@ class Looks:
     def transitions(self) -> bool:
         """Whether looks follow each other by a transition, where there is one, rather than by a morph."""
         with contextlib.suppress(ParameterError):  # without a rack there is no such choice
-            return self.values[LOADED_NAMES[0]] != "dissolve"
+            return self.values[TRANSITION] != DISSOLVE
         return False
 
     def take_transition(self) -> float | None:

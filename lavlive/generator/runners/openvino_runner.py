@@ -92,9 +92,9 @@ class OpenvinoRunner:
     def _fold(self, bends: Bends) -> bool:
         """Whether the styles do all that the bends do; those of blocks where they do, they do from now on."""
         folded = True
+        residual = any(block.shortcut is not None for block in self._plan.blocks)
         for index, block in enumerate(self._plan.blocks):
             here = at(bends, block.resolution)
-            residual = any(each.shortcut is not None for each in self._plan.blocks)
             found = factors(here, block.resolution, len(block.conv1.bias)) if here and not residual else None
             folded &= found is not None or not here
             self._styles.multiply(index, found)
