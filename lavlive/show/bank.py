@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lavlive.errors import CheckpointError
+from lavlive.files import version_of
 
 MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
 
@@ -74,19 +74,10 @@ class ModelBank:
         """Pass over `path`, which could not be loaded; the member to try instead, if there is one."""
         if path not in self.paths:
             return None
-        self._refused[str(path)] = _version(str(path))
+        self._refused[str(path)] = version_of(path)
         # From where it stood on, in the direction in which it was asked for, but not round to what is shown.
         instead = self.step(str(path), self._direction)
         return None if instead == current else instead
 
     def _is_refused(self, path: str) -> bool:
-        return path in self._refused and self._refused[path] == _version(path)
-
-
-def _version(path: str) -> tuple[int, int] | None:
-    """Tells whether a file was written anew; None where it is gone."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
+        return path in self._refused and self._refused[path] == version_of(path)

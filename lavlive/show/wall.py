@@ -9,10 +9,10 @@ import numpy as np
 
 from lavlive.errors import ParameterError
 from lavlive.link.memory import BeatClock, Picture, SharedBlock
-from lavlive.parameters import INDEX, TABLE, Value, loaded_parameters
+from lavlive.parameters import GLIDES, INDEX, Value, loaded_parameters
 from lavlive.resources import generator_file
 from lavlive.stage.canvas.isf.library import NONE, ShaderLibrary
-from lavlive.wall.conductor import Conductor, Hop, Node, Snapshot
+from lavlive.wall.conductor import Conductor, Hop, Node, Snapshot, Wall
 from lavlive.wall.follower import Due, Follower
 from lavlive.wall.hashes import FileHashes
 from lavlive.wall.messages import Look, Report
@@ -22,7 +22,6 @@ from lavlive.wall.transport import Transport
 if TYPE_CHECKING:
     from lavlive.show.show import Show
 
-_GLIDES = np.array([parameter.glides for parameter in TABLE])
 _ASSIST = INDEX["assist.on"]
 _SHADER = ".shader"
 _LATENCY_SHARE = 0.05
@@ -30,14 +29,8 @@ _FRAME_SECONDS = 0.008
 """Half a frame of the screen, and a look at the link."""
 
 
-class WallPart(Protocol):
-    """What a show asks its part in a wall.
-
-    Attributes:
-        conducts: whether it leads others; else it follows.
-    """
-
-    conducts: bool
+class WallPart(Wall, Protocol):
+    """What a show asks its part in a wall, besides what the operator sees of it."""
 
     def collect(self, show: Show, now: float) -> None:
         """Before this frame's values are taken together."""
@@ -54,20 +47,6 @@ class WallPart(Protocol):
     @property
     def delay(self) -> float:
         """Seconds from the sound to when its picture is due on this screen; 0 where it is shown at once."""
-
-    @property
-    def node_delay(self) -> float:
-        """Seconds from the sound to when its picture is due on the nodes."""
-
-    @property
-    def nodes(self) -> list[Node]:
-        """The nodes of a conductor."""
-
-    def there(self, node: Node, now: float) -> bool:
-        """Whether a node still tells how it fares."""
-
-    def identify(self, node: str, now: float) -> None:
-        """Have a node show its name; "*" for all."""
 
     def close(self) -> None:
         """End its thread."""
@@ -243,7 +222,7 @@ class FollowerPart:
             self._met = True
             numbers = newest.numbers.copy()
             if due is not None and now - due.due < 0.1:
-                numbers[_GLIDES] = due.content.numbers[_GLIDES]
+                numbers[GLIDES] = due.content.numbers[GLIDES]
             numbers[_ASSIST] = 0.0  # the conductor's has done its work in these numbers
             values = show.control.values
             if not np.array_equal(values.numbers, numbers):
@@ -290,7 +269,7 @@ class FollowerPart:
 
     def _report(self) -> Report:
         pictures = self._link.number("picture.rate")
-        return self._follower.report(pictures, self.delay + self._late, self._model, self._place, "")
+        return self._follower.report(pictures, self.delay + self._late, self._model, self._place)
 
     def _take_look(self, show: Show, look: Look, now: float) -> None:
         if look is not self._look:

@@ -6,12 +6,12 @@ and nothing has a clock.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections import deque
 
 import numpy as np
 
-from lavlive.parameters import TABLE
+from lavlive.parameters import GLIDES
 from lavlive.wall.messages import Content
 
 KEPT_SECONDS = 2.0
@@ -20,7 +20,6 @@ _MOST = 512
 _LATENESSES = 750
 """Of the last ten seconds."""
 _MEASURED_EVERY = 25
-_GLIDES = np.array([parameter.glides for parameter in TABLE])
 
 SHORTEST_DELAY, LONGEST_DELAY = 0.060, 0.120
 _MARGIN = 0.004
@@ -95,7 +94,7 @@ class JitterBuffer:
         if not self._kept or self.newest is None:
             return None
         self._shown = max(self._shown, time)
-        after = next((place for place, kept in enumerate(self._kept) if kept[0] > time), len(self._kept))
+        after = bisect_right(self._kept, time, key=lambda kept: kept[0])
         before = self._kept[max(after - 1, 0)][2]
         following = self._kept[min(after, len(self._kept) - 1)][2]
         span = following.moment.captured - before.moment.captured
@@ -115,7 +114,7 @@ def _between(one: Content, other: Content, share: np.float32, newest: Content) -
     return Content(
         moment=other.moment,
         deviation=deviation,
-        numbers=np.where(_GLIDES, gliding, newest.numbers),
+        numbers=np.where(GLIDES, gliding, newest.numbers),
         spectrum=_mixed(one.spectrum, other.spectrum, share),
         chroma=_mixed(one.chroma, other.chroma, share),
         moved=_moved_between(one.moved, other.moved, float(share)),

@@ -7,10 +7,11 @@ each hands over one whole object.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from lavlive.parameters import TABLE
+from lavlive.parameters import GLIDES
 from lavlive.wall.buffer import DelayChooser
 from lavlive.wall.messages import (
     TABLE_HASH,
@@ -34,7 +35,7 @@ GONE_SECONDS = 3.0
 """A node that has not told how it fares for so long is gone."""
 FORGOTTEN_SECONDS = 60.0
 _MOST_NODES = 256
-_SWITCHES = np.array([not parameter.glides for parameter in TABLE])
+_SWITCHES = ~GLIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,30 @@ class Node:
     def there(self, now: float) -> bool:
         """Whether it still tells how it fares."""
         return now - self.heard < GONE_SECONDS
+
+
+class Wall(Protocol):
+    """A show's part in a wall of machines, as the operator sees it.
+
+    Attributes:
+        conducts: whether it leads others; else it follows.
+    """
+
+    conducts: bool
+
+    @property
+    def node_delay(self) -> float:
+        """Seconds from the sound to when its picture is due on the nodes."""
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of a conductor."""
+
+    def there(self, node: Node, now: float) -> bool:
+        """Whether a node still tells how it fares."""
+
+    def identify(self, node: str, now: float) -> None:
+        """Have a node show its name; "*" for all."""
 
 
 class Conductor:

@@ -14,7 +14,6 @@ from lavlive.wall.messages import (
     TABLE_HASH,
     VERSION,
     Content,
-    FromNode,
     Look,
     Moment,
     Ping,
@@ -126,8 +125,8 @@ class Follower:
             return self.clock.conductor_time(now)
         return now + self._rough
 
-    def asks(self, now: float) -> list[FromNode]:
-        """What this node has to tell now: pings; the stage adds its report."""
+    def asks(self, now: float) -> list[Ping]:
+        """What this node asks now: a ping, where it is time for one."""
         if not self.clock.wants_ping(now):
             return []
         self._number += 1
@@ -140,7 +139,7 @@ class Follower:
         self._reported = now
         return True
 
-    def report(self, pictures: float, latency: float, model: str, place: str, note: str) -> Report:
+    def report(self, pictures: float, latency: float, model: str, place: str) -> Report:
         """How this node fares."""
         known = self.clock.known
         return Report(
@@ -157,7 +156,7 @@ class Follower:
             strange=self.strange,
             model=model[:1000],
             place=place[:200],
-            note=(self.trouble or note)[:1000],
+            note=self.trouble[:1000],
         )
 
     def _look_at(self, payload: bytes, now: float) -> None:

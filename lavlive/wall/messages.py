@@ -158,7 +158,7 @@ class Report(_Message, frozen=True, array_like=True, kw_only=True, tag="report")
         pictures: per second.
         latency: seconds from the capture of the sound to the picture on this node's screen.
         offset: seconds that this node's clock is behind the conductor's.
-        uncertainty: of the offset, seconds; half of the best round trip.
+        uncertainty: of the offset, seconds; half of what the quickest ways leave open.
         lateness: seconds after its capture within which 99 % of the Moments come.
         ahead: seconds that this node's pictures need from a deviation to the screen.
         lost: Moments that never came.

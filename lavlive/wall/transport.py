@@ -147,9 +147,6 @@ class Transport:
             )
         config = _config("router", address, access)
         config["listen/endpoints"] = address.endpoints()
-        if access.key:
-            config["transport/auth/usrpwd/user"] = _USER
-            config["transport/auth/usrpwd/password"] = access.key
         with contextlib.ExitStack() as stack:
             if access.key:
                 config["transport/auth/usrpwd/dictionary_file"] = stack.enter_context(_key_file(access.key))
@@ -172,9 +169,6 @@ class Transport:
         config["connect/timeout_ms"] = round(1000 * patience)
         config["connect/exit_on_failure"] = True
         config["connect/retry"] = {"period_init_ms": 100, "period_max_ms": 300, "period_increase_factor": 1.5}
-        if access.key:
-            config["transport/auth/usrpwd/user"] = _USER
-            config["transport/auth/usrpwd/password"] = access.key
         try:
             return cls(_open(config), lambda: None)
         except _zenoh_error():
@@ -233,6 +227,9 @@ def _config(mode: str, address: Address, access: Access) -> dict[str, object]:
         "transport/unicast/open_timeout": _TRY_MS,
         "transport/unicast/max_links": 2,
     }
+    if access.key:
+        config["transport/auth/usrpwd/user"] = _USER
+        config["transport/auth/usrpwd/password"] = access.key
     if address.protocol not in _SECURE:
         return config
     folder = access.certificates

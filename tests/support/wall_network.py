@@ -151,7 +151,7 @@ class SimulatedWall:
                 self._send(lambda ping=message: self._ask(conductor, node, encode(ping)))  # type: ignore[misc]
         node.shown.append((self.now, node.follower.step(now)))
         if conductor is not None and node.follower.wants_report(now):
-            report = encode(node.follower.report(60.0, 0.1, "model", "", ""))
+            report = encode(node.follower.report(60.0, 0.1, "model", ""))
             self._send(partial(_taken, conductor, report, self.now))
         self._later(self.now + self._step, lambda: self._look(node))
 

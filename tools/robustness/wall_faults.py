@@ -104,7 +104,7 @@ class WrongNode:
             self.follower,
             lambda: Transport.follow(address, Access()),
             self._write,
-            lambda: self.follower.report(0.0, 0.0, "", "", ""),
+            lambda: self.follower.report(0.0, 0.0, "", ""),
             clock=lambda: time.perf_counter() * (1 + drift) + offset,
         )
         self._offset, self._drift = offset, drift

@@ -58,7 +58,7 @@ class WatchedNode:
         self.shown.append(time.perf_counter())
 
     def _report(self) -> Report:
-        return self.follower.report(0.0, 0.0, "", "", "")
+        return self.follower.report(0.0, 0.0, "", "")
 
     def shown_after(self, when: float, patience: float = 20.0) -> float:
         """When it first showed something after a time; inf where it did not."""

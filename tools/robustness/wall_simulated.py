@@ -1,4 +1,4 @@
-"""Ten minutes of a wall over a simulated bad network, and a node for every projector of a large one.
+"""Ten minutes of a wall of two nodes over a simulated bad network.
 
     python -m tools.robustness.wall_simulated --minutes 10
 
@@ -19,7 +19,7 @@ from tests.support.wall_network import Network, NodeClock, SimulatedWall
 
 
 def main() -> int:
-    """Run it; fails where the nodes are 2 ms apart or more."""
+    """Run it; fails where the nodes are 2 ms apart or more at p95."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--jitter", type=float, default=0.040, help="seconds, from nothing to this, evenly")

@@ -23,10 +23,10 @@ from lavlive.parameters import Values
 from lavlive.wall.conductor import Conductor, Hop, Snapshot
 from lavlive.wall.follower import Follower
 from lavlive.wall.messages import Moment, encode, read_from_conductor
+from lavlive.wall.threads import POLL_SECONDS
 from lavlive.wall.transport import LOOK, MOMENT, PING, REPORT, Access, Address, Transport, pong_topic
 
 _HOP_SECONDS = 1 / 75
-_POLL_SECONDS = 0.004
 
 
 class Gaps:
@@ -79,7 +79,7 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
                 sent += len(payload)
                 messages += 1
             late.append(time.perf_counter() - now)
-            due += _POLL_SECONDS
+            due += POLL_SECONDS
             time.sleep(max(due - time.perf_counter(), 0.0005))
         nodes = [node for node in conductor.nodes(now) if node.there(now)]
         lasted = time.perf_counter() - began
@@ -139,7 +139,7 @@ def follow(address: Address, seconds: float, count: int, light: bool) -> dict[st
             if due is not None:
                 shown.append(due.time)
             if follower.wants_report(now):
-                session.publish(REPORT, encode(follower.report(0.0, 0.0, "", "", "")))
+                session.publish(REPORT, encode(follower.report(0.0, 0.0, "", "")))
         if len(shown) == count and now - began > 10:
             times.append(max(shown) - min(shown))
         time.sleep(0.01)
@@ -186,7 +186,7 @@ def main() -> int:
     command += ["--light"] if options.light else []
     children = []
     try:
-        # They try until the conductor listens.
+        # They begin a second later and try for 1.5 s.
         children = [
             subprocess.Popen(
                 ["sh", "-c", 'sleep 1; exec "$@"', "sh", *command], stdout=subprocess.PIPE, text=True
