@@ -4,8 +4,9 @@
     [H, W]     [H, W]      [2H, 2W]          [2H, 2W]   canvas    canvas   factor     canvas      8 bits
 
 `flash_cells` makes 36 x 64 means for the limiter. What is to be enlarged much is doubled along its edges
-    [H, W]     [H, W]      [2H, 2W]          [2H, 2W]   canvas     canvas  factor    canvas       8 bits
-Textures are made when a size changes and kept otherwise. With an empty rack its two passes are not drawn.
+first, else those two passes are left out; a transition is drawn after the rack. Values between passes are
+half floats in sRGB's encoding, in the rack 16 bits. Textures are made when a size changes and kept
+otherwise. With an empty rack its two passes are not drawn.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from lavlive.stage.canvas.isf.shader import OUTPUT_TYPE
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, FlashLimiter
 from lavlive.stage.canvas.mixer import IDLE, Mix, Mixer
-from lavlive.stage.canvas.passes import Passes, Target
+from lavlive.stage.canvas.passes import Passes, Target, sized
 from lavlive.stage.canvas.rack import Rack
 from lavlive.stage.canvas.readback import Readback, Shot
 from lavlive.stage.canvas.scaling import CRISP, LEAST_DOUBLED, SHARPEN, enlargement, picture_extent
@@ -227,10 +228,7 @@ class Canvas:
         )
 
     def _rack_target(self) -> Target:
-        if self._rack_input is None or self._rack_input.texture.size != self.size:
-            if self._rack_input is not None:
-                self._rack_input.release()
-            self._rack_input = Target(self._context, self.size, OUTPUT_TYPE)
+        self._rack_input = sized(self._context, self._rack_input, self.size, OUTPUT_TYPE)
         return self._rack_input
 
     def _upload(self, pixels: np.ndarray) -> None:
@@ -321,13 +319,14 @@ class Canvas:
         self.catch_up()
         target = self._bytes
         if size != self.size:
-            if self._shot_target is None or self._shot_target.texture.size != size:
-                if self._shot_target is not None:
-                    self._shot_target.release()
-                self._shot_target = Target(self._context, size, "f1")
-            target = self._shot_target
+            target = self._shot_target = sized(self._context, self._shot_target, size, "f1")
         self._draw("screen", target, canvas=self._shown.texture)
         self._readback.begin(target, now)
+
+    @property
+    def shot_pending(self) -> bool:
+        """Whether a shot was begun and not fetched; needs no context."""
+        return self._readback.pending
 
     def fetch_shot(self) -> Shot | None:
         """The canvas of the last `begin_shot`, or None where there was none."""

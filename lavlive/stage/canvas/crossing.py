@@ -11,12 +11,11 @@ from collections.abc import Mapping
 import moderngl
 
 from lavlive.errors import ParameterError, ShaderError
-from lavlive.parameters import Parameter, Value
+from lavlive.parameters import DISSOLVE, TRANSITION, Value
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.shader import OUTPUT_TYPE, Frame, Shader
 from lavlive.stage.canvas.isf.sound import SoundTextures
-from lavlive.stage.canvas.passes import Passes, Target
-from lavlive.stage.canvas.slots import DISSOLVE, TRANSITION
+from lavlive.stage.canvas.passes import Passes, Target, sized
 from lavlive.stage.canvas.trials import Trials
 
 
@@ -34,6 +33,7 @@ class Crossing:
         self.problem: str | None = None
         self._shader: Shader | None = None
         self._known = (DISSOLVE, 0)
+        self._defaults: dict[str, Value] = {}
         self._asked: float | None = None
         self._began: float | None = None
         self._seconds = 0.0
@@ -50,21 +50,21 @@ class Crossing:
         """Whether there is something to draw."""
         return bool(self._asked) or (self._began is not None and now < self._began + self._seconds)
 
-    def follow(self, values: Mapping[str, Value], trials: Trials | None, size: tuple[int, int]) -> bool:
-        """Have what is chosen compiled, before it is needed; whether something was compiled."""
+    def follow(self, values: Mapping[str, Value], trials: Trials | None, size: tuple[int, int]) -> None:
+        """Have what is chosen compiled, before it is needed."""
         try:
             name = str(values[TRANSITION])
         except ParameterError:  # a canvas whose shaders have not joined the table
-            return False
+            return
         version = self._library.version(name)
         if self._known == (name, version):
-            return False
+            return
         document = self._library.document(name)
         try:
             if document is not None and trials is not None:
                 verdict = trials.verdict(name, version, document, size)
                 if verdict is None:
-                    return False
+                    return
                 if verdict.error is not None:
                     raise ShaderError(verdict.error)
             made = Shader(self._context, document) if document is not None else None
@@ -74,7 +74,8 @@ class Crossing:
         if self._shader is not None and made is not self._shader:
             self._shader.release()
         self._shader, self._known = made, (name, version)
-        return True
+        rows = made.document.parameters("t") if made is not None else []
+        self._defaults = {row.name.partition(".")[2]: row.default for row in rows}
 
     def draw(
         self,
@@ -97,7 +98,6 @@ class Crossing:
         if self._shader is None:
             return self._dissolved(picture, progress)
         elapsed, self._last = now - self._last, now
-        rows = {row.name.partition(".")[2]: row for row in self._shader.document.parameters("t")}
         images = dict.fromkeys(self._shader.document.images, picture)
         images["startImage"] = self._start.texture
         frame = Frame(
@@ -106,7 +106,7 @@ class Crossing:
             min(max(elapsed, 0.0), 0.1),
             self._frames,
             (2026.0, 1.0, 1.0, 0.0),
-            lambda name: _value(rows, name, progress),
+            (self._defaults | {"progress": progress}).__getitem__,
             images,
             sound,
         )
@@ -114,20 +114,14 @@ class Crossing:
         return self._shader.draw(frame)
 
     def _begin(self, shown: moderngl.Texture, size: tuple[int, int], now: float) -> None:
-        if self._start is None or self._start.texture.size != size:
-            if self._start is not None:
-                self._start.release()
-            self._start = Target(self._context, size, OUTPUT_TYPE)
+        self._start = sized(self._context, self._start, size, OUTPUT_TYPE)
         self._passes.draw("rack_out", self._start.framebuffer, True, picture=shown, light=1.0)
         self._began = self._last = now
         self._seconds, self._asked, self._frames = self._asked or 0.0, None, 0
 
     def _dissolved(self, picture: moderngl.Texture, progress: float) -> moderngl.Texture:
         assert self._start is not None
-        if self._mixed is None or self._mixed.texture.size != picture.size:
-            if self._mixed is not None:
-                self._mixed.release()
-            self._mixed = Target(self._context, picture.size, OUTPUT_TYPE)
+        self._mixed = sized(self._context, self._mixed, picture.size, OUTPUT_TYPE)
         self._passes.draw(
             "rack_mix",
             self._mixed.framebuffer,
@@ -146,7 +140,3 @@ class Crossing:
         for target in (self._start, self._mixed):
             if target is not None:
                 target.release()
-
-
-def _value(rows: Mapping[str, Parameter], name: str, progress: float) -> Value:
-    return progress if name == "progress" else rows[name].default

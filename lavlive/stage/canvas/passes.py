@@ -23,6 +23,17 @@ class Target:
         self.texture.release()
 
 
+def sized(
+    context: moderngl.Context, target: Target | None, size: tuple[int, int], dtype: str = "f2"
+) -> Target:
+    """The target if it has that size, else a new one in its place."""
+    if target is not None and target.texture.size == size:
+        return target
+    if target is not None:
+        target.release()
+    return Target(context, size, dtype)
+
+
 class Passes:
     """Draws by name, in a context that is current; programs are compiled when they are first needed."""
 

@@ -48,6 +48,11 @@ class Readback:
         target.framebuffer.read_into(buffer, components=3, alignment=1)
         self._pending = buffer, (width, height), now
 
+    @property
+    def pending(self) -> bool:
+        """Whether something was begun and not fetched."""
+        return self._pending is not None
+
     def fetch(self) -> Shot | None:
         """What was begun last, or None where nothing was."""
         if self._pending is None:

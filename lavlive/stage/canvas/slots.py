@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lavlive.parameters import LOADED_GROUPS, LOADED_NAMES, Parameter, ParameterKind, join_table
+from lavlive.parameters import DISSOLVE, LOADED_GROUPS, TRANSITION, Parameter, ParameterKind, join_table
 from lavlive.resources import config_folder, shipped
 from lavlive.stage.canvas.isf.document import ShaderKind
 from lavlive.stage.canvas.isf.inputs import InputKind
@@ -44,10 +44,6 @@ generator's slot; besides, what another slot draws (``fx2``), and the image file
 
 MAIN_IMAGES = ("inputImage", "startImage")
 """Image inputs that show what comes into the slot, without a choice."""
-
-TRANSITION = LOADED_NAMES[0]
-DISSOLVE = "dissolve"
-"""Without a transition: presets morph and models cross-fade."""
 
 
 class Slots:

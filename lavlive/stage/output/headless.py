@@ -236,6 +236,8 @@ class _OffscreenCanvas:
 
     def fetch_shot(self) -> Shot | None:
         """The canvas of the last `begin_shot`, once."""
+        if not self.canvas.shot_pending:
+            return None
         with self._drawing():
             return self.canvas.fetch_shot()
 

@@ -54,7 +54,6 @@ TITLE = "lavlive"
 _USUAL_RATE = 60.0
 """Of a monitor that does not tell."""
 _LOOK_SECONDS = 1.0
-MAX_CANVAS = LARGEST_CANVAS
 _NULL: Any = None
 _errors: list[str] = []
 
@@ -292,6 +291,8 @@ class WindowOutput:
 
     def fetch_shot(self) -> Shot | None:
         """The canvas of the last `begin_shot`, once; None where there was none."""
+        if not self._canvas.shot_pending:
+            return None
         self.make_current()
         return self._canvas.fetch_shot()
 
@@ -304,7 +305,7 @@ class WindowOutput:
         width, height = glfw.get_framebuffer_size(self.handle)
         if width == 0 or height == 0:  # iconified
             return self._canvas.size
-        return within((width, height), SOFTWARE_CANVAS if self.software else MAX_CANVAS)
+        return within((width, height), SOFTWARE_CANVAS if self.software else LARGEST_CANVAS)
 
     def _show_status(self, status: str, now: float) -> None:
         title = status or TITLE
@@ -425,7 +426,7 @@ class WindowOutput:
     def canvas_note(self) -> str:
         """Why the canvas is smaller than where it is shown, "" where it is not."""
         width, height = glfw.get_framebuffer_size(self.handle)
-        limit = SOFTWARE_CANVAS if self.software else MAX_CANVAS
+        limit = SOFTWARE_CANVAS if self.software else LARGEST_CANVAS
         if self._settings.canvas is not None or (width <= limit[0] and height <= limit[1]):
             return ""
         if self.software:

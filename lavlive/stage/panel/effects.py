@@ -32,11 +32,7 @@ class EffectsSection(KnobsSection):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._traces: dict[str, deque[float]] = {}
-        self._parts = PartsHand(desk)
-
-    def close(self) -> None:
-        super().close()
-        self._parts.close()
+        self._parts = PartsHand(desk, self._hold)
 
     def watch(self) -> None:
         moved = self.desk.control.moved_now

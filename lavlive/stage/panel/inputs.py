@@ -5,7 +5,7 @@ Below the pad or the picker the parts stand as bars of their own, so that each c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from imgui_bundle import ImVec2, ImVec4, imgui
 
@@ -37,9 +37,8 @@ def is_event(parameter: Parameter) -> bool:
 class PartsHand:
     """Draws what moves several parameters at once; one drag is one thing to take back."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._held = ""
+    def __init__(self, desk: Desk, hold: Callable[[str, bool], None]) -> None:
+        self._desk, self._hold = desk, hold
 
     def draw(self, parts: Sequence[Parameter]) -> None:
         """A pad for two, a picker for four."""
@@ -58,21 +57,6 @@ class PartsHand:
             self._desk.pointed = parameter.name
         tip(f"{parameter.name}: once, for one picture. L learns a control for it.")
 
-    def close(self) -> None:
-        """The hand is off."""
-        if self._held:
-            self._desk.control.looks.let_go(self._held)
-            self._held = ""
-
-    def _hold(self, parts: Sequence[Parameter], active: bool) -> None:
-        stem = parts[0].name.rpartition(".")[0]
-        if active and self._held != stem:
-            self.close()
-            self._held = stem
-            self._desk.control.looks.hold(stem)
-        elif not active and self._held == stem:
-            self.close()
-
     def _values(self, parts: Sequence[Parameter]) -> list[float]:
         values = self._desk.control.values
         return [float(values[part.name]) for part in parts]
@@ -86,7 +70,7 @@ class PartsHand:
         corner = imgui.get_cursor_screen_pos()
         imgui.invisible_button("pad", PAD)
         active = bool(imgui.is_item_active())
-        self._hold(parts, active)
+        self._hold(parts[0].name.rpartition(".")[0], active)
         if active:
             mouse = imgui.get_io().mouse_pos
             # The origin of shaders is at the lower left.
@@ -112,7 +96,7 @@ class PartsHand:
         flags = imgui.ColorEditFlags_.no_inputs.value | imgui.ColorEditFlags_.alpha_bar.value
         name = label(parts[0]).removesuffix(" r")
         changed, chosen = imgui.color_edit4(f"{name}##picker", now, flags)
-        self._hold(parts, bool(imgui.is_item_active()))
+        self._hold(parts[0].name.rpartition(".")[0], bool(imgui.is_item_active()))
         tip(f"{parts[0].name.removesuffix('.r')}: a click chooses the colour")
         if changed:
             self._set(parts, (chosen[0], chosen[1], chosen[2], chosen[3]))

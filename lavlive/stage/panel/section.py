@@ -25,34 +25,10 @@ from lavlive.show.sources import KnownSources
 from lavlive.stage.output.base import Output
 from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.recording.recordings import Recordings
-from lavlive.wall.conductor import Node
+from lavlive.wall.conductor import Wall
 
 PREVIEW = (224, 126)
 """Width and height in pixels of the small picture of the canvas."""
-
-
-class Wall(Protocol):
-    """A show's part in a wall of machines, as the panel sees it.
-
-    Attributes:
-        conducts: whether it leads others; else it follows.
-    """
-
-    conducts: bool
-
-    @property
-    def node_delay(self) -> float:
-        """Seconds from the sound to when its picture is due on the nodes."""
-
-    @property
-    def nodes(self) -> list[Node]:
-        """The nodes of a conductor."""
-
-    def there(self, node: Node, now: float) -> bool:
-        """Whether a node still tells how it fares."""
-
-    def identify(self, node: str, now: float) -> None:
-        """Have a node show its name; "*" for all."""
 
 
 class RunningShow(Protocol):

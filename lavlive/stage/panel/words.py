@@ -19,16 +19,12 @@ SOURCES: Mapping[str, str] = {**LAYERS, "onset": "hits", "chroma": "harmony"}
 
 _TITLES: Mapping[str, str] = {
     "mapper": "sound to picture",
-    "projection": "projection",
     "smoothing": "smoothing: how slowly it follows",
     "modulation": "hits and harmony",
     **{f"dial.{group}": f"dials: {what}" for group, what in LAYERS.items()},
     "anchor": "anchor: the middle that sound moves around",
     "loop": "loop through the keyframes",
     **{f"bend.{slot}": f"bend {slot}: the features inside" for slot in BEND_SLOTS},
-    "generator": "generator",
-    "show": "show",
-    "assist": "assist",
     "audio": "sound in",
 }
 

@@ -134,23 +134,13 @@ class VideoWriter:
         Raises:
             OSError: the disk is full or gone.
         """
-        frame = av.VideoFrame.from_ndarray(self._fitted(np.ascontiguousarray(rgb)), "rgb24")
+        frame = av.VideoFrame.from_ndarray(fitted(np.ascontiguousarray(rgb), self.size), "rgb24")
         frame = frame.reformat(*self.size, self._pixels, dst_colorspace="ITU709", interpolation="BICUBIC")
         frame.time_base = 1 / self.fps
         for _ in range(repeat):
             frame.pts = self.pictures
             self.pictures += 1
             self._mux(self._video.encode(frame))
-
-    def _fitted(self, rgb: np.ndarray) -> np.ndarray:
-        """With black bars where the picture's shape is not the video's."""
-        height, width, _ = rgb.shape
-        scale = min(self.size[0] / width, self.size[1] / height)
-        bars_x, bars_y = self.size[0] / scale - width, self.size[1] / scale - height
-        if max(bars_x, bars_y) < 2:
-            return rgb
-        left, top = round(bars_x / 2), round(bars_y / 2)
-        return np.pad(rgb, ((top, round(bars_y) - top), (left, round(bars_x) - left), (0, 0)))
 
     def sound(self, samples: np.ndarray) -> None:
         """Append sound, float32 [n, channels], -1 to 1.
@@ -246,3 +236,14 @@ def check_target(path: Path, codec: str = "h264") -> None:
         raise RecordingError(f"There is no folder {folder} to write {path.name} into.")
     if is_no_file(path) or not os.access(path if path.exists() else folder, os.W_OK):
         raise RecordingError(f"{path} cannot be written; choose another folder or name.")
+
+
+def fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """With black bars where the canvas has another shape than the size it is to have."""
+    height, width, _ = pixels.shape
+    scale = min(size[0] / width, size[1] / height)
+    across, down = size[0] / scale - width, size[1] / scale - height
+    if max(across, down) < 2:
+        return pixels
+    left, top = round(across / 2), round(down / 2)
+    return np.pad(pixels, ((top, round(down) - top), (left, round(across) - left), (0, 0)))

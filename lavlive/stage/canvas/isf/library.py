@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +94,8 @@ class ShaderLibrary:
         changed = []
         # Who reads meanwhile has the old ones whole.
         documents, versions, refused = dict(self._documents), dict(self._versions), dict(self.refused)
-        for path in self._files():
+        found = {folder: _found_in(folder) for folder in self.folders}
+        for path in self._files(found):
             stamp = _stamp_of(path)
             if stamp is None or self._stamps.get(path) == stamp:
                 continue
@@ -109,32 +110,36 @@ class ShaderLibrary:
             versions[name] = versions.get(name, 0) + 1
             changed.append(name)
         self._documents, self._versions, self.refused = documents, versions, refused
-        images, self.images = self.images, self._images()
+        images, self.images = self.images, self._images(found)
         if changed or images != self.images:
             self.revision += 1
         return changed
 
-    def _images(self) -> dict[str, Path]:
-        found = [path for folder in self.folders[1:] for path in _files_in(folder, IMAGE_ENDINGS)]
-        return {path.name: path for path in found}
+    def _images(self, found: Mapping[Path, list[Path]]) -> dict[str, Path]:
+        images = [path for folder in self.folders[1:] for path in _of(found[folder], IMAGE_ENDINGS)]
+        return {path.name: path for path in images}
 
-    def _files(self) -> list[Path]:
+    def _files(self, found: Mapping[Path, list[Path]]) -> list[Path]:
         """Every shader's file, a later folder's last; two of one name in a folder: the first counts."""
-        found: dict[str, Path] = {}
+        files: dict[str, Path] = {}
         for folder in self.folders:
             own: dict[str, Path] = {}
-            for path in _files_in(folder, ENDINGS):
+            for path in _of(found[folder], ENDINGS):
                 own.setdefault(short_name(path), path)
-            found |= own
-        return list(found.values())
+            files |= own
+        return list(files.values())
 
 
-def _files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+def _found_in(folder: Path) -> list[Path]:
+    """Its shaders and images, in the order of their names."""
     try:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
+        return sorted(path for path in folder.rglob("*") if path.suffix.lower() in (*ENDINGS, *IMAGE_ENDINGS))
     except OSError:  # a folder that may not be looked into holds nothing for us
         return []
-    return paths[:_MOST_FILES]
+
+
+def _of(paths: list[Path], endings: tuple[str, ...]) -> list[Path]:
+    return [path for path in paths if path.suffix.lower() in endings][:_MOST_FILES]
 
 
 def _stamp_of(path: Path) -> _Stamp | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from lavlive.checking import plain, read_fields
 from lavlive.control.looks.toml_files import TomlFile, read_toml, write_toml
 from lavlive.errors import SurfacesError
+from lavlive.files import version_of
 from lavlive.stage.output.mapping.surfaces import Mask, Screen, Slice, Surfaces
 
 _LOOK_SECONDS = 0.5
@@ -112,7 +113,7 @@ class SurfacesFile:
         self.path = path
         self._tell = tell
         self._thread = ThreadPoolExecutor(1, "surfaces")
-        self._seen = _version(path)
+        self._seen = version_of(path)
         self._looked = float("-inf")
         self._unsaved: Surfaces | None = None
         self._changed = 0.0
@@ -146,7 +147,7 @@ class SurfacesFile:
         return surfaces
 
     def _read(self) -> tuple[Surfaces | None, str]:
-        version = _version(self.path)
+        version = version_of(self.path)
         if version == self._seen or version is None:
             return None, self._told
         self._seen = version
@@ -160,7 +161,7 @@ class SurfacesFile:
             write_surfaces(self.path, surfaces)
         except SurfacesError as error:
             return None, str(error)
-        self._seen = _version(self.path)
+        self._seen = version_of(self.path)
         return None, ""
 
     def close(self) -> None:
@@ -169,11 +170,3 @@ class SurfacesFile:
             self._thread.submit(self._write, self._unsaved)
             self._unsaved = None
         self._thread.shutdown()
-
-
-def _version(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -1,6 +1,7 @@
 """What a taker is: something that gives the canvas, and with it the sound, to somebody outside.
 
-A kind of taker is a file in this folder with a `Taker`, and one line in `kinds.KINDS`. What it needs besides
+A kind of taker is a file in this folder with a `Taker`, a line in `kinds.KINDS`, an `OutletSpec` in
+`kinds.outlets_of`, and an action ``output.NAME``. What it needs besides
 lavlive is imported when one is opened, never before.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 from lavlive.errors import OutputError, OutputMissingError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
-from lavlive.stage.output.takers.live_encoder import fitted
+from lavlive.stage.recording.video import fitted
 
 _HOW = "on Linux load v4l2loopback, on macOS and Windows install OBS"
 

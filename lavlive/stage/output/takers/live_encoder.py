@@ -22,6 +22,7 @@ from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.recording.codecs import has_encoder
 from lavlive.stage.recording.steady_sound import SteadySound
+from lavlive.stage.recording.video import fitted
 
 SOUND_RATE = 48_000
 _KEY_SECONDS = 2
@@ -122,10 +123,7 @@ class LiveEncoder:
             self._hear(made)
 
     def _encode(self, pixels: np.ndarray, index: int) -> None:
-        frame = av.VideoFrame.from_ndarray(fitted(pixels, self._settings.size), "rgb24")
-        frame = frame.reformat(
-            *self._settings.size, "yuv420p", dst_colorspace="ITU709", interpolation="BILINEAR"
-        )
+        frame = frame_of(pixels, self._settings.size)
         frame.pts, frame.time_base = index, 1 / self._rate
         self._container.mux(self._video.encode(frame))
 
@@ -144,15 +142,10 @@ class LiveEncoder:
         del self._container, self._video, self._sound, self._resampler
 
 
-def fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """With black bars where the canvas has another shape than the size it is to have."""
-    height, width, _ = pixels.shape
-    scale = min(size[0] / width, size[1] / height)
-    across, down = size[0] / scale - width, size[1] / scale - height
-    if max(across, down) < 2:
-        return pixels
-    left, top = round(across / 2), round(down / 2)
-    return np.pad(pixels, ((top, round(down) - top), (left, round(across) - left), (0, 0)))
+def frame_of(pixels: np.ndarray, size: tuple[int, int]) -> av.VideoFrame:
+    """A canvas, uint8 [H, W, 3], as a frame of that size (width, height) for an encoder of H.264."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(fitted(pixels, size)), "rgb24")
+    return frame.reformat(*size, "yuv420p", dst_colorspace="ITU709", interpolation="BILINEAR")
 
 
 def choose_encoder(settings: LiveSettings) -> tuple[str, Mapping[str, str]]:

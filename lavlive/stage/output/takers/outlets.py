@@ -47,11 +47,6 @@ class Outlet:
         self.wanted = False
         self._due = float("-inf")
 
-    @property
-    def problem(self) -> str:
-        """Why it does not do what is wanted, "" where it does."""
-        return self.worker.problem if self.worker is not None else ""
-
     def switch(self, on: bool) -> None:
         """Begin, or end; nothing happens where it is so already."""
         if on == self.wanted:
@@ -94,10 +89,6 @@ class Outlets:
         self._tell = tell
         self._asked: list[Outlet] = []
         self._was_on: set[str] = set()
-
-    def find(self, name: str) -> Outlet | None:
-        """The outlet of that name, None where there is none."""
-        return next((outlet for outlet in self.all if outlet.spec.name == name), None)
 
     def toggle(self, kind: str) -> bool:
         """End those of a kind that are on, else begin them all; False where there is none."""

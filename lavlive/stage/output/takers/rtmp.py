@@ -19,8 +19,8 @@ from lavlive.errors import OutputError
 PORTS = {"rtmp": 1935, "rtmps": 443}
 _CHUNK = 65_536
 _HANDSHAKE = 1536
-_SET_CHUNK, _ACKNOWLEDGE, _USER_CONTROL, _WINDOW = 1, 3, 4, 5
-_AUDIO, _VIDEO, _SCRIPT, _COMMAND = 8, 9, 18, 20
+_SET_CHUNK, _USER_CONTROL = 1, 4
+_VIDEO, _SCRIPT, _COMMAND = 9, 18, 20
 _PING, _PONG = 6, 7
 _FLV_HEADER, _TAG_HEADER, _TAG_END = 13, 11, 4
 _LARGEST_MESSAGE = 1 << 20
@@ -59,7 +59,8 @@ class RtmpPublisher:
         self._target = target
         self._waiting = bytearray()
         self._header_seen = False
-        self._sent_bytes = 0
+        self._number = 0
+        self._chunk = 128
         self._socket = _connect(target, seconds)
         self._reader = _Messages()
         try:
@@ -120,8 +121,7 @@ class RtmpPublisher:
     def _publish(self) -> None:
         target = self._target
         self._send(_SET_CHUNK, struct.pack(">I", _CHUNK), channel=2)
-        self._chunk_set = True
-        self._number = 0
+        self._chunk = _CHUNK
         url = f"{target.scheme}://{target.host}:{target.port}/{target.app}"
         self._command(
             "connect",
@@ -176,7 +176,7 @@ class RtmpPublisher:
         head += struct.pack(">I", 0xFFFFFF if late else time)[1:] + struct.pack(">I", len(body))[1:]
         head += struct.pack(">B", kind) + struct.pack("<I", stream)
         extended = struct.pack(">I", time) if late else b""
-        size = _CHUNK if getattr(self, "_chunk_set", False) else 128
+        size = self._chunk
         pieces = [head + extended + body[:size]]
         further = struct.pack(">B", 0xC0 | channel) + extended
         pieces += [further + body[start : start + size] for start in range(size, len(body), size)]

@@ -22,7 +22,7 @@ from lavlive.errors import OutputError, OutputMissingError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.addresses import WhipTarget
 from lavlive.stage.output.takers.base import SoundBlock
-from lavlive.stage.output.takers.live_encoder import SOUND_RATE, LiveSettings, fitted
+from lavlive.stage.output.takers.live_encoder import SOUND_RATE, LiveSettings, frame_of
 from lavlive.stage.recording.steady_sound import SteadySound
 
 _SECONDS = 10.0
@@ -53,7 +53,6 @@ class WhipTaker:
         self._aiortc = aiortc
         self._resource: str | None = None
         self._begun: float | None = None
-        self._last = -1
         self._steady = SteadySound(SOUND_RATE, 2)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="whip", daemon=True)
@@ -124,12 +123,7 @@ class WhipTaker:
         if self._begun is None:
             self._begun = shot.time
         time = shot.time - self._begun
-        frame = av.VideoFrame.from_ndarray(
-            np.ascontiguousarray(fitted(shot.pixels, self._settings.size)), "rgb24"
-        )
-        frame = frame.reformat(
-            *self._settings.size, "yuv420p", dst_colorspace="ITU709", interpolation="BILINEAR"
-        )
+        frame = frame_of(shot.pixels, self._settings.size)
         frame.pts, frame.time_base = round(time / _CLOCK), _CLOCK
         made = [
             piece for block in sound for piece in self._steady.take(block.samples, block.time - self._begun)
