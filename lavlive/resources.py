@@ -21,6 +21,9 @@ from lavlive.files import write_whole
 _PACKAGE = Path(__file__).parent
 _TEMPORARY_CACHE = "LAVLIVE_TEMPORARY_CACHE"
 
+MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
+"""Of the files of generators that are read."""
+
 
 def shipped(folder: str) -> Path:
     """A folder that ships with lavlive: ``shaders``, ``presets`` or ``data``.

@@ -10,8 +10,6 @@ from lavlive.link.environment import prepare_process
 
 prepare_process()  # as the program does, before numpy comes
 
-from lavlive import parameters  # noqa: E402
-
 
 @pytest.fixture(autouse=True)
 def ordinary_arithmetic() -> Iterator[None]:
@@ -19,14 +17,6 @@ def ordinary_arithmetic() -> Iterator[None]:
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
-
-
-@pytest.fixture(autouse=True)
-def the_table_stays() -> Iterator[None]:
-    """What a command under test lets join the table of parameters leaves it again."""
-    before = parameters._joined
-    yield
-    parameters.join_table(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

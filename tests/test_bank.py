@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lavlive.audio.spec import SourceSpec
-from lavlive.commands.live import _first_model, _if_there, model_bank
+from lavlive.commands.choices import first_model, model_bank
+from lavlive.commands.opening import _if_there
 from lavlive.commands.options import LiveOptions
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
@@ -32,12 +33,12 @@ from lavlive.link.messages import (
 )
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
-from lavlive.parameters import Values, join_table
+from lavlive.parameters import Values, joined
 from lavlive.resources import bundled_generators, generator_file, shipped
-from lavlive.show.notices import Notices
 from lavlive.show.show import Show
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
+from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
 
@@ -154,7 +155,7 @@ def test_a_show_begins_with_the_model_typed_else_its_presets_else_the_default() 
     wanted = PresetLibrary(shipped("presets"), None).find(name).model
 
     def begun(model: str | None, preset: str | None) -> str | None:
-        return _first_model(LiveOptions(model=model, preset=preset), bank)
+        return first_model(LiveOptions(model=model, preset=preset), bank)
 
     last = list(bank)[-1]
     assert begun(last, name) == last
@@ -245,8 +246,7 @@ def test_models_and_presets_follow_each_other_by_the_transition_that_was_chosen(
 ) -> None:
     begun: list[float] = []
     monkeypatch.setattr(stage.show.output, "begin_transition", begun.append)
-    join_table(Slots(ShaderLibrary([shipped("shaders") / "isf"])))
-    try:
+    with joined(Slots(ShaderLibrary([shipped("shaders") / "isf"]))):
         values = stage.control.values
         values.update({"show.swap_fade": 3.0, "show.morph": 2.0})
         stage.step()
@@ -264,5 +264,3 @@ def test_models_and_presets_follow_each_other_by_the_transition_that_was_chosen(
             )
             stage.step()
             assert begun == ([2.0] if seconds else [])
-    finally:
-        join_table(None)

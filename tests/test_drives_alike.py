@@ -21,7 +21,7 @@ from lavlive.engine.latent_worker import LatentWorker
 from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.offline import latents_of
 from lavlive.link.memory import SharedBlock
-from lavlive.parameters import Values, join_table
+from lavlive.parameters import Values, joined
 from lavlive.resources import shipped
 from lavlive.show.hearing import Hearing
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -40,12 +40,11 @@ BEAT = BeatState(120.0, 0.0, "none")
 
 @pytest.fixture
 def looks() -> Iterator[Looks]:
-    join_table(Slots(ShaderLibrary([shipped("shaders") / "isf"])))
-    made = Looks(Values({"fx1.shader": "feedback", "fx2.shader": "bloom"}), PresetLibrary(None, None))
-    for place, (name, source) in enumerate(zip(DRIVEN, SOURCES, strict=True)):
-        made.drive(Drive(name, source, 0.35 if place % 2 else -0.35, seed=place))
-    yield made
-    join_table(None)
+    with joined(Slots(ShaderLibrary([shipped("shaders") / "isf"]))):
+        made = Looks(Values({"fx1.shader": "feedback", "fx2.shader": "bloom"}), PresetLibrary(None, None))
+        for place, (name, source) in enumerate(zip(DRIVEN, SOURCES, strict=True)):
+            made.drive(Drive(name, source, 0.35 if place % 2 else -0.35, seed=place))
+        yield made
 
 
 def music() -> np.ndarray:

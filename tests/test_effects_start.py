@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from lavlive.commands.arguments import parse
-from lavlive.commands.live import _begin_with_effects
+from lavlive.commands.opening import _begin_with_effects
 from lavlive.commands.options import FarmOptions, LiveOptions, LookOptions, RenderOptions, text_of
 from lavlive.commands.render import effects_note, look_of
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import read_preset
 from lavlive.control.looks.starting import DEFAULT_EFFECTS, initial_looks
-from lavlive.parameters import ParameterKind, Values, find, join_table
+from lavlive.parameters import ParameterKind, Values, find, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots, open_shaders
@@ -30,9 +30,8 @@ PRESETS = sorted(shipped("presets").glob("*.toml"))
 @pytest.fixture(scope="module", autouse=True)
 def shaders() -> Iterator[ShaderLibrary]:
     library = ShaderLibrary([shipped("shaders") / "isf"])
-    join_table(Slots(library))
-    yield library
-    join_table(None)
+    with joined(Slots(library)):
+        yield library
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
@@ -67,9 +66,9 @@ def test_a_bare_look_such_as_the_published_paths_has_no_effects() -> None:
 
 
 def test_where_there_is_no_rack_a_show_begins_without() -> None:
-    join_table(None)
-    assert initial_looks(None, {}).drives == {}
-    preset = read_preset(PRESETS[0])
+    with joined(None):
+        assert initial_looks(None, {}).drives == {}
+        preset = read_preset(PRESETS[0])
     assert not any(name.startswith("fx") for name in preset.values)
     assert preset.notes
 
@@ -119,12 +118,9 @@ def test_a_rendering_that_the_processor_draws_says_what_its_effects_cost_and_how
 @pytest.mark.parametrize(
     "typed", [["live"], ["render", "track.ogg", "-o", "video.mp4"]], ids=["live", "render"]
 )
-def test_a_folder_of_shaders_can_be_named(typed: list[str], tmp_path: Path, shaders: ShaderLibrary) -> None:
+def test_a_folder_of_shaders_can_be_named(typed: list[str], tmp_path: Path) -> None:
     (tmp_path / "mine.fs").write_text("/*{}*/ void main() { gl_FragColor = vec4(1.0); }")
     options = parse([*typed, "--shaders", str(tmp_path)]).options()
     assert isinstance(options, LookOptions)
-    try:
-        library = open_shaders(text_of(options.shaders))
-    finally:
-        join_table(Slots(shaders))
-    assert {"mine", "bloom"} < set(library.names())
+    with open_shaders(text_of(options.shaders)) as library:
+        assert {"mine", "bloom"} < set(library.names())

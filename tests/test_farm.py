@@ -186,17 +186,17 @@ def fake_model(*_: object, **__: object) -> tuple[Any, list[str]]:
 
 
 def recipe_of(**settings: object) -> Recipe:
-    open_shaders()
     looked = {
         "fx1.shader": "feedback",
         "show.dissolve": 0.05,
         "show.flash_limit": True,
         **settings,
     }
-    return Recipe(
-        None, "h", __version__, "torch", None, "auto", SIZE, RATE, "h264", ".mp4",
-        dict(Values(looked)), None, 48_000,
-    )  # fmt: skip
+    with open_shaders():
+        return Recipe(
+            None, "h", __version__, "torch", None, "auto", SIZE, RATE, "h264", ".mp4",
+            dict(Values(looked)), None, 48_000,
+        )  # fmt: skip
 
 
 def flashing(count: int) -> list[Material]:

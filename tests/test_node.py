@@ -25,10 +25,10 @@ from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import INDEX, Values
-from lavlive.show.notices import Notices
 from lavlive.show.wall import ConductorPart, FollowerPart, hops_of, write_due
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.offscreen import offscreen_context
+from lavlive.stage.notices import Notices
 from lavlive.wall.conductor import Conductor
 from lavlive.wall.follower import Due, Follower
 from lavlive.wall.messages import Look, Moment, Report, encode
@@ -372,7 +372,7 @@ def test_conduct_and_node_are_read_as_typed() -> None:
 def test_a_conductor_opened_without_a_key_is_refused(
     monkeypatch: pytest.MonkeyPatch, link: SharedBlock
 ) -> None:
-    from lavlive.commands.live import open_wall
+    from lavlive.commands.surroundings import open_wall
 
     with pytest.raises(LavliveError, match="--wall-key"):
         open_wall(LiveOptions(conduct="0.0.0.0"), link)

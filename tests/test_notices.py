@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from lavlive.show.notices import Notices
 from lavlive.show.pace import Pace
 from lavlive.show.terminal import Terminal
+from lavlive.stage.notices import Notices
 
 
 def test_news_fade_and_conditions_stay_until_they_are_over() -> None:

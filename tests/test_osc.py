@@ -20,7 +20,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
-from lavlive.commands.live import osc_settings
+from lavlive.commands.choices import osc_settings
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.looks.library import PresetLibrary

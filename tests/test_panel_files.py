@@ -13,10 +13,10 @@ import pytest
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.presets import Preset, write_preset
+from lavlive.control.sources import KnownSources
 from lavlive.errors import PresetError
 from lavlive.parameters import TABLE, Parameter, ParameterKind, Values
 from lavlive.show.bank import ModelBank
-from lavlive.show.sources import KnownSources
 from lavlive.stage.panel import files
 from lavlive.stage.panel.files import Folder, list_folder
 from lavlive.stage.panel.words import label, title, written

@@ -9,7 +9,7 @@ from pathlib import Path
 import glfw
 import pytest
 
-from lavlive.parameters import find, join_table, loaded_parameters
+from lavlive.parameters import find, joined, loaded_parameters
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
 from lavlive.stage.panel.inputs import PAD, is_event, parts_from
@@ -25,9 +25,8 @@ void main() { gl_FragColor = ink; }"""
 @pytest.fixture
 def shader(tmp_path: Path) -> Iterator[None]:
     (tmp_path / "all.fs").write_text(SHADER)
-    join_table(Slots(ShaderLibrary([tmp_path])))
-    yield
-    join_table(None)
+    with joined(Slots(ShaderLibrary([tmp_path]))):
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from lavlive.parameters import (
     ParameterKind,
     Values,
     find,
+    joined,
     reference,
 )
 
@@ -111,3 +114,33 @@ def test_the_reference_lists_every_parameter_with_its_range() -> None:
     text = reference()
     for parameter in TABLE:
         assert f"| {parameter.name} |" in text
+
+
+class OneMore:
+    """One parameter that is loaded at run time."""
+
+    def __init__(self, high: float) -> None:
+        self._row = Parameter("fx1.glow.much", 0.0, 0, high, "", "how much")
+
+    def find(self, name: str) -> Parameter | None:
+        return self._row if name == self._row.name else None
+
+    def present(self, value_of: object) -> list[Parameter]:
+        return [self._row]
+
+
+def test_two_shows_in_one_process_have_each_its_own_loaded_parameters_and_leave_nothing_behind() -> None:
+    def other_show() -> float:
+        with joined(OneMore(5.0)):
+            return find("fx1.glow.much").high
+
+    with ThreadPoolExecutor(1) as pool:
+        with joined(OneMore(2.0)):
+            values = Values({"fx1.glow.much": 1.5})
+            assert pool.submit(other_show).result() == 5.0
+            assert pool.submit(copy_context().run, lambda: find("fx1.glow.much").high).result() == 2.0
+            assert (values["fx1.glow.much"], find("fx1.glow.much").high) == (1.5, 2.0)
+            with pytest.raises(ParameterError):
+                pool.submit(find, "fx1.glow.much").result()
+        with pytest.raises(ParameterError):
+            find("fx1.glow.much")

@@ -20,7 +20,7 @@ from lavlive.control.osc.packets import Message
 from lavlive.control.osc.wishes import SetParameter, Unknown, understand
 from lavlive.errors import ParameterError, PresetError
 from lavlive.link.memory import Picture, SharedBlock
-from lavlive.parameters import TABLE, ParameterKind, Value, Values, find, join_table
+from lavlive.parameters import TABLE, ParameterKind, Value, Values, find, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind, read_document
 from lavlive.stage.canvas.isf.library import ShaderLibrary, short_name
@@ -48,9 +48,8 @@ def library(tmp_path: Path) -> Iterator[ShaderLibrary]:
     for name, text in (("negative", NEGATIVE), ("Bright Red", RED), ("strobe", STROBE)):
         (folder / f"{name}.fs").write_text(text)
     made = ShaderLibrary([folder])
-    join_table(Slots(made))
-    yield made
-    join_table(None)
+    with joined(Slots(made)):
+        yield made
 
 
 @pytest.fixture
@@ -427,17 +426,14 @@ def test_there_are_ten_effects_and_four_generators() -> None:
 def test_our_own_all_draw_one_after_the_other(tmp_path: Path) -> None:
     shutil.copytree(OWN, tmp_path / "isf")
     library = ShaderLibrary([tmp_path / "isf"])
-    join_table(Slots(library))
-    try:
-        with HeadlessOutput(OutputSettings(canvas=(48, 28), shaders=library)) as output:
-            if output.note is not None:
-                pytest.skip(output.note)
-            names = [*library.names(ShaderKind.FILTER), *library.names(ShaderKind.GENERATOR)]
-            for place, name in enumerate(names):
-                slot = "fx1" if name in library.names(ShaderKind.FILTER) else "gen"
-                for tick in range(3):
-                    canvas = shown(output, Values(STILL | {f"{slot}.shader": name}), place * 10 + tick * 0.4)
-                assert not output.problems, output.problems
-                assert np.ptp(canvas) > 10, name
-    finally:
-        join_table(None)
+    settings = OutputSettings(canvas=(48, 28), shaders=library)
+    with joined(Slots(library)), HeadlessOutput(settings) as output:
+        if output.note is not None:
+            pytest.skip(output.note)
+        names = [*library.names(ShaderKind.FILTER), *library.names(ShaderKind.GENERATOR)]
+        for place, name in enumerate(names):
+            slot = "fx1" if name in library.names(ShaderKind.FILTER) else "gen"
+            for tick in range(3):
+                canvas = shown(output, Values(STILL | {f"{slot}.shader": name}), place * 10 + tick * 0.4)
+            assert not output.problems, output.problems
+            assert np.ptp(canvas) > 10, name

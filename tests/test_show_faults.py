@@ -45,9 +45,9 @@ from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import INDEX, Value, Values
 from lavlive.show.bank import ModelBank
-from lavlive.show.notices import Notices
 from lavlive.show.show import BLIND_SECONDS, Show
 from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.output.takers.base import SoundBlock

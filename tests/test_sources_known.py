@@ -6,8 +6,8 @@ import pytest
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import Action
+from lavlive.control.sources import KnownSources
 from lavlive.errors import SourceError
-from lavlive.show.sources import KnownSources
 
 MIXER = SourceSpec("input", "Mixer", channels="3,4")
 SONG = SourceSpec("track", "/music/Long Song.wav", aloud=True, loop=False)

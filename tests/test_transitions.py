@@ -13,7 +13,7 @@ from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import Preset
 from lavlive.errors import ParameterError
 from lavlive.link.memory import Picture
-from lavlive.parameters import Value, Values, find, is_loaded, join_table
+from lavlive.parameters import Value, Values, find, is_loaded, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -37,9 +37,8 @@ def library(tmp_path: Path) -> Iterator[ShaderLibrary]:
     (tmp_path / "broken.fs").write_text(f"{INPUTS} void main() {{ nonsense }}")
     (tmp_path / "plain.fs").write_text("/*{}*/ void main() { gl_FragColor = vec4(0.0, 0.0, 1.0, 1.0); }")
     made = ShaderLibrary([tmp_path])
-    join_table(Slots(made))
-    yield made
-    join_table(None)
+    with joined(Slots(made)):
+        yield made
 
 
 class Scene:
@@ -119,28 +118,25 @@ def test_effects_of_the_new_look_come_with_it(scene: Scene) -> None:
 
 def test_our_own_begin_with_the_one_and_end_with_the_other() -> None:
     library = ShaderLibrary([OWN])
-    join_table(Slots(library))
     names = library.names(ShaderKind.TRANSITION)
     assert len(names) >= 3
-    try:
-        with HeadlessOutput(OutputSettings(canvas=SIZE, shaders=library)) as output:
-            if output.note is not None:
-                pytest.skip(output.note)
-            scene = Scene(output)
-            for place, name in enumerate(names):
-                now = 10.0 * place
-                before = scene.show(200, now, show__transition=name)
-                scene.output.begin_transition(1.0)
-                np.testing.assert_allclose(scene.show(90, now + 1, show__transition=name), before, atol=2)
-                middle = scene.show(90, now + 1.5, show__transition=name)
-                end = scene.show(90, now + 1.999, show__transition=name)
-                after = scene.show(90, now + 3, show__transition=name)
-                np.testing.assert_allclose(end, after, atol=6)
-                assert np.abs(middle - before).mean() > 1, name
-                assert np.abs(middle - after).mean() > 1, name
-                assert not output.problems
-    finally:
-        join_table(None)
+    settings = OutputSettings(canvas=SIZE, shaders=library)
+    with joined(Slots(library)), HeadlessOutput(settings) as output:
+        if output.note is not None:
+            pytest.skip(output.note)
+        scene = Scene(output)
+        for place, name in enumerate(names):
+            now = 10.0 * place
+            before = scene.show(200, now, show__transition=name)
+            scene.output.begin_transition(1.0)
+            np.testing.assert_allclose(scene.show(90, now + 1, show__transition=name), before, atol=2)
+            middle = scene.show(90, now + 1.5, show__transition=name)
+            end = scene.show(90, now + 1.999, show__transition=name)
+            after = scene.show(90, now + 3, show__transition=name)
+            np.testing.assert_allclose(end, after, atol=6)
+            assert np.abs(middle - before).mean() > 1, name
+            assert np.abs(middle - after).mean() > 1, name
+            assert not output.problems
 
 
 def test_a_preset_is_there_at_once_behind_a_transition_and_morphs_without(library: ShaderLibrary) -> None:
@@ -155,7 +151,6 @@ def test_a_preset_is_there_at_once_behind_a_transition_and_morphs_without(librar
 
 
 def test_without_a_rack_presets_morph() -> None:
-    join_table(None)
     with pytest.raises(ParameterError):
         find("show.transition")
     looks = Looks(Values(), PresetLibrary(None, None))

@@ -14,7 +14,7 @@ import pytest
 
 from lavlive.errors import DisplayError
 from lavlive.link.memory import Picture
-from lavlive.parameters import Value, Values, join_table
+from lavlive.parameters import Value, Values, joined
 from lavlive.stage.canvas.isf.document import Document, read_document
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.trying import Task, work
@@ -42,9 +42,8 @@ def library(tmp_path: Path) -> Iterator[ShaderLibrary]:
     for name in ("one", "two"):
         (theirs / f"{name}.fs").write_text(plain(0.4))
     made = ShaderLibrary([ours, theirs])
-    join_table(Slots(made))
-    yield made
-    join_table(None)
+    with joined(Slots(made)):
+        yield made
 
 
 class HandTrials:

@@ -27,7 +27,7 @@ from lavlive.engine.loading import load_path
 from lavlive.engine.offline import latents_of
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.memory import Picture
-from lavlive.parameters import Parameter, Values, join_table, loaded_parameters
+from lavlive.parameters import Parameter, Values, joined, loaded_parameters
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -117,7 +117,12 @@ def main() -> int:
     parser.add_argument("--warm-up", type=float, default=4.0)
     options = parser.parse_args()
     library = ShaderLibrary([shipped("shaders") / "isf"])
-    join_table(Slots(library))
+    with joined(Slots(library)):
+        _measure(options, library)
+    return 0
+
+
+def _measure(options: argparse.Namespace, library: ShaderLibrary) -> None:
     names = library.names(ShaderKind.GENERATOR)
     print("| sound | | " + " | ".join(names) + " |")
     print("|---|---|" + "---|" * len(names))
@@ -134,7 +139,6 @@ def main() -> int:
             rows["undriven"].append(f"{alone:.1f}")
         for what, cells in rows.items():
             print(f"| {track.stem} | {what} | " + " | ".join(cells) + " |", flush=True)
-    return 0
 
 
 if __name__ == "__main__":

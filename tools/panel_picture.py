@@ -19,7 +19,7 @@ import numpy as np
 from OpenGL import GL
 from PIL import Image
 
-from lavlive.commands.live import open_show
+from lavlive.commands.opening import open_show
 from lavlive.commands.options import LiveOptions
 from lavlive.link.environment import prepare_process
 from lavlive.show.show import Show

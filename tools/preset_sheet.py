@@ -163,8 +163,12 @@ def main() -> int:
     parser.add_argument("--moments", action="store_true")
     parser.add_argument("-o", dest="out", type=Path, required=True)
     options = parser.parse_args()
-    shaders = open_shaders()
-    drawer = Drawer(options, shaders)
+    with open_shaders() as shaders:
+        _draw(options, Drawer(options, shaders))
+    return 0
+
+
+def _draw(options: argparse.Namespace, drawer: Drawer) -> None:
     rows = []
     for name in names(options.presets):
         began = time.perf_counter()
@@ -183,7 +187,6 @@ def main() -> int:
                 file = options.stills / f"{name.lower().replace(' ', '-')}-{title}.jpg"
                 Image.fromarray(pixels).save(file, quality=88)
         sheet(rows, titles).save(options.out, quality=82, optimize=True)
-    return 0
 
 
 if __name__ == "__main__":

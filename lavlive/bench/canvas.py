@@ -11,7 +11,7 @@ import numpy as np
 from lavlive.bench.measure import Samples, Summary
 from lavlive.errors import DisplayError
 from lavlive.link.memory import Picture
-from lavlive.parameters import Value, Values, join_table
+from lavlive.parameters import Value, Values, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
@@ -59,15 +59,12 @@ def measure_canvas(
         DisplayError: no OpenGL can be had.
     """
     library = ShaderLibrary([shipped("shaders") / "isf"])
-    join_table(Slots(library))
-    try:
-        with HeadlessOutput(OutputSettings(canvas=size, shaders=library)) as output:
-            if output.note is not None:
-                raise DisplayError(output.note)
-            times = {count: _times(output, SLOTS[count], seconds) for count in counts}
-            return CanvasResults(output.renderer, size, times)
-    finally:
-        join_table(None)
+    settings = OutputSettings(canvas=size, shaders=library)
+    with joined(Slots(library)), HeadlessOutput(settings) as output:
+        if output.note is not None:
+            raise DisplayError(output.note)
+        times = {count: _times(output, SLOTS[count], seconds) for count in counts}
+        return CanvasResults(output.renderer, size, times)
 
 
 def _times(output: HeadlessOutput, effects: Mapping[str, Value], seconds: float) -> Summary:

@@ -55,7 +55,11 @@ def run_farm(options: FarmOptions) -> Rendered:
     Raises:
         LavliveError: something that was asked for is not there, cannot be written, or no worker can draw.
     """
-    shaders = open_shaders(text_of(options.shaders))
+    with open_shaders(text_of(options.shaders)) as shaders:
+        return _render(options, shaders)
+
+
+def _render(options: FarmOptions, shaders: ShaderLibrary) -> Rendered:
     looks = look_of(options)
     target = Path(options.film)
     if options.channels is not None:

@@ -60,7 +60,11 @@ def run_render(options: RenderOptions) -> Rendered:
     Raises:
         LavliveError: something that was asked for is not there, or cannot be written.
     """
-    shaders = open_shaders(text_of(options.shaders))
+    with open_shaders(text_of(options.shaders)) as shaders:
+        return _render(options, shaders)
+
+
+def _render(options: RenderOptions, shaders: ShaderLibrary) -> Rendered:
     looks = look_of(options)
     values = looks.values
     target = Path(options.video) if options.video is not None else None

@@ -37,7 +37,8 @@ class Drawer:
                 f"The farm's worker is lavlive {__version__}, the film's {recipe.software}: install the same."
             )
         self._recipe = recipe
-        self._shaders = open_shaders(recipe.shaders)
+        self._opened = contextlib.ExitStack()
+        self._shaders = self._opened.enter_context(open_shaders(recipe.shaders))
         self._model, notes = load_model(recipe.model, recipe.runner, aspect=recipe.aspect, fill=recipe.fill)
         if self._model.hash != recipe.model_hash:
             raise UsageError(f"{recipe.model} on the farm's worker is another model than the film's.")
@@ -69,8 +70,9 @@ class Drawer:
             return Part(group.number, path.read_bytes(), before, last, notes)
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Let go of the model and the shaders."""
         self._model.close()
+        self._opened.close()
 
     def _picture(self, material: Material) -> np.ndarray:
         pixels = self._model.buffer

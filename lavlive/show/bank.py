@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lavlive.errors import CheckpointError
 from lavlive.files import version_of
-
-MODEL_ENDINGS = (".safetensors", ".pkl", ".pt", ".pth")
+from lavlive.resources import MODEL_ENDINGS
 
 
 def models_in(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ link's sound ── later by the latency ──► recorder, outlets
 from __future__ import annotations
 
 from lavlive.link.memory import SharedBlock
-from lavlive.show.notices import Notices
+from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import Output
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.output.takers.outlets import Outlets

@@ -26,6 +26,7 @@ from lavlive.control.controls import CanvasValues, Controls
 from lavlive.control.keyboard import key_lines
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState, StateKeeper
+from lavlive.control.sources import KnownSources
 from lavlive.diagnosis.assist import Assist
 from lavlive.errors import DisplayError, LavliveError
 from lavlive.link.keyframes import MOST, Keyframe
@@ -63,11 +64,10 @@ from lavlive.show.bank import ModelBank
 from lavlive.show.early import EarlyPictures
 from lavlive.show.hearing import Hearing
 from lavlive.show.leaving import Leaving
-from lavlive.show.notices import Notices
 from lavlive.show.shape import ShapeFollower
-from lavlive.show.sources import KnownSources
 from lavlive.show.wall import WallPart
 from lavlive.stage.canvas.isf.library import ShaderLibrary
+from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import (
     CloseRequested,
     KeyPressed,

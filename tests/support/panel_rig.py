@@ -19,12 +19,12 @@ from lavlive.control.control import Control
 from lavlive.control.controls import Controls
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.control.sources import KnownSources
 from lavlive.link.memory import Picture, SharedBlock
 from lavlive.link.messages import DialsFound
 from lavlive.parameters import Values
 from lavlive.resources import shipped
-from lavlive.show.notices import Notices
-from lavlive.show.sources import KnownSources
+from lavlive.stage.notices import Notices
 from lavlive.stage.output.mapping.mapping import ScreenMapping
 from lavlive.stage.output.mapping.surfaces import Surfaces
 from lavlive.stage.output.takers.kinds import outlets_of

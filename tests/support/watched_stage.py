@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from lavlive.commands.arguments import parse
-from lavlive.commands.live import DISPLAY_RATE, _ending_on_signals, open_show
+from lavlive.commands.live import DISPLAY_RATE, _ending_on_signals
+from lavlive.commands.opening import open_show
 from lavlive.commands.options import LiveOptions
 from lavlive.control.events import MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from lavlive.link.memory import Picture
-from lavlive.parameters import Values, join_table
+from lavlive.parameters import Values, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
@@ -61,8 +61,7 @@ def main() -> int:
         path = folder / "saved.fs"
         path.write_text(version(text, 0), encoding="utf-8")
         library = ShaderLibrary([own, folder])
-        join_table(Slots(library))
-        stack.callback(join_table, None)
+        stack.enter_context(joined(Slots(library)))
         settings = OutputSettings(canvas=(int(width), int(height)), shaders=library, show=True)
         output = stack.enter_context(HeadlessOutput(settings))
         if output.note is not None or output.rack is None:

@@ -7,6 +7,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -110,7 +111,12 @@ class StateKeeper:
         self._wake = threading.Event()
         self._ending = False
         self.problem: str | None = None
-        self._thread = threading.Thread(target=self._run, name="state keeper", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run,  # in which the parameters of this show's shaders are known
+            args=(self._run,),
+            name="state keeper",
+            daemon=True,
+        )
         self._thread.start()
 
     def step(self, state: ShowState, now: float) -> None:

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from lavlive.control.events import Inbox
@@ -160,7 +161,12 @@ class OscServer:
         self._known_senders: dict[str, bool] = {}
         self._socket = bound_socket(settings.host, settings.port)
         self._ending = False
-        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run,  # in which the parameters of this show's shaders are known
+            args=(self._run,),
+            name="osc",
+            daemon=True,
+        )
 
     @property
     def address(self) -> Address:

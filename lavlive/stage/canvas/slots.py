@@ -12,11 +12,12 @@ set, bound or driven stays when another takes its place and is there again when 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lavlive.parameters import DISSOLVE, LOADED_GROUPS, TRANSITION, Parameter, ParameterKind, join_table
+from lavlive.parameters import DISSOLVE, LOADED_GROUPS, TRANSITION, Parameter, ParameterKind, joined
 from lavlive.resources import config_folder, shipped
 from lavlive.stage.canvas.isf.document import ShaderKind
 from lavlive.stage.canvas.isf.inputs import InputKind
@@ -124,11 +125,15 @@ def _choice(name: str, choices: tuple[str, ...], text: str) -> Parameter:
     return Parameter(name, choices[0], 0, len(choices) - 1, "", text, ParameterKind.CHOICE, choices)
 
 
-def open_shaders(folder: str | None = None) -> ShaderLibrary:
-    """The shaders that ship with lavlive, the user's, and a folder's; their parameters join the table."""
+@contextlib.contextmanager
+def open_shaders(folder: str | None = None) -> Iterator[ShaderLibrary]:
+    """The shaders that ship with lavlive, the user's, and a folder's.
+
+    Their parameters stand beside the table until the end, which also ends the watching of the folders.
+    """
     folders = [shipped("shaders") / "isf", config_folder() / "shaders"]
     if folder is not None:
         folders.append(Path(folder))
     library = ShaderLibrary(folders)
-    join_table(Slots(library))
-    return library
+    with joined(Slots(library)), contextlib.closing(library):
+        yield library

@@ -10,8 +10,7 @@ from imgui_bundle import imgui
 from lavlive.audio.listing import DeviceList
 from lavlive.audio.spec import SourceSpec
 from lavlive.errors import LavliveError
-from lavlive.resources import cache_folder
-from lavlive.show.bank import MODEL_ENDINGS
+from lavlive.resources import MODEL_ENDINGS, cache_folder
 from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.picture_buttons import PictureButtons
 from lavlive.stage.panel.section import Column, Desk, Section

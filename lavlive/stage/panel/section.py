@@ -17,11 +17,11 @@ from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.controls import Controls
+from lavlive.control.sources import KnownSources
 from lavlive.errors import LavliveError
 from lavlive.link.memory import Picture, SharedBlock
 from lavlive.link.messages import DialsFound
-from lavlive.show.notices import Notices
-from lavlive.show.sources import KnownSources
+from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import Output
 from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.recording.recordings import Recordings
