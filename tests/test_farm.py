@@ -179,6 +179,7 @@ def fake_model(*_: object, **__: object) -> tuple[Any, list[str]]:
             hash="h",
             buffer=np.zeros((16, 24, 3), np.uint8),
             space=lambda number: SimpleNamespace(groups=np.array([0, 1, 2, 2])),
+            prepare_bends=lambda values: None,
             close=lambda: None,
         ),
         [],
