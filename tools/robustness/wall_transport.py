@@ -3,8 +3,9 @@
     python -m tools.robustness.wall_transport --minutes 30 --nodes 2
 
 Prints, for each node, the longest time between two Moments, lost ones, and how late they came (both processes
-read one clock here); for the conductor its processor time and what it sends. Nothing is drawn. Both also
-tell when they themselves were not let run: a gap at such a time is the machine's, not the transport's.
+read one clock here); for the conductor its processor time and what it sends. Nothing is drawn. A thread of each
+process notes when that was not let run: of each gap is told what share such stalls explain, and what is left
+is the transport's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from typing import Any
 
 import numpy as np
 import psutil
@@ -25,6 +27,7 @@ from lavlive.wall.follower import Follower
 from lavlive.wall.messages import Moment, encode, read_from_conductor
 from lavlive.wall.threads import POLL_SECONDS
 from lavlive.wall.transport import LOOK, MOMENT, PING, REPORT, Access, Address, Transport, pong_topic
+from tools.robustness.heartbeat import Heartbeat, Span, covered
 
 _HOP_SECONDS = 1 / 75
 
@@ -43,12 +46,12 @@ class Gaps:
     def step(self, now: float) -> None:
         """It goes on."""
         if self._last is not None and now - self._last > 0.1:
-            self.longest.append((round(now - self._last, 3), round(now, 1)))
-            self.longest = sorted(self.longest, reverse=True)[:8]
+            self.longest.append((round(now - self._last, 3), round(now, 3)))
+            self.longest = sorted(self.longest, reverse=True)[:20]
         self._last = now
 
 
-def conduct(address: Address, seconds: float) -> dict[str, float]:
+def conduct(address: Address, seconds: float, heart: Heartbeat) -> dict[str, float]:
     """Conduct a made-up show; returns what it cost."""
     conductor = Conductor(time.time_ns() & 0xFFFFFFFF, "probe")
     conductor.show(Snapshot(Values().numbers, 1, moved={f"fx{n}.shader.input": 0.5 for n in range(1, 7)}))
@@ -56,7 +59,7 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
     deviations = chance.normal(size=(64, 3, 512))
     sent = messages = 0
     late = deque[float](maxlen=20_000)
-    loop = Gaps()
+    heart.stalls.clear()
     with Transport.conduct(address, Access()) as transport:
 
         def take(payload: bytes) -> None:
@@ -70,7 +73,6 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
         cpu = sum(process.cpu_times()[:2])
         due, number = began, 0
         while (now := time.perf_counter()) - began < seconds:
-            loop.step(now)
             number = int((now - began) / _HOP_SECONDS)
             hop = Hop(number, began + number * _HOP_SECONDS, deviations[number % 64])
             for message in conductor.step(hop, now):
@@ -95,17 +97,17 @@ def conduct(address: Address, seconds: float) -> dict[str, float]:
             "lost": sum(n.report.lost for n in nodes),
             "late": sum(n.report.late for n in nodes),
             "worst_offset_ms": round(1000 * max((abs(n.report.offset) for n in nodes), default=0.0), 3),
-            "own_stalls": loop.longest,
+            "longest_stall": round(max((end - begin for begin, end in heart.stalls), default=0.0), 3),
             "megabytes": round(process.memory_info().rss / 1e6, 1),
         }
 
 
-def follow(address: Address, seconds: float, count: int, light: bool) -> dict[str, float]:
+def follow(address: Address, seconds: float, count: int, light: bool) -> dict[str, Any]:
     """Be some nodes that draw nothing; each has a session of its own."""
     followers = [Follower(f"probe {index}-{time.time_ns() % 100_000}", "probe") for index in range(count)]
     sessions = []
     gaps = [Gaps() for _ in range(count)]
-    loop = Gaps()
+    heart = Heartbeat()
     ways = deque[float](maxlen=500_000)
     came = [deque[int](maxlen=50_000) for _ in range(count)]
     began = time.perf_counter()
@@ -130,7 +132,6 @@ def follow(address: Address, seconds: float, count: int, light: bool) -> dict[st
     times = deque[float](maxlen=200_000)
     while time.perf_counter() - began < seconds:
         now = time.perf_counter()
-        loop.step(now)
         shown = []
         for follower, session in zip(followers, sessions, strict=True):
             for message in follower.asks(now):
@@ -145,18 +146,35 @@ def follow(address: Address, seconds: float, count: int, light: bool) -> dict[st
         time.sleep(0.01)
     for session in sessions:
         session.close()
-    longest = sorted((gap for each in gaps for gap in each.longest), reverse=True)[:8]
+    longest = sorted((gap for each in gaps for gap in each.longest), reverse=True)[:20]
     return {
         "nodes": count,
-        "longest_gaps": longest,  # type: ignore[dict-item]
-        "own_stalls": loop.longest,  # type: ignore[dict-item]
+        "longest_gaps": longest,
+        "stalls": heart.stalls,
+        "longest_stall": round(max((end - begin for begin, end in heart.stalls), default=0.0), 3),
         "moments_that_came": sum(map(len, came)),
         "of": sum(max(each) - min(each) + 1 for each in came if each),
-        "way_ms_median_p99_most": [round(1000 * float(np.quantile(ways, q)), 2) for q in (0.5, 0.99, 1)],  # type: ignore[dict-item]
+        "way_ms_median_p99_most": [round(1000 * float(np.quantile(ways, q)), 2) for q in (0.5, 0.99, 1)],
         "lost": sum(f.buffer.lost for f in followers),
         "late": sum(f.buffer.late for f in followers),
         "content_difference_p95_ms": round(1000 * float(np.quantile(times, 0.95)), 3) if times else -1.0,
     }
+
+
+def explain(gaps: list[tuple[float, float]], stalls: list[Span]) -> list[str]:
+    """A line on each gap: how long, and how much of it the processes' own stalls explain.
+
+    Args:
+        gaps: seconds, and the time at their ends.
+        stalls: of the conductor's process and of the node's.
+    """
+    lines, left = [], 0.0
+    for length, end in gaps:
+        # What stood still just before delayed what should have come at the gap's end.
+        own = covered((end - length, end), stalls)
+        left = max(left, length - own)
+        lines.append(f"gap of {length:.3f} s: {100 * own / length:.0f} % of it own stalls")
+    return [*lines[:8], f"longest gap {max(gaps)[0] if gaps else 0:.3f} s, longest without stalls {left:.3f} s"]
 
 
 def main() -> int:
@@ -193,9 +211,14 @@ def main() -> int:
             )
             for _ in range(options.processes)
         ]
-        print("conductor", json.dumps(conduct(address, seconds)))
+        heart = Heartbeat()
+        print("conductor", json.dumps(conduct(address, seconds, heart)), flush=True)
         for child in children:
-            print("nodes", child.communicate(timeout=60)[0].strip())
+            told = json.loads(child.communicate(timeout=60)[0])
+            stalls = [tuple(stall) for stall in told.pop("stalls")]
+            gaps = [tuple(gap) for gap in told.pop("longest_gaps")]
+            print("nodes", json.dumps(told))
+            print("\n".join(explain(gaps, [*heart.stalls, *stalls])), flush=True)
     finally:
         for child in children:
             child.kill()
