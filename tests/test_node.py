@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import INDEX, Values
 from lavlive.show.wall import ConductorPart, FollowerPart, hops_of, write_due
 from lavlive.stage.canvas.canvas import Canvas
+from lavlive.stage.canvas.limiter import COLUMNS, ROWS, SPENT, WINDOW_SECONDS, FlashLimiter
 from lavlive.stage.canvas.offscreen import offscreen_context
 from lavlive.stage.notices import Notices
 from lavlive.wall.conductor import Conductor
@@ -141,7 +143,7 @@ class Stage(SimpleNamespace):
             link=link,
             control=SimpleNamespace(values=Values()),
             notices=Notices(self.told.append),
-            output=SimpleNamespace(sign=""),
+            output=SimpleNamespace(sign="", limiter=FlashLimiter()),
             models={"bloom": "bloom", "silk": "silk"},
             model_name="bloom",
             model_is_loading=False,
@@ -180,6 +182,20 @@ def test_a_node_takes_over_what_hands_set_on_the_conductor(link: SharedBlock) ->
     assert stage.told[-1] == "The conductor is lost: the picture is held"
     assert stage.output.sign == ""
     assert stage.control.values["show.blackout"] is True
+
+
+def test_a_nodes_limiter_counts_what_the_conductors_has_let_pass(link: SharedBlock) -> None:
+    part, follower = part_of(link)
+    stage: Any = Stage(link)
+    follower.take(encode(moment(1, 1.0)), 1.0)
+    follower.step(1.0)
+    due = Due(replace(content(1, 1.0, 0.0), spent=np.full(SPENT, 1.4)), 1.0, 1.0)
+    part._thread.due = due
+    limiter: FlashLimiter = stage.output.limiter
+    limiter.step(np.zeros((ROWS, COLUMNS, 3)), 1.0)
+    part.collect(stage, 1.0)
+    assert limiter.step(np.ones((ROWS, COLUMNS, 3)), 1.1) < 0.15
+    assert limiter.step(np.ones((ROWS, COLUMNS, 3)), 1.6) == 1.0
 
 
 def look(**others: Any) -> bytes:
@@ -272,12 +288,15 @@ def test_the_conductors_part_tells_all_that_a_hand_can_set(link: SharedBlock) ->
         beat=lambda now: SimpleNamespace(known=True, bpm=120.0, beat=3.5),
         looks=SimpleNamespace(preset="dawn"),
     )
+    for frame in range(7):
+        stage.output.limiter.step(np.full((ROWS, COLUMNS, 3), frame % 2), 0.9 + 0.01 * frame)
     part.presented(stage, None, 1.0)
     conductor.take(encode(Report(node="left")), 1.0)
     told = conductor.step(None, 1.0)
     found = next(each for each in told if isinstance(each, Moment))
     assert (found.tempo, found.beat, found.onset, found.revision) == (120.0, 3.5, 0.5, 4)
     assert found.moved == {"fx1.flow.amount": 0.5}
+    assert set(found.spent) == {round((0.91 + WINDOW_SECONDS - 1.0) / 0.005)}
     assert np.frombuffer(found.numbers, "<f4")[INDEX["show.freeze"]] == 1.0
     part.presented(stage, None, 1.1)
     part.presented(stage, None, 9.0)

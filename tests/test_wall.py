@@ -119,6 +119,7 @@ def test_what_is_no_message_is_refused_with_a_line(payload: bytes, told: str) ->
         {"numbers": b""},
         {"deviation": pack(np.full((3, 4), 1.0), "<f2")[:-2] + b"\x00\x7e"},
         {"spectrum": b"\x00\x00"},
+        {"spent": b"\x00\x00"},
     ],
 )
 def test_a_moment_whose_arrays_do_not_fit_is_refused(change: dict[str, Any]) -> None:

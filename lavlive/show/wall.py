@@ -113,6 +113,7 @@ class ConductorPart:
                 onset=heard.onset,
                 spectrum=heard.spectrum,
                 chroma=heard.chroma,
+                spent=show.output.limiter.spent(),
                 preset=show.control.looks.preset,
                 model=show.model_name,
                 model_hash=self._hashes.of(generator_file(show.supervisor.settings.model)),
@@ -229,6 +230,7 @@ class FollowerPart:
                 values.numbers[:] = numbers
                 values.revision += 1
             self._moved = due.content.moved if due is not None else newest.moved
+        show.output.limiter.spend(follower.spent(due, now))
         if follower.look is not None:
             self._take_look(show, follower.look, now)
         self._tell(show, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ _MEASURED_EVERY = 25
 
 SHORTEST_DELAY, LONGEST_DELAY = 0.060, 0.120
 _MARGIN = 0.004
+_BEFORE = 0.03
 _FALL_SECONDS = 20.0
 """A delay rises in a second and falls over this."""
 
@@ -99,7 +101,19 @@ class JitterBuffer:
         following = self._kept[min(after, len(self._kept) - 1)][2]
         span = following.moment.captured - before.moment.captured
         share = min(max((time - before.moment.captured) / span, 0.0), 1.0) if span > 0 else 0.0
-        return _between(before, following, np.float32(share), self.newest)
+        return replace(
+            _between(before, following, np.float32(share), self.newest), spent=self._spent_at(time)
+        )
+
+    def _spent_at(self, time: float) -> np.ndarray | None:
+        """What the conductor told of its limiter before the change that is to be shown at a time.
+
+        A change that is shown here is the one that the conductor let pass itself: it is not counted twice.
+        """
+        for _, _, content in reversed(self._kept):
+            if content.moment.sent <= time - _BEFORE:
+                return content.spent
+        return None
 
     def covers(self, time: float) -> bool:
         """Whether a Moment of that capture time or a later one is here."""

@@ -22,6 +22,7 @@ from lavlive.wall.messages import (
     Report,
     StrangeMessageError,
     pack,
+    pack_spent,
     read_from_node,
 )
 
@@ -61,6 +62,7 @@ class Snapshot:
         numbers: float64 in the parameters' order, with what beat and assist do.
         revision: of them.
         tempo, beat, moved, onset, spectrum, chroma: as of `Moment`.
+        spent: [577], conductor's clock, until when places of the canvas may not flash again; or None.
         preset, model, model_hash, loaded, shaders: as of `Look`.
     """
 
@@ -72,6 +74,7 @@ class Snapshot:
     onset: float = 0.0
     spectrum: np.ndarray | None = None
     chroma: np.ndarray | None = None
+    spent: np.ndarray | None = None
     preset: str = ""
     model: str = ""
     model_hash: str = ""
@@ -246,6 +249,7 @@ class Conductor:
             spectrum=pack(snapshot.spectrum, "<f2") if snapshot.spectrum is not None else b"",
             chroma=pack(snapshot.chroma, "<f2") if snapshot.chroma is not None else b"",
             identify=self._identified(now),
+            spent=pack_spent(snapshot.spent, now) if snapshot.spent is not None else b"",
         )
 
     def _look_of(self, snapshot: Snapshot) -> Look:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+
 from lavlive.wall.buffer import JitterBuffer
 from lavlive.wall.clock import ConductorClock
 from lavlive.wall.messages import (
@@ -31,6 +33,7 @@ HELD_SECONDS = 0.15
 REPORT_SECONDS = 0.5
 LONGEST_AHEAD = 0.08
 _MOST_WAITING = 512
+_LONGEST_SPENT = 1.275
 _UNKNOWN_OFFSET = float("-inf")
 
 
@@ -124,6 +127,17 @@ class Follower:
         if self.clock.known:
             return self.clock.conductor_time(now)
         return now + self._rough
+
+    def spent(self, due: Due | None, now: float) -> np.ndarray | None:
+        """Until when, by this node's clock, places of the canvas may not flash: float64 [577] or None.
+
+        What the conductor has let pass is a node's to count when the node shows it, `delay` later.
+        """
+        if due is None or due.content.spent is None or now - due.due > LOST_SECONDS:
+            return None
+        until = due.content.spent + due.content.moment.delay - self.conductor_time(now)
+        # Not longer than any limiter would, whatever a clock does.
+        return np.where(due.content.spent > 0, now + np.minimum(until, _LONGEST_SPENT), 0.0)
 
     def asks(self, now: float) -> list[Ping]:
         """What this node asks now: a ping, where it is time for one."""

@@ -31,6 +31,9 @@ VERSION = 1
 LARGEST = 65_000
 """Bytes of the largest message that is looked at; a datagram has no more."""
 WIDEST_W = 1024
+SPENT = 577
+"""Places of the canvas that are told of: 18 rows of 32, and the whole."""
+_SPENT_STEP = 0.005
 
 TABLE_HASH = hashlib.sha256("\n".join(NAMES).encode()).hexdigest()[:16]
 """Of the parameters' names in their order: numbers are told without names."""
@@ -80,6 +83,8 @@ class Moment(_Message, frozen=True, array_like=True, kw_only=True, tag="moment")
         spectrum: float16 [64], decibels, bytes.
         chroma: float16 [12], bytes.
         identify: the node that shows its name now, "*" for all.
+        spent: uint8 [577], in steps of 5 ms, for how long each place of the conductor's canvas may
+            not flash again, as seen when this was sent; nothing where all may.
     """
 
     show: int
@@ -98,6 +103,7 @@ class Moment(_Message, frozen=True, array_like=True, kw_only=True, tag="moment")
     spectrum: bytes = b""
     chroma: bytes = b""
     identify: Word = ""
+    spent: bytes = b""
 
 
 class Look(_Message, frozen=True, array_like=True, kw_only=True, tag="look"):
@@ -276,6 +282,7 @@ class Content:
         spectrum: float32 [64] or None.
         chroma: float32 [12] or None.
         moved: values of drives, by name.
+        spent: float64 [577], conductor's clock, until when places may not flash again; None where all may.
     """
 
     moment: Moment
@@ -284,6 +291,17 @@ class Content:
     spectrum: np.ndarray | None
     chroma: np.ndarray | None
     moved: dict[str, float]
+    spent: np.ndarray | None = None
+
+
+def pack_spent(until: np.ndarray, now: float) -> bytes:
+    """What places of the canvas are spent for, as `Moment.spent`: rounded up, 1.275 s at the most.
+
+    Args:
+        until: [577], by the clock of `now`.
+    """
+    left = np.ceil(np.clip((until - now) / _SPENT_STEP, 0, 255)).astype(np.uint8)
+    return left.tobytes() if left.any() else b""
 
 
 def unpack(moment: Moment) -> Content:
@@ -296,8 +314,12 @@ def unpack(moment: Moment) -> Content:
     numbers = _array(moment.numbers, "<f4", len(TABLE), "numbers").astype(np.float64)
     spectrum = _array(moment.spectrum, "<f2", 64, "spectrum") if moment.spectrum else None
     chroma = _array(moment.chroma, "<f2", 12, "chroma") if moment.chroma else None
+    if len(moment.spent) not in (0, SPENT):
+        raise StrangeMessageError(f"the spent places of a Moment are {len(moment.spent)} and not {SPENT}.")
+    left = np.frombuffer(moment.spent, np.uint8)
+    spent = np.where(left > 0, moment.sent + _SPENT_STEP * left, 0.0) if len(left) else None
     # Rounding to float32 leaves a range's end by a hair.
-    return Content(moment, deviation, np.clip(numbers, _LOW, _HIGH), spectrum, chroma, moment.moved)
+    return Content(moment, deviation, np.clip(numbers, _LOW, _HIGH), spectrum, chroma, moment.moved, spent)
 
 
 def _array(data: bytes, kind: str, length: int, name: str) -> np.ndarray:

@@ -3,9 +3,9 @@
     python -m tools.robustness.wall_transport --minutes 30 --nodes 2
 
 Prints, for each node, the longest time between two Moments, lost ones, and how late they came (both processes
-read one clock here); for the conductor its processor time and what it sends. Nothing is drawn. A thread of each
-process notes when that was not let run: of each gap is told what share such stalls explain, and what is left
-is the transport's.
+read one clock here); for the conductor its processor time and what it sends. Nothing is drawn. A thread of
+each process notes when that was not let run: of each gap is told what share such stalls explain, and what is
+left is the transport's, or its threads'.
 """
 
 from __future__ import annotations
@@ -174,7 +174,10 @@ def explain(gaps: list[tuple[float, float]], stalls: list[Span]) -> list[str]:
         own = covered((end - length, end), stalls)
         left = max(left, length - own)
         lines.append(f"gap of {length:.3f} s: {100 * own / length:.0f} % of it own stalls")
-    return [*lines[:8], f"longest gap {max(gaps)[0] if gaps else 0:.3f} s, longest without stalls {left:.3f} s"]
+    return [
+        *lines[:8],
+        f"longest gap {max(gaps)[0] if gaps else 0:.3f} s, longest without stalls {left:.3f} s",
+    ]
 
 
 def main() -> int:

@@ -43,6 +43,7 @@ class Canvas:
     Attributes:
         rack: the effects; None without shaders.
         crossing: transitions from one look to the next; None without shaders.
+        limiter: of the flashes in what is drawn.
         least_interval: seconds between two drawings with effects, for where the processor draws.
     """
 
@@ -60,7 +61,7 @@ class Canvas:
         self.drawn = -math.inf
         self._noted: tuple[Mix, Mapping[str, Value], float, SoundTextures | None] | None = None
         self._mixer = Mixer()
-        self._limiter = FlashLimiter()
+        self.limiter = FlashLimiter()
         self._cells = Target(context, (COLUMNS, ROWS), "f4")
         self._scene: tuple[Mix, str, str, tuple[int, int]] | None = None
         self._doubled: tuple[Target, Target] | None = None
@@ -259,7 +260,7 @@ class Canvas:
     def _limit(self, limit: bool, now: float) -> None:
         self._draw("flash_cells", self._cells, canvas=self._wanted.texture)
         cells = np.frombuffer(self._cells.framebuffer.read(components=3, dtype="f4"), np.float32)
-        factor = self._limiter.step(cells.reshape(ROWS, COLUMNS, 3), now, limit)
+        factor = self.limiter.step(cells.reshape(ROWS, COLUMNS, 3), now, limit)
         self.held_back = 1.0 - factor
         if factor == 1.0:
             self._shown, self._wanted = self._wanted, self._shown

@@ -27,6 +27,11 @@ LUMINANCE_DARKER = 0.82
 RED_STEP = 18 / 320
 RED_SHARE = 0.78
 
+SPENT_ROWS, SPENT_COLUMNS = 18, 32
+"""The coarser grid in which limiters of several machines tell each other where no change is left."""
+SPENT = SPENT_ROWS * SPENT_COLUMNS + 1
+"""Places of that: the cells row by row, and the picture as a whole."""
+
 _SEARCH_STEPS = 8
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _NEVER = -1e9
@@ -59,6 +64,9 @@ class _Swings:
         strict: a fall that follows a fall after a small rise counts once more, and so for rises: more than
             the definition asks for, as some analysers count the mean of the picture. Single places are not
             counted so: of a real picture they are never at rest, and what is no flash would be held back.
+
+    Attributes:
+        spent_elsewhere: until when each place may not change, whatever it did itself.
     """
 
     def __init__(
@@ -85,6 +93,7 @@ class _Swings:
         self._run_counted = np.zeros(count, bool)
         self._times = np.full((CHANGES, count), _NEVER)
         self._over = np.full(count, _NEVER)
+        self.spent_elsewhere = np.full(count, _NEVER)
 
     def begin(self, signal: _Signal) -> None:
         """Start from the first values."""
@@ -115,11 +124,18 @@ class _Swings:
     def within_budget(self, signal: _Signal, clock: float) -> bool:
         """Whether these values may be shown at `clock`."""
         down, up = self._changes(signal)
-        too_many = (down | up) & (clock - self._times[0] < WINDOW_SECONDS)
+        spent = (clock - self._times[0] < WINDOW_SECONDS) | (clock < self.spent_elsewhere)
+        too_many = (down | up) & spent
         if not too_many.any():
             return True
         over = too_many | (clock - self._over < WINDOW_SECONDS)
         return float(np.mean(over)) <= self._area
+
+    @property
+    def spent(self) -> np.ndarray:
+        """Until when each place has used up its changes; the past where it has not."""
+        until: np.ndarray = self._times[0] + WINDOW_SECONDS
+        return until
 
     def show(self, signal: _Signal, clock: float) -> np.ndarray:
         """These values are shown at `clock`; returns where a change went on or a new one began."""
@@ -187,6 +203,16 @@ class _Measure:
         self._before = self._marked_values(signal)
         self._runs.show(run, clock)
 
+    @property
+    def spent(self) -> tuple[np.ndarray, float]:
+        """Until when each cell, and the whole, have used up their changes."""
+        return self._cells.spent, float(max(self._whole.spent[0], self._runs.spent[0]))
+
+    def spend(self, cells: np.ndarray, whole: float) -> None:
+        """Cells and the whole may not change until then."""
+        self._cells.spent_elsewhere = cells
+        self._whole.spent_elsewhere[:] = self._runs.spent_elsewhere[:] = whole
+
     @staticmethod
     def _marked_values(signal: _Signal) -> np.ndarray:
         marked: np.ndarray = signal.values * signal.marked
@@ -213,6 +239,8 @@ class FlashLimiter:
 
     def __init__(self, rows: int = ROWS, columns: int = COLUMNS) -> None:
         cells = rows * columns
+        self._block = rows // SPENT_ROWS, columns // SPENT_COLUMNS
+        self._elsewhere: np.ndarray | None = None
         self._shown = np.zeros((cells, 3), np.float32)
         self._luminance = _Measure(cells, LUMINANCE_STEP, LUMINANCE_DARKER)
         self._red = _Measure(cells, RED_STEP, np.inf)
@@ -238,12 +266,44 @@ class FlashLimiter:
             return 1.0
         self._clock += max(0.0, now - self._now)
         self._now = now
+        self._spend()
         change = wanted - self._shown
         factor = self._largest_factor(change) if limit else 1.0
         self._shown = self._shown + np.float32(factor) * change
         self._luminance.show(_luminance_of(self._shown), self._clock)
         self._red.show(_redness_of(self._shown), self._clock)
         return factor
+
+    def spent(self) -> np.ndarray:
+        """Until when, by the clock of `step`, places have used up their changes; 0 where they have not.
+
+        float64 [SPENT]. A cell of the coarse grid is spent as long as any of the fine ones in it is, by
+        luminance or redness.
+        """
+        if self._now is None:
+            return np.zeros(SPENT)
+        measures = [self._luminance.spent, self._red.spent]
+        fine = np.maximum(*(cells for cells, _ in measures))
+        blocks = fine.reshape(SPENT_ROWS, self._block[0], SPENT_COLUMNS, self._block[1])
+        until = np.append(blocks.max(axis=(1, 3)).ravel(), max(whole for _, whole in measures))
+        return np.where(until > self._clock, until + (self._now - self._clock), 0.0)
+
+    def spend(self, until: np.ndarray | None) -> None:
+        """Let places not change until then, besides what this limiter itself holds back.
+
+        Args:
+            until: as `spent` of another limiter gives it, by this one's clock; None for nothing.
+        """
+        self._elsewhere = until
+
+    def _spend(self) -> None:
+        if self._elsewhere is None or self._now is None:
+            return
+        until = self._elsewhere + (self._clock - self._now)
+        cells = until[:-1].reshape(SPENT_ROWS, SPENT_COLUMNS)
+        fine = cells.repeat(self._block[0], axis=0).repeat(self._block[1], axis=1).ravel()
+        for measure in (self._luminance, self._red):
+            measure.spend(fine, float(until[-1]))
 
     def _largest_factor(self, change: np.ndarray) -> float:
         if self._allowed(self._shown + change):

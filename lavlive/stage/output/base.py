@@ -16,6 +16,7 @@ from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundTextures
+from lavlive.stage.canvas.limiter import FlashLimiter
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.mapping.mapping import ScreenMapping
 from lavlive.stage.output.monitors import Geometry
@@ -135,6 +136,10 @@ class Output(Protocol):
     @property
     def held_back(self) -> float:
         """How much of the last change the flash limiter held back, 0 to 1."""
+
+    @property
+    def limiter(self) -> FlashLimiter:
+        """Holds back what would flash; the limiters of a wall tell each other what they have let pass."""
 
     def present(
         self,

@@ -57,7 +57,7 @@ class MemoryCanvas:
         self.size = size
         self.held_back = 0.0
         self._mixer = Mixer()
-        self._limiter = FlashLimiter()
+        self.limiter = FlashLimiter()
         self._newest = IDLE.astype(np.float32) / 255.0
         self._before = self._seen = self._newest
         self._shown, self._spare = (np.zeros((size[1], size[0], 3), np.float32) for _ in range(2))
@@ -120,7 +120,7 @@ class MemoryCanvas:
         return self._spare
 
     def _limit(self, wanted: np.ndarray, limit: bool, now: float) -> None:
-        factor = self._limiter.step(_cells(wanted), now, limit)
+        factor = self.limiter.step(_cells(wanted), now, limit)
         self.held_back = 1.0 - factor
         if factor < 1.0:
             for start in range(0, len(wanted), _ROWS):
@@ -213,6 +213,10 @@ class _OffscreenCanvas:
     @property
     def held_back(self) -> float:
         return self.canvas.held_back
+
+    @property
+    def limiter(self) -> FlashLimiter:
+        return self.canvas.limiter
 
     def draw(
         self,
@@ -326,6 +330,11 @@ class HeadlessOutput:
     def held_back(self) -> float:
         """How much of the last change the flash limiter held back, 0 to 1."""
         return self._canvas.held_back
+
+    @property
+    def limiter(self) -> FlashLimiter:
+        """Holds back what would flash."""
+        return self._canvas.limiter
 
     def present(
         self,

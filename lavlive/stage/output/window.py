@@ -20,6 +20,7 @@ from lavlive.link.memory import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.sound import SoundTextures
+from lavlive.stage.canvas.limiter import FlashLimiter
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.base import (
     CloseRequested,
@@ -211,6 +212,11 @@ class WindowOutput:
     def held_back(self) -> float:
         """How much of the last change the flash limiter held back, 0 to 1."""
         return self._canvas.held_back
+
+    @property
+    def limiter(self) -> FlashLimiter:
+        """Holds back what would flash."""
+        return self._canvas.limiter
 
     @property
     def problems(self) -> Mapping[str, str]:
