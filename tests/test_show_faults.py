@@ -44,7 +44,7 @@ from lavlive.link.messages import (
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import INDEX, Value, Values
-from lavlive.show.bank import ModelBank
+from lavlive.show.models import ShownModels
 from lavlive.show.show import BLIND_SECONDS, Show
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.notices import Notices
@@ -138,8 +138,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def test_a_model_of_a_bank_that_is_refused_is_passed_over(stage: Stage, tmp_path: Path) -> None:
     models = [tmp_path / name for name in ("a.pkl", "b.pkl", "c.pkl")]
-    stage.show._models = {path.stem: str(path) for path in models}
-    stage.show._bank = ModelBank([str(path) for path in models])
+    names = {path.stem: str(path) for path in models}
+    show = stage.show
+    show.bank = ShownModels(names, show.supervisor, stage.control.looks, stage.notices, lambda: 2.0)
     stage.tell(ModelReady(str(models[0]), "a"))
     stage.control.press("n")
     stage.step()
@@ -296,10 +297,10 @@ def test_a_failing_panel_is_closed_and_the_show_goes_on(stage: Stage) -> None:
             self.closed = True
 
     panel = Panel()
-    stage.show.panel = panel  # type: ignore[assignment]
+    stage.show.operator.window = panel  # type: ignore[assignment]
     assert "no texture" in stage.step()
     assert panel.closed
-    assert stage.show.panel is None
+    assert stage.show.operator.window is None
     stage.step()
 
 
@@ -425,9 +426,9 @@ def test_a_panel_that_cannot_even_be_closed_does_not_end_the_show(stage: Stage) 
         def close(self) -> None:
             raise RuntimeError("no context")
 
-    stage.show.panel = Panel()  # type: ignore[assignment]
+    stage.show.operator.window = Panel()  # type: ignore[assignment]
     assert "no context" in stage.step()
-    assert stage.show.panel is None
+    assert stage.show.operator.window is None
 
 
 @pytest.mark.parametrize(

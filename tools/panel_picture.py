@@ -45,27 +45,27 @@ def _run(show: Show, seconds: float) -> None:
 
 def _pixels(show: Show) -> np.ndarray:
     """What the panel's window shows, uint8 [H, W, 3]: read before the swap, after which none may ask."""
-    assert show.panel is not None
-    width, height = show.panel.size
+    assert show.operator.window is not None
+    width, height = show.operator.window.size
     taken: list[bytes] = []
     swap, glfw.swap_buffers = (
         glfw.swap_buffers,
         lambda window: taken.append(GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)),
     )
     try:
-        show.panel.present(time.perf_counter())
+        show.operator.window.present(time.perf_counter())
     finally:
         glfw.swap_buffers = swap
     return np.frombuffer(taken[0], np.uint8).reshape(height, width, 3)[::-1]
 
 
 def _take(show: Show, path: Path, width: int, height: int, tabs: tuple[str, ...]) -> None:
-    assert show.panel is not None
-    assert show._panel is not None
-    glfw.set_window_pos(show.panel.handle, 0, 0)
-    glfw.set_window_size(show.panel.handle, width, height)
+    assert show.operator.window is not None
+    assert show.operator.panel is not None
+    glfw.set_window_pos(show.operator.window.handle, 0, 0)
+    glfw.set_window_size(show.operator.window.handle, width, height)
     for tab in tabs:
-        show._panel.show(tab)
+        show.operator.panel.show(tab)
         _run(show, 1.0)
     picture = Image.fromarray(_pixels(show))
     picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
@@ -80,7 +80,7 @@ def main(folder: str) -> None:
         with open_show(LiveOptions(demo=True, aloud=False, osc="off")) as show:
             while show.pictures_shown < 100:
                 _run(show, 0.5)
-            show.toggle_panel()
+            show.operator.toggle()
             for name in _LOOKS:
                 show.control.looks.recall(show.control.looks.library.find(name), time.perf_counter(), 0.0)
                 _run(show, _SETTLED)

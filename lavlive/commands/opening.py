@@ -133,9 +133,9 @@ def _open_with(options: LiveOptions, shaders: ShaderLibrary) -> Iterator[Show]:
         )
         show.shaders = shaders
         shaders.watch()
-        stack.callback(show.close_panel)
+        stack.callback(show.operator.close)
         if kind == "window" and options.fullscreen and options.panel and len(list_monitors()) > 1:
-            show.toggle_panel()
+            show.operator.toggle()
         if keeper is not None:
             kept = keeper
             stack.push(lambda failure, *_: _keep_last_state(kept, show, clean=failure is None))

@@ -115,7 +115,7 @@ class Watch:
             "engine_revision": int(number("latent.parameter_revision")),
             "picture_revision": show.newest_picture.parameter_revision if show.newest_picture else -1,
             "smoothing_delay": show.link.meter("time.smooth").tolist(),
-            "pointed": show._panel.pointed if show._panel else None,
+            "pointed": show.operator.panel.pointed if show.operator.panel else None,
             "invalid_samples": int(number("audio.invalid")),
             "invalid_latents": int(number("latent.invalid")),
             "level": number("audio.level"),
