@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         live,
         model_directions,
         model_info,
+        model_mix,
         render,
         study,
     )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         ModelDirectionsOptions,
         ModelFetchOptions,
         ModelInfoOptions,
+        ModelMixOptions,
         RenderOptions,
         StudyOptions,
     )
@@ -44,11 +46,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "lavlive.commands.library": (
         *("bench", "convert_model", "devices", "fetch_encoder", "live", "model_directions"),
-        *("model_info", "render", "study"),
+        *("model_info", "model_mix", "render", "study"),
     ),
     "lavlive.commands.options": (
         *("BenchOptions", "LiveOptions", "ModelConvertOptions", "ModelDirectionsOptions"),
-        *("ModelFetchOptions", "ModelInfoOptions", "RenderOptions", "StudyOptions"),
+        *("ModelFetchOptions", "ModelInfoOptions", "ModelMixOptions", "RenderOptions", "StudyOptions"),
     ),
     "lavlive.commands.results": ("DeviceList", "Devices", "Rendered"),
     "lavlive.errors": ("LavliveError",),
@@ -65,6 +67,7 @@ __all__ = [
     "ModelDirectionsOptions",
     "ModelFetchOptions",
     "ModelInfoOptions",
+    "ModelMixOptions",
     "RenderOptions",
     "Rendered",
     "StudyOptions",
@@ -76,6 +79,7 @@ __all__ = [
     "live",
     "model_directions",
     "model_info",
+    "model_mix",
     "render",
     "study",
 ]

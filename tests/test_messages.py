@@ -29,6 +29,9 @@ from lavlive.link.messages import (
     KeyframesRefused,
     LoadModel,
     Misunderstood,
+    MixReady,
+    MixRefused,
+    MixWith,
     ModelLoading,
     ModelReady,
     ModelRefused,
@@ -61,6 +64,7 @@ COMMANDS: list[Command] = [
     LoadModel(None, 2.0),
     KeepMoment(),
     UseKeyframes((Keyframe("ab", "AAAA"),)),
+    MixWith("b.pkl"),
 ]
 EVENTS: list[EngineEvent] = [
     Waiting(),
@@ -79,6 +83,8 @@ EVENTS: list[EngineEvent] = [
     ModelShown("a"),
     MomentKept(Keyframe("ab", "AAAA")),
     KeyframesRefused("another width"),
+    MixReady("b is mixed in"),
+    MixRefused("another shape"),
     BendRefused("no layers at 64²"),
     DialsFound("a", (8, 8, 3), {"coarse.1": "opening"}),
     DialsRefused("a.dials.npz holds the dials of another model."),

@@ -26,6 +26,8 @@ from lavlive.link.messages import (
     FailureKind,
     KeepMoment,
     LoadModel,
+    MixRefused,
+    MixWith,
     ModelLoading,
     ModelReady,
     ModelRefused,
@@ -178,6 +180,27 @@ def test_kept_moments_reach_every_engine_and_strange_ones_are_told(stage: Stage)
     stage.ready()
     stage.step()
     assert stage.engines[-1].commands[-1] == UseKeyframes((mine, other))
+
+
+def test_the_model_that_is_mixed_in_reaches_every_engine_and_one_that_is_not_there_is_told(
+    stage: Stage,
+) -> None:
+    stage.show.bank.names.update(b="b.pkl")
+    stage.control.ask(Action("mix.with", "b"))
+    stage.step()
+    assert stage.engines[-1].commands[-1] == MixWith("b.pkl")
+    assert "another shape" in stage.tell(MixRefused("another shape"))
+    stage.crash()
+    stage.ready()
+    stage.step()
+    assert stage.engines[-1].commands[-1] == MixWith("b.pkl")
+    stage.control.ask(Action("mix.with", "elsewhere"))
+    assert "There is no model elsewhere here to mix in" in stage.step()
+    assert stage.engines[-1].commands[-1] == MixWith(None)
+    stage.control.ask(Action("undo"))
+    stage.control.ask(Action("mix.with", "off"))
+    stage.step()
+    assert stage.control.looks.mix == ""
 
 
 def test_a_restart_is_announced_until_pictures_can_come_again(stage: Stage) -> None:

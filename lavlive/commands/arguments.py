@@ -21,6 +21,7 @@ from lavlive.commands.options import (
     ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
+    ModelMixOptions,
     NodeOptions,
     OutputsOptions,
     RenderOptions,
@@ -117,6 +118,17 @@ def _directions(typed: dict[str, Any]) -> ModelDirectionsOptions:
             raise UsageError(f"--name takes DIAL=NAME, such as coarse.1=opening, not {text!r}.")
         names[dial.strip()] = name.strip()
     return _made(ModelDirectionsOptions, typed, names=names)
+
+
+def _mix(typed: dict[str, Any]) -> ModelMixOptions:
+    text = typed.pop("blend", None)
+    if text is None:
+        return _made(ModelMixOptions, typed)
+    try:
+        amounts = tuple(float(part) for part in str(text).split(","))
+    except ValueError:
+        amounts = ()
+    return _made(ModelMixOptions, typed, blend=amounts)
 
 
 def _bench(typed: dict[str, Any]) -> BenchOptions:
@@ -467,6 +479,23 @@ def _add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help=f"which picture is turned (default: {ModelDirectionsOptions.seed})",
     )
+    mix = _command(actions, "mix", "a model of two: layers of both, or weights between both", _mix)
+    mix.add_argument("model", metavar="A", help="a file or a bundled model's name; W stays this one's")
+    mix.add_argument("other", metavar="B", help="of the same shape")
+    mix.add_argument(
+        "--from",
+        type=int,
+        dest="swapped_from",
+        metavar="RESOLUTION",
+        help="from this resolution on, all layers are B's (layer swapping)",
+    )
+    mix.add_argument(
+        "--blend",
+        metavar="COARSE,MIDDLE,FINE",
+        help="how much of B's weights the layer groups have, 0 to 1; where the models have no common "
+        "ancestor, layers are swapped from 0.5 on",
+    )
+    mix.add_argument("-o", "--output", required=True, metavar="C.safetensors")
     fetch = _command(
         actions,
         "fetch",

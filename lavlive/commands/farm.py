@@ -75,6 +75,8 @@ def _render(options: FarmOptions, shaders: ShaderLibrary) -> Rendered:
         aspect = ShapeFollower(options.shape).begin(options.size)
         model, notes = load_model(name, options.runner, aspect=aspect, fill=options.fill)
         stack.callback(model.close)
+        if looks.mix:
+            model.mix_for_film(looks.mix)
         recipe = Recipe(
             model=name,
             model_hash=model.hash,
@@ -90,6 +92,8 @@ def _render(options: FarmOptions, shaders: ShaderLibrary) -> Rendered:
             values=dict(looks.values),
             shaders=text_of(options.shaders),
             sound_rate=track.rate,
+            mix=looks.mix or None,
+            mix_hash=model.mixture.hash if model.mixture is not None else "",
         )
         pool = open_pool(recipe, options)
         stack.callback(pool.close)

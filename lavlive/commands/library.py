@@ -18,6 +18,7 @@ from lavlive.commands.options import (
     ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
+    ModelMixOptions,
     RenderOptions,
     StudyOptions,
     text_of,
@@ -99,6 +100,14 @@ def model_directions(options: ModelDirectionsOptions) -> str:
     from lavlive.commands.directions import directions
 
     return directions(options)
+
+
+@_taking(ModelMixOptions)
+def model_mix(options: ModelMixOptions) -> str:
+    """Write a model of two; returns what was done, a line each. Fields: `ModelMixOptions`."""
+    from lavlive.commands.mix import mix
+
+    return mix(options)
 
 
 @_taking(ModelFetchOptions)

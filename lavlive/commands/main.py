@@ -19,6 +19,7 @@ from lavlive.commands.options import (
     ModelDirectionsOptions,
     ModelFetchOptions,
     ModelInfoOptions,
+    ModelMixOptions,
     OutputsOptions,
     RenderOptions,
     StudyOptions,
@@ -88,6 +89,10 @@ def _run(options: AnyOptions) -> None:
             from lavlive.commands.directions import directions
 
             print(directions(options))
+        case ModelMixOptions():
+            from lavlive.commands.mix import mix
+
+            print(mix(options))
         case ModelFetchOptions():
             _fetch(options)
         case BenchOptions():

@@ -337,6 +337,31 @@ class ModelDirectionsOptions:
 
 
 @dataclass(frozen=True)
+class ModelMixOptions:
+    """A model of two.
+
+    Attributes:
+        model, other: bundled generators' names, or files; W stays the first one's.
+        output: the safetensors file to write.
+        swapped_from: from this resolution on, all layers are the other one's.
+        blend: how much of the other one the coarse, middle and fine layers have, 0 to 1.
+    """
+
+    model: AnyPath
+    other: AnyPath
+    output: AnyPath
+    _: KW_ONLY
+    swapped_from: int | None = None
+    blend: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if Path(self.output).suffix != ".safetensors":
+            raise UsageError(f"{self.output}: lavlive writes safetensors; let the name end in .safetensors")
+        if len(self.blend) != 3 or not all(0 <= amount <= 1 for amount in self.blend):
+            raise UsageError("--blend takes three amounts from 0 to 1, coarse,middle,fine, such as 0,0.5,1.")
+
+
+@dataclass(frozen=True)
 class ModelFetchOptions:
     """Published encoder weights into the cache; CC BY-NC 4.0.
 
@@ -455,6 +480,7 @@ AnyOptions = (
     | ModelInfoOptions
     | ModelConvertOptions
     | ModelDirectionsOptions
+    | ModelMixOptions
     | ModelFetchOptions
     | BenchOptions
     | StudyOptions

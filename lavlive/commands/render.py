@@ -95,6 +95,8 @@ def _render(options: RenderOptions, shaders: ShaderLibrary) -> Rendered:
             find_dials(model, looks)
             use_keyframes(model, looks)
             model.prepare_bends(looks.values)
+            if looks.mix:
+                model.mix_for_film(looks.mix)
         if options.log_w is not None:
             latents = _logged(latents, stack.enter_context(open_log(str(options.log_w))), model)
         seconds = min(track.seconds, options.seconds or track.seconds)

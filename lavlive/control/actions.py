@@ -58,6 +58,7 @@ ACTIONS: Mapping[str, ActionSpec] = {
     "show.freeze": ActionSpec("hold the picture, or go on"),
     "keyframe.keep": ActionSpec("keep this moment as a keyframe", for_show=True),
     "keyframe.drop": ActionSpec("forget the keyframe kept last"),
+    "mix.with": ActionSpec("mix another model in, as far as the mix knobs say", "model's name, or off"),
     "tap": ActionSpec("tap the tempo"),
     "undo": ActionSpec("take back the last thing that hands did"),
     "redo": ActionSpec("do again what was taken back last"),

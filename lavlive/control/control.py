@@ -303,6 +303,7 @@ class Control:
             model=model,
             snapshots=dict(self.looks.snapshots),
             keyframes=self.looks.keyframes,
+            mix=self.looks.mix,
             clean=clean,
         )
 
@@ -311,6 +312,7 @@ class Control:
         self.values.update(state.values)
         self.looks.snapshots.update(state.snapshots)
         self.looks.keyframes = state.keyframes
+        self.looks.mix = state.mix
         try:
             preset = self.looks.library.find(state.preset) if state.preset else None
         except PresetError:
@@ -414,6 +416,8 @@ class Control:
                     self._notices.append(f"Snapshot {action.argument} is empty")
             case "projection.reroll":
                 self.looks.reroll()
+            case "mix.with":
+                self.looks.mix_with("" if action.argument == "off" else action.argument)
             case "keyframe.drop":
                 if not self.looks.drop_keyframe():
                     self._notices.append("There is no keyframe to forget")

@@ -9,6 +9,7 @@
     follow worker    on a node instead of it: nothing                    touch the generator
     picture worker   the generator, the picture slots' write end         wait for a latent
     model loader     a model until it is handed to the picture worker    touch the running one
+    mixture loader   a mixture until it is handed to the picture worker  touch a runner that shows
     dials            nothing: it hands a model its dials                 touch a runner that shows
     source switch    a source until it is handed to the latent worker    touch the running one
     main             commands, events, the heartbeat                     compute, open a device
@@ -50,6 +51,9 @@ from lavlive.link.messages import (
     KeepMoment,
     LoadModel,
     Misunderstood,
+    MixReady,
+    MixRefused,
+    MixWith,
     ModelLoading,
     ModelReady,
     ModelRefused,
@@ -90,6 +94,9 @@ class Engine:
         self._tell = tell
         self._mailbox: Mailbox[TimedLatent] = Mailbox()
         self._loading = threading.Lock()
+        self._mixing = threading.Lock()
+        self._mixed_in: str | None = None
+        self._newest: Model
         self._source = None if settings.follows else SourceSwitch(settings.source, tell)
         self._dials = DialSearch(tell)
         self._log = open_log(settings.log) if settings.log else None
@@ -106,6 +113,7 @@ class Engine:
         began = time.perf_counter()
         settings = self._settings
         playing, model, notes = load_first(settings, self._pass_over)
+        self._newest = model
         self._link.require_room(model.runner.height, model.runner.width)
         if model.runner.name == "cuda":  # which then writes pictures into the link itself
             slots = self._link.slots_for(model.runner.height, model.runner.width)
@@ -210,6 +218,9 @@ class Engine:
                     self._tell(MomentKept(moment))
             case UseKeyframes(keyframes=keyframes):
                 self.pictures.use_keyframes(keyframes)
+            case MixWith(path=path):
+                self._mixed_in = path
+                threading.Thread(target=self._mix, name="mixture loader", daemon=True).start()
             case StartEngine():
                 self._tell(Misunderstood("StartEngine came to an engine that runs."))
             case Misunderstood():
@@ -234,6 +245,9 @@ class Engine:
             except LavliveError:
                 model.close()
                 raise
+            self._newest = model
+            if self._mixed_in is not None:
+                self._mix()
             self.pictures.swap(model, fade)
             self._tell(ModelReady(path, model.name, model.runner.name, tuple(notes)))
             self._dials.begin(model)
@@ -246,6 +260,25 @@ class Engine:
         # By then the old model is closed.
         time.sleep(fade + 1.0)
         return_memory()
+
+    def _mix(self) -> None:
+        """Mix the newest model with the one that was asked for last."""
+        with self._mixing:
+            model, wanted = self._newest, self._mixed_in
+            if wanted is None or model.mix_with is None:
+                model.mix(None)
+                return
+            try:
+                mixture = model.mix_with(wanted)
+            except Exception as error:  # whatever a library raises, the show goes on with one model
+                model.mix(None)
+                self._tell(MixRefused(str(error), kind_of(error)))
+                return
+            if model is not self._newest or wanted != self._mixed_in:  # somebody asked for another meanwhile
+                mixture.close()
+                return
+            model.mix(mixture)
+            self._tell(MixReady(mixture.note))
 
 
 def _events_to(stream: IO[str]) -> Callable[[EngineEvent], None]:

@@ -12,6 +12,7 @@ import numpy as np
 from lavlive.encoder.base import Encoder
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
+from lavlive.engine.mixture import mixer_of
 from lavlive.engine.picture_worker import Model
 from lavlive.engine.priority import at_low_priority
 from lavlive.errors import CheckpointError, EncoderError, UsageError
@@ -94,7 +95,8 @@ def load_model(
             f"lavlive shows at most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape, or "
             "a smaller model."
         )
-    opened, notes = open_runner(loaded, runner, device, grid=grid, fill=_fill(fill, loaded.card))
+    filled = _fill(fill, loaded.card)
+    opened, notes = open_runner(loaded, runner, device, grid=grid, fill=filled)
     name = _name(loaded, file) if path == str(file) else str(loaded.card.get("name") or file.stem)
     trained = bool(loaded.card.get("trained", True))
     spaces = _spaces(loaded)
@@ -117,6 +119,7 @@ def load_model(
         instrument,
         loaded.hash,
         loaded.generator.config.block_resolutions,
+        mixer_of(loaded, opened, grid, filled),
     ), notes
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.generator.bends import RESOLUTIONS, Bend, Bends, bends_of
 from lavlive.generator.dial_files import FoundDials
+from lavlive.generator.mixing import asks_for_mixture
 from lavlive.generator.runner import Runner
 from lavlive.latent.instrument import Instrument, Moment
 from lavlive.latent.path import Latent
@@ -31,6 +33,27 @@ from lavlive.parameters import BEND_SLOTS, INDEX, ONE_HOP, Value
 _NOISE = INDEX["generator.noise"]
 _CLASS = INDEX["generator.class"]
 _WAIT_SECONDS = 0.25
+
+
+class Mixture(Protocol):
+    """A model's layers and weights, mixed with another's.
+
+    Attributes:
+        hash: of the other one's file.
+        note: what can be mixed, for the operator.
+    """
+
+    hash: str
+    note: str
+
+    def runner(self, numbers: np.ndarray) -> Runner | None:
+        """What makes the pictures under the parameters' values; None for the model's own runner."""
+
+    def stay_with_torch(self) -> None:
+        """Let its pictures not depend on the time, for films."""
+
+    def close(self) -> None:
+        """Let go of its memory."""
 
 
 @dataclass(slots=True)
@@ -47,6 +70,8 @@ class Model:
         instrument: what hands do in its W.
         hash: of its file.
         resolutions: of its layers, of square pictures.
+        mix_with: makes its mixture with another model's file.
+        mixture: with the model that is mixed in; None without one.
     """
 
     name: str
@@ -58,7 +83,10 @@ class Model:
     instrument: Instrument = field(default_factory=Instrument)
     hash: str = ""
     resolutions: Collection[int] = RESOLUTIONS
+    mix_with: Callable[[str], Mixture] | None = None
+    mixture: Mixture | None = None
     buffer: np.ndarray = field(init=False)
+    _unmixed: list[Mixture] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.buffer = np.zeros((self.runner.height, self.runner.width, 3), np.uint8)
@@ -80,10 +108,33 @@ class Model:
     def draw(self, w_plus: np.ndarray, numbers: np.ndarray, into: np.ndarray) -> None:
         """Make a picture of w+ [L, w_dim] under the parameters' present values."""
         bends = self.bends(numbers)
+        runner = self.runner
+        while self._unmixed:
+            self._unmixed.pop().close()
+        mixture = self.mixture
+        if mixture is not None and asks_for_mixture(numbers):
+            runner = mixture.runner(numbers) or runner
         if bends:
-            self.runner.picture_into(w_plus, float(numbers[_NOISE]), into, bends)
+            runner.picture_into(w_plus, float(numbers[_NOISE]), into, bends)
         else:
-            self.runner.picture_into(w_plus, float(numbers[_NOISE]), into)
+            runner.picture_into(w_plus, float(numbers[_NOISE]), into)
+
+    def mix(self, mixture: Mixture | None) -> None:
+        """Be mixed with another model, or none, from the next picture on. Any thread may call it."""
+        before, self.mixture = self.mixture, mixture
+        if before is not None:
+            self._unmixed.append(before)  # the present picture may still be made of it
+
+    def mix_for_film(self, other: str) -> None:
+        """Be mixed with another model from the next picture on; what the knobs say is always drawn alike.
+
+        Raises:
+            CheckpointError: there is no such model, or it has another shape.
+        """
+        if self.mix_with is not None:
+            mixture = self.mix_with(other)
+            mixture.stay_with_torch()
+            self.mix(mixture)
 
     def bends(self, numbers: np.ndarray) -> Bends:
         """The bends at work that it has layers for."""
@@ -99,8 +150,11 @@ class Model:
         return any(resolution in self.resolutions for resolution in bend.resolutions)
 
     def close(self) -> None:
-        """Let go of the runner's memory."""
+        """Let go of the runners' memory."""
         self.runner.close()
+        self.mix(None)
+        while self._unmixed:
+            self._unmixed.pop().close()
 
 
 class PictureWorker:

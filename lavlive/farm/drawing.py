@@ -42,6 +42,10 @@ class Drawer:
         self._model, notes = load_model(recipe.model, recipe.runner, aspect=recipe.aspect, fill=recipe.fill)
         if self._model.hash != recipe.model_hash:
             raise UsageError(f"{recipe.model} on the farm's worker is another model than the film's.")
+        if recipe.mix is not None:
+            self._model.mix_for_film(recipe.mix)
+            if self._model.mixture is None or self._model.mixture.hash != recipe.mix_hash:
+                raise UsageError(f"{recipe.mix} on the farm's worker is another model than the film's.")
         self._notes = tuple(notes)
         self._groups = self._model.space(0).groups
         self._values = Values(recipe.values)

@@ -63,6 +63,8 @@ class Recipe:
         values: parameters by name, those of effects too.
         shaders: a folder of shaders beside the bundled ones and the user's.
         sound_rate: frames per second of `Material.sound`.
+        mix: the model that is mixed in, as `model`; None for none.
+        mix_hash: of it, or the worker refuses.
     """
 
     model: str | None
@@ -78,6 +80,8 @@ class Recipe:
     values: Mapping[str, Value]
     shaders: str | None
     sound_rate: int
+    mix: str | None = None
+    mix_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,16 @@ def open_runner(
     return opened, notes
 
 
+def another_like(runner: Runner, plan: Plan, threads: int | None = None) -> Runner:
+    """A warm runner of the same kind for another plan.
+
+    Raises:
+        RunnerError: it cannot be had.
+    """
+    order = _Order(plan, threads or spare_threads(), cache_folder(), [])
+    return _warm(_KINDS[runner.name].open(order))
+
+
 def plain_runner(plan: Plan, threads: int) -> Runner:
     """A runner on the CPU beside the one of a show, for measuring: nothing is compared or warmed up."""
     kind = _KINDS["torch" if _lacking_openvino() else "openvino"]

@@ -1,6 +1,6 @@
 """What stage and engine tell each other: every command and event, its limits, and how they are read.
 
-    stage ── commands ──► engine      StartEngine, ChangeSource, LoadModel
+    stage ── commands ──► engine      StartEngine, and everything in `Command`
     stage ◄── events ──── engine      everything in `EngineEvent`
 
 A message travels as one line of JSON through the engine's standard input or output:
@@ -86,6 +86,17 @@ class UseKeyframes:
     """These are the moments that loops and anchors may use; each model uses its own."""
 
     keyframes: tuple[Keyframe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MixWith:
+    """Mix the model that is shown, and those that follow it, with another one.
+
+    Attributes:
+        path: of its file, or a bundled model's name; None for none.
+    """
+
+    path: str | None
 
 
 # Events
@@ -240,6 +251,21 @@ class KeyframesRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class MixReady:
+    """Another model is mixed in, as far as the knobs ask for it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MixRefused:
+    """A model cannot be mixed in; the one that is shown goes on by itself."""
+
+    text: str
+    kind: FailureKind = FailureKind.UNUSABLE
+
+
+@dataclass(frozen=True, slots=True)
 class BendRefused:
     """A bend is asked for where a model has no layers; it does nothing."""
 
@@ -309,7 +335,7 @@ class Restarted:
     count: int = field(default=1)
 
 
-Command = StartEngine | ChangeSource | LoadModel | KeepMoment | UseKeyframes
+Command = StartEngine | ChangeSource | LoadModel | KeepMoment | UseKeyframes | MixWith
 EngineEvent = (
     Waiting
     | Ready
@@ -327,6 +353,8 @@ EngineEvent = (
     | ModelShown
     | MomentKept
     | KeyframesRefused
+    | MixReady
+    | MixRefused
     | BendRefused
     | DialsFound
     | DialsRefused

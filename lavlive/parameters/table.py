@@ -54,7 +54,10 @@ BEND_KINDS = (
 BEND_PLACES = (*GROUPS, "8", "16", "32", "64")
 """Where features are bent: in the layers of a group, or at one resolution of square pictures."""
 
-LATENT_HEADS = ("dial", "anchor", "loop", "bend")
+MIX_PLACES = ("off", "8", "16", "32", "64", "128", "256", "512", "1024")
+"""From which resolution of square pictures on all layers are another model's."""
+
+LATENT_HEADS = ("dial", "anchor", "loop", "bend", "mix")
 """First parts of the names of what hands do in W; sound may drive it as it drives the inputs of shaders."""
 
 ONE_HOP = 320 / 24_000
@@ -153,6 +156,10 @@ TABLE: tuple[Parameter, ...] = (
             Parameter(f"bend.{slot}.seed", 0, 0, 9999, "", "which ones", ParameterKind.INTEGER),
         )
     ),
+    *_per_group(
+        "mix", (0, 0, 0), 0, 1, "", "{group} layers: 0 this model's, 1 those of the model mixed in", "linear"
+    ),
+    _choice("mix.from", MIX_PLACES, "from this resolution on, all layers are those of the model mixed in"),
     Parameter("generator.truncation", 1.0, 0, 1.5, "psi", "below 1: safer and plainer, above 1: wilder"),
     Parameter("generator.noise", 1.0, 0, 2, "", "strength of the generator's fixed noise"),
     Parameter("generator.class", 0, 0, 9999, "", "class of a class-conditional model", ParameterKind.INTEGER),

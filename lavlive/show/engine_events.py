@@ -13,6 +13,8 @@ from lavlive.link.messages import (
     GovernorChanged,
     KeyframesRefused,
     Misunderstood,
+    MixReady,
+    MixRefused,
     ModelLoading,
     ModelReady,
     ModelRefused,
@@ -50,6 +52,7 @@ class EngineEvents:
             case Ready():
                 notices.clear("engine")
                 show.moments.begin(told.model_hash)
+                show.bank.mix_anew()
                 for name in told.untrained:
                     notices.tell(f"{name}: untrained placeholder", now)
                 for note in told.notes:
@@ -98,6 +101,8 @@ class EngineEvents:
                 | ProjectionRefused(text=text)
                 | DialsRefused(text=text)
                 | KeyframesRefused(text=text)
+                | MixReady(text=text)
+                | MixRefused(text=text)
                 | BendRefused(text=text)
                 | Failing(text=text)
                 | Refused(text=text)

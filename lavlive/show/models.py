@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lavlive.control.looks.looks import Looks
+from lavlive.link.messages import MixWith
 from lavlive.link.supervisor import Supervisor
 from lavlive.show.bank import ModelBank
 from lavlive.stage.notices import Notices
@@ -39,12 +40,27 @@ class ShownModels:
         self.coming: str | None = None
         self.loading = False
         self._another = False
+        self._mixed_in = ""
         self._bank = ModelBank(list(self.names.values()))
         self._supervisor = supervisor
         self._looks = looks
         self._notices = notices
         self._fade = fade
         looks.bank = self.names
+
+    def mix(self, now: float) -> None:
+        """Have the model mixed in that the look names, when that has changed and an engine runs."""
+        wanted = self._looks.mix
+        if wanted == self._mixed_in or self._supervisor.state != "running":
+            return
+        self._mixed_in = wanted
+        if wanted and wanted not in self.names:
+            self._notices.tell(f"There is no model {wanted} here to mix in", now)
+        self._supervisor.send(MixWith(self.names.get(wanted)))
+
+    def mix_anew(self) -> None:
+        """A new engine has nothing mixed in."""
+        self._mixed_in = ""
 
     @property
     def current(self) -> str | None:

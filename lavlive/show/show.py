@@ -356,6 +356,7 @@ class Show:
         own = BeatClock(now, beat.beat, beat.bpm / 60.0)
         self.link.write_beat(own if self.wall is None else self.wall.beat(own, now))
         self.moments.step(now)
+        self.bank.mix(now)
 
     @property
     def strange_keyframes(self) -> int:

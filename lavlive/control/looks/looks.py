@@ -44,6 +44,7 @@ class Looks:
         drives: what sound moves, by parameter.
         snapshots: values kept under the numbers 1 to 8.
         keyframes: moments that were kept, up to 16; another tuple with every change.
+        mix: the model that is mixed in, by its name in the bank, or "".
         chance: where re-rolls come from.
         now: seconds of the clock; whoever owns this keeps it up to date.
         bank: the models that presets may name, from a name to what is loaded for it.
@@ -58,6 +59,7 @@ class Looks:
         self.snapshots: dict[int, Mapping[str, Value]] = {}
         self.drives: dict[str, Drive] = {}
         self.keyframes: tuple[Keyframe, ...] = ()
+        self.mix = ""
         self._leaving: dict[str, BeatModulation] = {}
         self._leaving_drives: dict[str, Drive] = {}
         self._morph: Morph | None = None
@@ -127,6 +129,7 @@ class Looks:
         """Count a preset as recalled whose values are set already, as at the start of a show."""
         self.preset, self.modulations, self.drives = preset.name, dict(preset.beat), dict(preset.drives)
         self.keyframes = preset.keyframes or self.keyframes
+        self.mix = preset.mix or self.mix
 
     def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
         """Morph to a preset over `seconds`, or over ``show.morph``."""
@@ -212,6 +215,12 @@ class Looks:
         self.keyframes = self.keyframes[:-1]
         return True
 
+    def mix_with(self, name: str) -> None:
+        """Mix in the model of that name in the bank, "" for none."""
+        if name != self.mix:
+            self._history.add(self._step(f"mixing with {name or 'no model'}", (), standing=True))
+            self.mix = name
+
     def reroll(self) -> None:
         """Take another random projection than the present one."""
         present = int(self.values["projection.seed"])
@@ -266,6 +275,7 @@ class Looks:
             dict(self.snapshots),
             dict(self.drives),
             self.keyframes,
+            self.mix,
         )
         return Step(what, values, look)
 
@@ -281,6 +291,7 @@ class Looks:
             self.preset, self.modulations = step.standing.preset, dict(step.standing.modulations)
             self.drives = dict(step.standing.drives)
             self.keyframes = step.standing.keyframes
+            self.mix = step.standing.mix
             self._fader = step.standing.fader
             self.snapshots.clear()
             self.snapshots.update(step.standing.snapshots)
@@ -302,6 +313,7 @@ class Looks:
             model=model,
             drives=self._chosen_drives(),
             keyframes=self.keyframes,
+            mix=self.mix,
         )
 
     def save(self, name: str, description: str = "", key: int | None = None) -> Preset:
@@ -445,6 +457,7 @@ class Looks:
         self._leaving, self.modulations = self.modulations, dict(preset.beat)
         self._leaving_drives, self.drives = self.drives, dict(preset.drives)
         self.keyframes = preset.keyframes or self.keyframes
+        self.mix = preset.mix or self.mix
         self._morph = Morph(self.values, preset.values, now, seconds)
         self._morph_span = (now, seconds)
         self.preset = preset.name

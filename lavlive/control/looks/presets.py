@@ -5,6 +5,7 @@
     description = "one line for the performer"
     key = 1                        # number key, optional
     model = "silk"                 # of the bank that is open, optional
+    mix = "nebula"                 # the model that is mixed in, optional
 
     [values]
     mapper.y = 0.8                 # what is not named is at its default
@@ -79,6 +80,7 @@ class Preset:
         drives: what sound moves, by parameter name.
         notes: what of it was left out, a line each.
         keyframes: moments that were kept, of this model and others.
+        mix: the model that is mixed in, by its name in the bank, or "".
     """
 
     name: str
@@ -92,9 +94,11 @@ class Preset:
     drives: Mapping[str, Drive] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
     keyframes: tuple[Keyframe, ...] = ()
+    mix: str = ""
 
 
 _MODEL = "model is the name of a model in quotes, as N and P show it."
+_MIX = "mix is the name of a model in quotes, as N and P show it."
 _BEATS = Meta(description=f"beats is one of {', '.join(f'{period:g}' for period in PERIODS)}.")
 _KEYFRAMES = f"keyframe holds up to {MOST} tables: [[keyframe]]."
 _DEPTH = Meta(ge=-1, le=1, description="depth is a share of the range from -1 to 1.")
@@ -111,6 +115,7 @@ class _PresetFile:
     ] = ""
     key: Annotated[int, Meta(ge=0, le=9, description="key is a number from 0 to 9.")] | None = None
     model: Annotated[str, Meta(max_length=LONGEST_NAME, description=_MODEL)] = ""
+    mix: Annotated[str, Meta(max_length=LONGEST_NAME, description=_MIX)] = ""
     values: Annotated[dict[str, Any], Meta(description="values is a table: [values].")] = field(
         default_factory=dict
     )
@@ -197,6 +202,8 @@ def read_preset(path: Path) -> Preset:
         raise file.fault("name", str(reason)) from None
     if not found.model.isprintable():
         raise file.fault("model", _MODEL)
+    if not found.mix.isprintable():
+        raise file.fault("mix", _MIX)
     notes: list[str] = []
     values, beat = _read_values(file, found.values, notes), _read_beat(file, found.beat, notes)
     drives, held = _read_drives(file, found.drive, notes), tuple(file.held)
@@ -212,6 +219,7 @@ def read_preset(path: Path) -> Preset:
         drives,
         tuple(notes),
         _read_keyframes(file, found.keyframe),
+        found.mix,
     )
 
 
@@ -226,6 +234,8 @@ def write_preset(preset: Preset, path: Path) -> None:
         content["key"] = preset.key
     if preset.model:
         content["model"] = preset.model
+    if preset.mix:
+        content["mix"] = preset.mix
     content["values"] = nested(preset.values)
     if preset.beat:
         content["beat"] = {name: modulation.to_table() for name, modulation in preset.beat.items()}

@@ -41,6 +41,7 @@ class ShowState:
         encoder: ``bundled``, ``encodec`` or a path.
         learned: path of a learned projection, or None.
         keyframes: moments that were kept.
+        mix: the model that is mixed in, by its name in the bank, or "".
         problems: what its file held that could not be used, one line each with file, line and field.
     """
 
@@ -54,6 +55,7 @@ class ShowState:
     learned: str | None = None
     keyframes: tuple[Keyframe, ...] = ()
     problems: tuple[str, ...] = field(default=(), compare=False)
+    mix: str = ""
 
     def to_json(self) -> str:
         """As the text of the state file."""
@@ -66,6 +68,7 @@ class ShowState:
                 "model": self.model,
                 "encoder": self.encoder,
                 "learned": self.learned,
+                "mix": self.mix,
                 "keyframes": [plain(keyframe) for keyframe in self.keyframes],
                 "values": dict(self.values),
                 "snapshots": {str(number): dict(kept) for number, kept in self.snapshots.items()},
@@ -85,6 +88,7 @@ class _StateFile:
     model: str | None = None
     encoder: Annotated[str, Meta(min_length=1)] = "bundled"
     learned: str | None = None
+    mix: str = ""
     keyframes: tuple[Keyframe, ...] = ()
     values: dict[str, Any] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -229,6 +233,7 @@ def read_state_file(path: Path) -> ShowState | None:
         snapshots=snapshots,
         keyframes=_undamaged(file.keyframes, problems),
         clean=file.clean,
+        mix=file.mix,
         problems=tuple(f"{path}, line {line_of(text, *keys)}: {reason}" for keys, reason in problems),
     )
 

@@ -29,6 +29,7 @@ class Standing:
         snapshots: the values kept under the numbers 1 to 8.
         drives: what sound moves, by parameter.
         keyframes: the moments that were kept.
+        mix: name of the model that is mixed in, or "".
     """
 
     preset: str
@@ -37,6 +38,7 @@ class Standing:
     snapshots: Mapping[int, Mapping[str, Value]]
     drives: Mapping[str, Drive] = field(default_factory=dict)
     keyframes: tuple[Keyframe, ...] = ()
+    mix: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ class TorchRunner:
     """Pictures by torch in float32, weights constant, channels last.
 
     Args:
-        device: ``cpu`` or ``mps``.
+        device: ``cpu`` or ``mps``; ``cuda`` for what its own runner is not made for, without its graphs.
         threads: how many the owner thread's operators may use; None leaves torch's setting.
     """
 
     def __init__(self, plan: Plan, device: str = "cpu", threads: int | None = None) -> None:
         if device == "mps" and not torch.backends.mps.is_available():
             raise RunnerError("This machine has no Apple GPU that torch can use; try: --runner auto")
-        self.name = "mps" if device == "mps" else "torch"
+        self.name = "torch" if device == "cpu" else device
         self.height, self.width = plan.height, plan.width
         self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
         self._device = torch.device(device)

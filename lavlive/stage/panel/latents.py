@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from imgui_bundle import imgui
+
 from lavlive.control.actions import Action
 from lavlive.link.keyframes import MOST
 from lavlive.parameters import BEND_SLOTS, DIALS_PER_GROUP, GROUPS, TABLE, Parameter, find
@@ -22,8 +24,10 @@ class LatentsSection(EffectsSection):
         ghosts = self.desk.control.ghosts()
         self._draw_dials(ghosts)
         self._draw_keyframes()
-        for head in ("anchor", "loop", *(f"bend.{slot}" for slot in BEND_SLOTS)):
+        for head in ("anchor", "loop", *(f"bend.{slot}" for slot in BEND_SLOTS), "mix"):
             heading(title(head))
+            if head == "mix":
+                self._draw_mix()
             for parameter in TABLE:
                 if parameter.name.startswith(f"{head}."):
                     self._draw_driven(parameter, ghosts)
@@ -42,6 +46,16 @@ class LatentsSection(EffectsSection):
             f"{count} of {MOST} kept"
             + (f", {strange} of another model: not used with this one" if strange else "")
         )
+
+    def _draw_mix(self) -> None:
+        """Which model is mixed in."""
+        mix = self.desk.control.looks.mix
+        imgui.set_next_item_width(-1)
+        if imgui.begin_combo("##mix", f"with {mix}" if mix else "with no other model"):
+            for name in ("", *self.desk.show.models):
+                if name != self.desk.show.model_name and imgui.selectable(name or "none", name == mix)[0]:
+                    self.desk.ask("mix.with", name or "off")
+            imgui.end_combo()
 
     def _draw_dials(self, ghosts: dict[str, float]) -> None:
         dials = self.desk.show.dials

@@ -25,6 +25,7 @@ _TITLES: Mapping[str, str] = {
     "anchor": "anchor: the middle that sound moves around",
     "loop": "loop through the keyframes",
     **{f"bend.{slot}": f"bend {slot}: the features inside" for slot in BEND_SLOTS},
+    "mix": "mixture with another model",
     "audio": "sound in",
 }
 
@@ -52,6 +53,8 @@ _LABELS: Mapping[str, str] = {
             ("seed", "which features"),
         )
     },
+    **{f"mix.{group}": f"mix {what}" for group, what in LAYERS.items()},
+    "mix.from": "all layers from",
     "loop.noise": "random walk",
     "loop.noise_seconds": "its turn",
     "generator.noise": "grain",
