@@ -12,7 +12,8 @@ import pytest
 from lavlive.errors import ShaderError
 from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.document import read_document
-from lavlive.stage.canvas.isf.shader import Frame, Shader, compiler_message
+from lavlive.stage.canvas.isf.program import compiler_message
+from lavlive.stage.canvas.isf.shader import Frame, Shader
 from lavlive.stage.canvas.isf.sound import SoundView
 
 SIZE = (16, 8)
@@ -256,6 +257,24 @@ def test_time_frame_and_date(make: Make, context: moderngl.Context) -> None:
     )
     drawn = pixels(context, shader.draw(frame(30)))[3, 3]
     np.testing.assert_allclose(drawn, [0.5, 1 / 60, 0.5, 0.5], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("body", "programs"),
+    [
+        ("void main() { gl_FragColor = PASSINDEX == 0 ? vec4(0.5) : IMG_THIS_PIXEL(one); }", 2),
+        ("void main() { gl_FragColor = vec4(1.0); }", 1),
+        # What cannot be with a constant can be with a number that is told.
+        (
+            "float of[2];\nvoid main() { gl_FragColor = vec4(PASSINDEX < 1 ? 1.0 : of[PASSINDEX - 1]); }",
+            1,
+        ),
+    ],
+)
+def test_no_pass_computes_what_another_draws(make: Make, body: str, programs: int) -> None:
+    shader = make('{"PASSES": [{"TARGET": "one"}, {}]}', body)
+    assert len(shader.programs) == programs
+    shader.draw(frame())
 
 
 def test_a_fault_names_file_line_and_reason(make: Make) -> None:

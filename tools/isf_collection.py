@@ -1,49 +1,60 @@
 """Tries every ISF file of a folder: how many are read, compile, and draw something that is not one colour.
 
-    python tools/isf_collection.py FOLDER [--frames 30] [--size 160x90] [--sample 300] [--pictures FOLDER]
+    python -m tools.isf_collection FOLDER [--frames 30] [--size 160x90] [--pictures FOLDER] [--keep FILE]
+
+    --sample 300      so many files, by chance under --seed
+    --valid 300       files by chance under --seed until so many of them are valid
 
 Filters get a picture like a photograph, generators 30 frames with sound. What draws one colour with the
 inputs as its author left them is drawn once more eight times as large, for those that count in pixels, and
 then with every input moved over its range and the picture's alpha with them: some draw nothing before a note
-is played or a point is moved. Every file is drawn in a process that is ended when it takes too long. What
-fails is listed with its cause, in groups at the end. OpenGL comes from EGL.
+is played or a point is moved. Every file is drawn in a process that is ended when it takes too long; what
+does is drawn once more a quarter as large, with six times the patience. What fails is listed with its cause,
+in groups at the end. With --valid, what is refused or does not compile is judged by `tools.isf_valid`; what
+has a fault of its own there is named and not counted. With --keep, results are kept in a file, and files that
+are in it already are not tried again. OpenGL comes from EGL.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import multiprocessing
 import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import psutil
+from PIL import Image
 
 from lavlive.errors import ShaderError
 from lavlive.parameters import Parameter, Value
-from lavlive.stage.canvas.isf.document import Document, read_document
+from lavlive.stage.canvas.isf.document import ENDINGS, Document, read_document
+from tools.isf_valid import fault
 
 PATIENCE_SECONDS = 60.0
 """Of the processor, not of the clock: a busy machine makes no shader slow."""
-STAGES = (
+INVALID = "has a fault"
+"""Of its own: see `tools.isf_valid`."""
+ENDS = (
+    INVALID,
     "no ISF",
     "refused",
     "does not compile",
     "draws one colour",
     "takes too long",
-    "draws when large",
-    "draws when moved",
-    "draws",
 )
+STAGES = (*ENDS, "draws when small", "draws when large", "draws when moved", "draws")
 
 _LARGER, _FEW = 8, 3
+_SMALLER, _LONGER = 2, 6
 
 
 def test_picture(width: int, height: int) -> np.ndarray:
@@ -151,49 +162,92 @@ def cause(reason: str) -> str:
     return re.sub(r"[`'\"][^`'\"]*[`'\"]|line \d+: |\d+", "…", text).strip("… ")[:90]
 
 
-def _work(pipe: Connection, size: tuple[int, int], frames: int) -> None:
+def _work(pipe: Connection) -> None:
     while True:
-        pipe.send(judged(Path(pipe.recv()), size, frames))
+        path, size, frames = pipe.recv()
+        pipe.send(judged(Path(path), size, frames))
 
 
-def _answers(pid: int | None, pipe: Connection) -> bool:
-    """Whether a process answers before it has worked for `PATIENCE_SECONDS`."""
+def _answers(pid: int | None, pipe: Connection, seconds: float) -> bool:
+    """Whether a process answers before it has worked for so many seconds."""
     work = psutil.Process(pid)
-    until = sum(work.cpu_times()[:2]) + PATIENCE_SECONDS
+    until = sum(work.cpu_times()[:2]) + seconds
     while not pipe.poll(0.5):
         if not work.is_running() or sum(work.cpu_times()[:2]) > until:
             return bool(pipe.poll(0))
     return True
 
 
-def results(
-    paths: list[Path], size: tuple[int, int], frames: int
-) -> Iterator[tuple[Path, str, str, np.ndarray | None]]:
-    """Each file with how it ended; a process that hangs is ended and another goes on."""
-    spawn = multiprocessing.get_context("spawn")
-    process, pipe = None, None
-    for path in paths:
-        if process is None or pipe is None:
-            pipe, far = spawn.Pipe()
-            process = spawn.Process(target=_work, args=(far, size, frames), daemon=True)
+class Trying:
+    """Tries files, each in a process that is ended when it hangs; a context manager."""
+
+    def __init__(self) -> None:
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def result(self, path: Path, size: tuple[int, int], frames: int) -> tuple[str, str, np.ndarray | None]:
+        """How a file ended, why, and its picture; what takes too long is drawn once more, smaller."""
+        found = self._once(path, size, frames, PATIENCE_SECONDS)
+        if found[0] != "takes too long":
+            return found
+        small = size[0] // _SMALLER, size[1] // _SMALLER
+        again = self._once(path, small, min(frames, 10), PATIENCE_SECONDS * _LONGER)
+        return ("draws when small", found[1], again[2]) if again[0] == "draws" else again
+
+    def _once(
+        self, path: Path, size: tuple[int, int], frames: int, seconds: float
+    ) -> tuple[str, str, np.ndarray | None]:
+        if self._process is None or self._pipe is None:
+            spawn = multiprocessing.get_context("spawn")
+            self._pipe, far = spawn.Pipe()
+            process = spawn.Process(target=_work, args=(far,), daemon=True)
             process.start()
-        pipe.send(str(path))
+            far.close()
+            self._process = process
+        self._pipe.send((str(path), size, frames))
         try:
-            if _answers(process.pid, pipe):
-                yield path, *pipe.recv()
-                continue
-            reason = (
-                f"{path.name}: more than {PATIENCE_SECONDS:g} s for {frames} frames of {size[0]}x{size[1]}"
-            )
+            if _answers(self._process.pid, self._pipe, seconds):
+                return self._pipe.recv()  # type: ignore[no-any-return]
+            why = f"{path.name}: more than {seconds:g} s for {frames} frames of {size[0]}x{size[1]}"
         except EOFError:
-            reason = f"{path.name}: the driver ended the process"
-        process.kill()
-        process.join()
-        process, pipe = None, None
-        yield path, "takes too long", reason, None
-    if process is not None:
-        process.kill()
-        process.join()
+            why = f"{path.name}: the driver ended the process"
+        self._end()
+        return "takes too long", why, None
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        self._process = self._pipe = None
+
+
+class Kept:
+    """Results from before, by path below the folder: a line of JSON each."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._known: dict[str, list[str]] = {}
+        if file is not None and file.exists():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                name, *rest = json.loads(line)
+                self._known[name] = rest
+
+    def find(self, name: str) -> tuple[str, str] | None:
+        """Stage and reason, or None."""
+        known = self._known.get(name)
+        return None if known is None else (known[0], known[1])
+
+    def add(self, name: str, stage: str, reason: str) -> None:
+        """Keep one more."""
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([name, stage, reason]) + "\n")
 
 
 def main() -> int:
@@ -203,28 +257,47 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=30)
     parser.add_argument("--size", default="160x90")
     parser.add_argument("--sample", type=int, help="so many files, chosen by --seed")
+    parser.add_argument("--valid", type=int, help="files chosen by --seed until so many are valid")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pictures", type=Path, help="keep every picture here, as PNG")
+    parser.add_argument("--keep", type=Path, help="keep results here, and go on from them")
     options = parser.parse_args()
     width, _, height = options.size.partition("x")
-    paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".fs", ".isf", ".frag"))
-    if options.sample is not None:
+    paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in ENDINGS)
+    if options.valid is not None:
+        random.Random(options.seed).shuffle(paths)
+    elif options.sample is not None:
         paths = sorted(random.Random(options.seed).sample(paths, min(options.sample, len(paths))))
     began = datetime.now()
     counts: Counter[str] = Counter()
     causes: Counter[str] = Counter()
-    for path, stage, reason, pixels in results(paths, (int(width), int(height)), options.frames):
-        counts[stage] += 1
-        if not stage.startswith("draws") or stage == "draws one colour":
-            causes[f"{stage}: {cause(reason)}"] += 1
-        if stage != "draws":
-            print(f"{stage:17} {path.relative_to(options.folder)}: {reason}", flush=True)
-        if pixels is not None and options.pictures is not None:
-            from PIL import Image
-
-            options.pictures.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels[..., :3]).save(options.pictures / f"{path.stem}.png")
-    print(f"\n{len(paths)} files, {(datetime.now() - began).total_seconds():.0f} s")
+    kept = Kept(options.keep)
+    tried = 0
+    with Trying() as trying:
+        for path in paths:
+            if options.valid is not None and tried - counts[INVALID] >= options.valid:
+                break
+            tried += 1
+            name = str(path.relative_to(options.folder))
+            known = kept.find(name)
+            if known is not None:
+                stage, reason = known
+            else:
+                stage, reason, pixels = trying.result(path, (int(width), int(height)), options.frames)
+                kept.add(name, stage, reason)
+                if pixels is not None and options.pictures is not None:
+                    options.pictures.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(pixels[..., :3]).save(options.pictures / f"{path.stem}.png")
+            if options.valid is not None and stage in ("no ISF", "refused", "does not compile"):
+                own = fault(path)
+                if own is not None:
+                    stage, reason = INVALID, f"{path.name}: {own}"
+            counts[stage] += 1
+            if stage in ENDS:
+                causes[f"{stage}: {cause(reason)}"] += 1
+            if stage != "draws":
+                print(f"{stage:17} {name}: {reason}", flush=True)
+    print(f"\n{tried} files, {(datetime.now() - began).total_seconds():.0f} s")
     for stage in STAGES:
         print(f"  {stage:17} {counts[stage]:5}")
     for text, count in causes.most_common():

@@ -12,7 +12,7 @@
         {"NAME": "decay", "LABEL": "how fast trails fade", "TYPE": "float", "MIN": 0, "MAX": 1, "DEFAULT": 0.3},
         {"NAME": "drift", "LABEL": "upward drift", "TYPE": "float", "MIN": -1, "MAX": 1, "DEFAULT": 0}
     ],
-    "PASSES": [{"TARGET": "past", "PERSISTENT": true}, {}]
+    "PASSES": [{"TARGET": "past", "PERSISTENT": true}]
 }*/
 // Rates are per second: what is seen does not depend on the frame rate.
 
@@ -23,10 +23,6 @@ vec3 turned(vec3 colour, float angle) { // about the grey axis
 
 void main() {
     vec4 now = IMG_THIS_PIXEL(inputImage);
-    if (PASSINDEX == 1) {
-        gl_FragColor = vec4(IMG_THIS_PIXEL(past).rgb, 1.0);
-        return;
-    }
     float dt = clamp(TIMEDELTA, 0.0, 0.1);
     vec2 aspect = vec2(RENDERSIZE.x / RENDERSIZE.y, 1.0);
     vec2 at = (isf_FragNormCoord - 0.5) * aspect;

@@ -111,10 +111,13 @@ void isf_vertShaderInit() { gl_Position = isf_ftransform(); isf_FragNormCoord = 
 _PLAIN_VERTEX = "void main() { isf_vertShaderInit(); }\n"
 
 
-def fragment_source(document: Document, relaxed: bool = False, version: int = 330) -> str:
+def fragment_source(
+    document: Document, relaxed: bool = False, version: int = 330, number: int | None = None
+) -> str:
     """The fragment shader, complete.
 
     Args:
+        number: of the pass that it is for, where each has a program of its own.
         relaxed: let pass what older compilers did: constants computed from what is none, and, where the
             driver has OpenGL 4.2, numbers of one type returned as another.
     """
@@ -123,7 +126,8 @@ def fragment_source(document: Document, relaxed: bool = False, version: int = 33
     if relaxed:
         code = re.sub(r"\bconst\b(?!\s+int\b)", "", without_repeats(code))
     output = "" if outputs and "isf_FragColor" not in code else "out vec4 isf_FragColor;\n"
-    return f"#version {version} core\n{_COMMON}{_FRAGMENT}{output}{_uniforms(document)}#line 1\n{code}\n"
+    common = _common(number)
+    return f"#version {version} core\n{common}{_FRAGMENT}{output}{_uniforms(document)}#line 1\n{code}\n"
 
 
 _MACRO = re.compile(r"^([ \t]*)#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
@@ -162,12 +166,18 @@ def without_repeats(code: str) -> str:
     return _MACRO.sub(macro, once)
 
 
-def vertex_source(document: Document, version: int = 330) -> str:
+def vertex_source(document: Document, version: int = 330, number: int | None = None) -> str:
     """The vertex shader, complete; the usual one where the file has none."""
     code = _PLAIN_VERTEX
     if document.vertex is not None:
         code = _translate(document.vertex, document, varying="out")
-    return f"#version {version} core\n{_COMMON}{_VERTEX}{_uniforms(document)}#line 1\n{code}\n"
+    return f"#version {version} core\n{_common(number)}{_VERTEX}{_uniforms(document)}#line 1\n{code}\n"
+
+
+def _common(number: int | None) -> str:
+    if number is None:
+        return _COMMON
+    return _COMMON.replace("uniform int PASSINDEX;", f"const int PASSINDEX = {number};")
 
 
 def variable(document: Document, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A shader at work: its program, its buffers, its passes. OpenGL 3.3, in the context that is current.
+"""A shader at work: its programs, its buffers, its passes. OpenGL 3.3, in the context that is current.
 
 Here every texture has its first row at the bottom, as ISF has it; the rack turns the picture over once on
 the way in and once on the way out.
@@ -6,9 +6,7 @@ the way in and once on the way out.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +18,15 @@ import numpy as np
 from lavlive.errors import ShaderError
 from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.document import LARGEST_SIDE, Document, Imported, Pass
-from lavlive.stage.canvas.isf.glsl import fragment_source, variable, vertex_source
+from lavlive.stage.canvas.isf.glsl import variable
 from lavlive.stage.canvas.isf.images import read_image
 from lavlive.stage.canvas.isf.inputs import Input, InputKind
+from lavlive.stage.canvas.isf.program import programs_of
 from lavlive.stage.canvas.isf.sound import SoundTextures
 
 OUTPUT_TYPE = "nu2"
 """16 bits from 0 to 1: what is no number, or beyond the range, ends here."""
 _FLOAT_TYPE = "f4"
-_MESSAGE = re.compile(
-    r"(?:ERROR:\s*)?\d+[:(](\d+)\)?(?:\(\d+\))?\s*:\s*(?:error\s*)?(?:C\d+)?:?\s*(.+)", re.IGNORECASE
-)
-_LET_PASS = ("onst", "wrong type", "return type", "convert", "redef", "redecl", "Redef")
-"""In what compilers say of code that older ones took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +106,9 @@ class _Buffer:
 class Shader:
     """One file, compiled. Each instance has buffers of its own.
 
+    Attributes:
+        programs: one for each pass, or one for all.
+
     Args:
         images: those of what it brings along that are decoded already, by path.
 
@@ -129,8 +126,7 @@ class Shader:
         self._decoded = images or {}
         self.notes = list(document.notes)
         self._context = context
-        self._program = _compile(context, document)
-        self._quad = context.vertex_array(self._program, [])
+        self.programs = programs_of(context, document)
         self._copier: tuple[moderngl.Program, moderngl.VertexArray] | None = None
         self._buffers: dict[str, _Buffer] = {}
         self._output: Surface | None = None
@@ -143,8 +139,6 @@ class Shader:
             if stage.target is not None:
                 persistent, is_float = self._targets.get(stage.target, (False, False))
                 self._targets[stage.target] = (persistent or stage.persistent, is_float or stage.is_float)
-        members = ((name, self._program[name]) for name in self._program)
-        self._uniforms = {name: member for name, member in members if isinstance(member, moderngl.Uniform)}
 
     def draw(self, frame: Frame) -> moderngl.Texture:
         """Draw all passes; the texture is this shader's own and holds until the next call."""
@@ -179,8 +173,8 @@ class Shader:
         if self._copier is not None:
             self._copier[1].release()
             self._copier[0].release()
-        self._quad.release()
-        self._program.release()
+        for program in self.programs:
+            program.release()
 
     # One pass
 
@@ -200,19 +194,19 @@ class Shader:
         )
         buffer = self._buffer(stage.target, size) if stage.target is not None else None
         surface = self._output_of(size) if buffer is None else buffer.target
-        self._set("PASSINDEX", index)
-        self._set("RENDERSIZE", (float(size[0]), float(size[1])))
+        program = self.programs[min(index, len(self.programs) - 1)]
+        program.set("PASSINDEX", index)
+        program.set("RENDERSIZE", (float(size[0]), float(size[1])))
         unit = 0
         for name, texture in textures.items():
-            unit = self._bind(name, texture, unit)
+            unit = program.bind(variable(self.document, name), texture, unit)
         for name in self._targets:
             known = self._buffers.get(name)
             own = name == stage.target and known is not None and not known.persistent
-            unit = self._bind(
-                name, self._nothing(name) if known is None or own else known.shown.texture, unit
-            )
+            texture = self._nothing(name) if known is None or own else known.shown.texture
+            unit = program.bind(variable(self.document, name), texture, unit)
         surface.framebuffer.use()
-        self._quad.render(moderngl.TRIANGLE_STRIP, vertices=4)
+        program.draw()
         if buffer is not None:
             buffer.swap()
             return buffer.shown.texture
@@ -222,18 +216,9 @@ class Shader:
         """For a buffer that is not there yet; of its kind, since drivers compile for each kind of texture."""
         return self._black[_FLOAT_TYPE if self._targets[name][1] else OUTPUT_TYPE].texture
 
-    def _bind(self, name: str, texture: moderngl.Texture | moderngl.TextureCube, unit: int) -> int:
-        member = self._uniforms.get(variable(self.document, name))
-        if member is None:
-            return unit
-        texture.use(unit)
-        member.value = unit
-        return unit + 1
-
     def _set(self, name: str, value: object) -> None:
-        member = self._uniforms.get(name)
-        if member is not None:
-            member.value = value
+        for program in self.programs:
+            program.set(name, value)
 
     def _buffer(self, name: str, size: tuple[int, int]) -> _Buffer:
         known = self._buffers.get(name)
@@ -330,35 +315,6 @@ def _side(expression: Any, numbers: Mapping[str, float], whole: int, before: int
         return whole
     side = expression.at(numbers)
     return min(max(int(side), 1), LARGEST_SIDE) if math.isfinite(side) else before
-
-
-def _compile(context: moderngl.Context, document: Document) -> moderngl.Program:
-    try:
-        return context.program(
-            vertex_shader=vertex_source(document), fragment_shader=fragment_source(document)
-        )
-    except Exception as error:  # moderngl has no narrower one
-        problem = str(error)
-    if any(words in problem for words in _LET_PASS):
-        version = 420 if context.version_code >= 420 else 330
-        with contextlib.suppress(Exception):  # the first message says what the author wrote
-            return context.program(
-                vertex_shader=vertex_source(document, version),
-                fragment_shader=fragment_source(document, relaxed=True, version=version),
-            )
-    raise ShaderError(f"{document.path.name}: {compiler_message(problem)}")
-
-
-def compiler_message(log: str) -> str:
-    """The first fault in what a driver's compiler says, as ``line N: reason``."""
-    for line in log.splitlines():
-        if "warning" in line.lower():
-            continue
-        found = _MESSAGE.search(line)
-        if found:
-            return f"line {found[1]}: {found[2].strip()}"
-    words = [line.strip() for line in log.splitlines() if line.strip(" =\t")]
-    return words[-1] if words else "the compiler gives no reason."
 
 
 _COPY_VERTEX = """#version 330 core
