@@ -37,7 +37,8 @@ from lavlive.encoder.seanet import StreamingEncoder
 from lavlive.errors import DisplayError, UsageError
 from lavlive.generator.checkpoint import LoadedGenerator, save_generator
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
-from lavlive.link.memory import Journey, Picture, SharedBlock, Sound
+from lavlive.link.contents import Journey, Picture, Sound
+from lavlive.link.memory import SharedBlock
 from lavlive.link.settings import EngineSettings
 
 HOP = 1 / 75

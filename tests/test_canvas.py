@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from OpenGL import GL
 
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Values
 from lavlive.stage.canvas.mixer import IDLE
 from lavlive.stage.canvas.scaling import enlargement, picture_extent, scaling_matrix

@@ -193,7 +193,7 @@ def test_real_faders_of_one_number_and_the_pressure_of_a_pad_are_learned_apart(c
 def test_values_return_to_a_controller_that_shows_them(control: Control, tmp_path: Path) -> None:
     device = "lights out:midi"
     knob = Binding(MidiControl(MidiControlKind.CC, 0, 10), "mapper.c")
-    control.bindings.save(BindingSet(device, (knob,), feedback=True))
+    control.controllers.bindings.save(BindingSet(device, (knob,), feedback=True))
     lights = plug_in(control, "lights", listens=True)
     until(control, lambda: [0xB0, 10, 13] in lights.heard)
     control.edit("mapper.c", 1.0, 0.0)
@@ -364,12 +364,12 @@ def test_what_ports_and_messages_are_refused_for_is_told_and_a_flood_only_now_an
         ]
         control.step(16.0)
         assert "nothing99; 100 messages" in control.notices()[-1]
-        control.midi = MidiPorts(RtmidiSystem(rtmidi.API_RTMIDI_DUMMY))
-        control.midi.problems.append("knobs cannot be opened: busy")
+        control.controllers.ports = MidiPorts(RtmidiSystem(rtmidi.API_RTMIDI_DUMMY))
+        control.controllers.ports.problems.append("knobs cannot be opened: busy")
         control.step(17.0)
         control.step(18.0)
         assert control.notices() == ["MIDI: knobs cannot be opened: busy"]
-        control.midi = None
+        control.controllers.ports = None
 
 
 def test_locked_keys_do_nothing_and_say_so_until_they_are_unlocked(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lavlive.light import to_encoded, to_linear
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Values
 from lavlive.stage.canvas.limiter import FlashLimiter
 from lavlive.stage.output.base import OutputSettings

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from lavlive.errors import LavliveError
-from lavlive.link.memory import SLOTS, SOUND_FRAMES, SharedBlock
+from lavlive.link.layout import SLOTS, SOUND_FRAMES
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import TABLE, Values
 
 

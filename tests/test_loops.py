@@ -24,8 +24,9 @@ from lavlive.errors import PresetError
 from lavlive.latent.instrument import Instrument, Moment
 from lavlive.latent.loop import Turning, noise_loop, spherical, walked
 from lavlive.latent.space import Space
+from lavlive.link.contents import BeatClock
 from lavlive.link.keyframes import MOST, Keyframe, kept
-from lavlive.link.memory import BeatClock, SharedBlock
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import EngineEvent, KeyframesRefused
 from lavlive.parameters import Values
 from tests.test_path import path_over

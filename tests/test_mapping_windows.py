@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from OpenGL import GL
 
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Values
 from lavlive.stage.output.base import KeyPressed, MonitorLost, MonitorReturned, OutputSettings
 from lavlive.stage.output.mapping.mapping import ScreenMapping

@@ -21,7 +21,8 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model
 from lavlive.engine.mailbox import Mailbox
 from lavlive.errors import DisplayError, LavliveError, UsageError
-from lavlive.link.memory import BeatClock, Picture, SharedBlock
+from lavlive.link.contents import BeatClock, Picture
+from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
@@ -241,7 +242,7 @@ def test_a_node_shows_the_conductors_model_unless_it_was_given_its_own(
 
 
 def test_a_picture_is_begun_as_early_as_it_takes(link: SharedBlock) -> None:
-    from lavlive.link.memory import Journey
+    from lavlive.link.contents import Journey
 
     part, follower = part_of(link)
     stage: Any = Stage(link)

@@ -12,7 +12,8 @@ from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import Model, PictureWorker
 from lavlive.generator.bends import Bends
 from lavlive.latent.space import Space
-from lavlive.link.memory import MAX_RESOLUTION, SharedBlock
+from lavlive.link.layout import MAX_RESOLUTION
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Values
 from tests.test_path import path_over
 

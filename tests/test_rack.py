@@ -19,7 +19,8 @@ from lavlive.control.looks.presets import read_preset, write_preset
 from lavlive.control.osc.packets import Message
 from lavlive.control.osc.wishes import SetParameter, Unknown, understand
 from lavlive.errors import ParameterError, PresetError
-from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.contents import Picture
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import TABLE, ParameterKind, Value, Values, find, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind, read_document

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from lavlive.errors import DisplayError
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Values
 from lavlive.stage.output.base import (
     CloseRequested,

@@ -14,7 +14,7 @@ import pytest
 from lavlive.commands import outputs
 from lavlive.control.actions import ACTIONS
 from lavlive.errors import OutputError, OutputMissingError
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Values
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.base import OutputSettings

@@ -12,7 +12,7 @@ from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.presets import Preset
 from lavlive.errors import ParameterError
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value, Values, find, is_loaded, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind

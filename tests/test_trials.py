@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lavlive.errors import DisplayError
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value, Values, joined
 from lavlive.stage.canvas.isf.document import Document, read_document
 from lavlive.stage.canvas.isf.library import ShaderLibrary

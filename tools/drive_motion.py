@@ -26,7 +26,7 @@ from lavlive.control.looks.looks import Looks
 from lavlive.engine.loading import load_path
 from lavlive.engine.offline import latents_of
 from lavlive.latent.path import Latent, LatentPath
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Parameter, Values, joined, loaded_parameters
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.document import ShaderKind

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Values
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.mapping.geometry import flat_grid

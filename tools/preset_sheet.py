@@ -31,7 +31,7 @@ from lavlive.control.looks.starting import initial_looks, initial_model, preset_
 from lavlive.engine.loading import load_model, load_path
 from lavlive.engine.offline import latents_of
 from lavlive.engine.picture_worker import Model
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundView

@@ -10,7 +10,7 @@ import numpy as np
 
 from lavlive.bench.measure import Samples, Summary
 from lavlive.errors import DisplayError
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value, Values, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary

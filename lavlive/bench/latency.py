@@ -26,7 +26,7 @@ from lavlive.bench.measure import Summary
 from lavlive.bench.received import Received, arrivals
 from lavlive.bench.show import BenchShow, Shown
 from lavlive.errors import LavliveError, UsageError
-from lavlive.link.memory import Sound
+from lavlive.link.contents import Sound
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import GROUPS, ONE_HOP, Values, find
 from lavlive.stage.output.takers.addresses import Stream, typed_stream

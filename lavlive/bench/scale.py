@@ -17,7 +17,7 @@ from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.network import Generator
 from lavlive.generator.runner import Runner, open_runner
 from lavlive.latent.path import LatentPath
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import GROUPS, Values
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.opening import open_output

@@ -12,7 +12,8 @@ import psutil
 
 from lavlive.bench.measure import slope_per_minute
 from lavlive.errors import LavliveError
-from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.contents import Picture
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import Failing, Ready, Restarted
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings

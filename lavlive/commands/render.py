@@ -33,7 +33,7 @@ from lavlive.engine.picture_worker import Model
 from lavlive.errors import RecordingError, UsageError
 from lavlive.latent.instrument import Moment
 from lavlive.latent.path import Latent, LatentPath
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import INDEX, LOADED_GROUPS, Value, loaded_parameters
 from lavlive.resources import is_no_file

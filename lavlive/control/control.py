@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from types import TracebackType
 
 import numpy as np
@@ -19,37 +18,28 @@ import numpy as np
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.beat.tempo import AbletonLink, BeatState, Tempo
-from lavlive.control.events import ClockEvent, ControlEvent, MidiControl
 from lavlive.control.keyboard import action_for
 from lavlive.control.looks.drives import SILENCE, Heard
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
-from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.state import ShowState
-from lavlive.control.looks.undo import Step
 from lavlive.control.looks.waiting import GRIDS, WaitingRoom
 from lavlive.control.midi.binding_files import BindingFolders
-from lavlive.control.midi.bindings import Binding, BindingSet
-from lavlive.control.midi.feedback import Feedback
-from lavlive.control.midi.learn import Learn
-from lavlive.control.midi.ports import Change, DeviceChange, MidiPorts
+from lavlive.control.midi.controllers import Controllers
+from lavlive.control.midi.ports import MidiPorts
 from lavlive.control.midi.system import MidiSystem
 from lavlive.control.midi.takeover import TakeoverMode
+from lavlive.control.notes import Notes
 from lavlive.control.osc.bindings import OscBindings
 from lavlive.control.osc.server import OscServer, OscSettings
 from lavlive.control.osc.surfaces import Surfaces
+from lavlive.control.performing import perform
 from lavlive.control.router import Router
-from lavlive.errors import ControlError, LavliveError, PresetError
-from lavlive.parameters import ParameterKind, Values, find
+from lavlive.errors import ControlError, PresetError
+from lavlive.parameters import Values, find
 
 _LOCKED = "The keys are locked: Ctrl+L unlocks them"
 _WHILE_LOCKED = ("lock", "help")
-_BOOT_SECONDS = 2.0
-"""A controller that was just plugged in may not listen yet; after this it is told everything again."""
-_PLUGGED_IN_SECONDS = 1.0
-"""Controllers that hang on one hub come one after another; then it is said which bindings nobody uses."""
-
-_OSC_QUIET_SECONDS = 10.0
 
 
 class Control:
@@ -61,7 +51,9 @@ class Control:
     Attributes:
         values: the base values; `numbers` adds what the beat does.
         looks: presets, morphs, snapshots, undo.
-        router: bindings at work: ghosts, and what is bound to what.
+        router: bindings at work, and where knobs stand.
+        controllers, surfaces: who moves them, by MIDI and by OSC.
+        notes: lines for the performer.
         tempo: the beat.
         moved_now: what `moved` gave last.
         locked: whether keys do nothing, so that no slip of the hand can; the panel, MIDI and OSC go on.
@@ -88,29 +80,22 @@ class Control:
         self.values = values
         self.looks = Looks(values, presets or PresetLibrary(None, None), chance)
         self.router = Router(values, self.looks.by_hand)
-        self.bindings = bindings
         self.tempo = Tempo(ableton)
         self.latency = 0.0
         self.locked = False
-        self.midi = MidiPorts(midi, midi_only) if midi is not None else None
-        self._feedback = Feedback(self._send_midi)
-        self._tell_again: dict[str, float] = {}
-        self._all_plugged_in = float("inf")
+        self.notes = Notes()
+        ports = MidiPorts(midi, midi_only) if midi is not None else None
+        self.controllers = Controllers(ports, self.router, bindings, self.notes)
         self._waiting = WaitingRoom()
-        self._learn: Learn | None = None
         self._asked: list[Action] = []
-        self._notices: deque[str] = deque(maxlen=32)
-        self._noted: set[str] = set()
-        self._osc_problem, self._osc_quiet_until = "", float("-inf")
         self._beat_revision = 0
         self._last_numbers = values.numbers.copy()
         self.moved_now: Mapping[str, float] = {}
         self._owner = threading.get_ident()
-        self.surfaces = Surfaces(osc, osc_bindings or OscBindings(), self._notices.append)
+        self.surfaces = Surfaces(osc, osc_bindings or OscBindings(), self.notes.tell)
 
     def __enter__(self) -> Control:
-        if self.midi is not None:
-            self.midi.start()
+        self.controllers.start()
         self.surfaces.start()
         return self
 
@@ -121,10 +106,14 @@ class Control:
 
     def close(self) -> None:
         """End the threads and close every port."""
-        if self.midi is not None:
-            self.midi.close()
+        self.controllers.close()
         self.surfaces.close()
         self.tempo.close()
+
+    @property
+    def midi(self) -> MidiPorts | None:
+        """The MIDI ports, None without a MIDI system."""
+        return self.controllers.ports
 
     @property
     def osc(self) -> OscServer | None:
@@ -166,7 +155,7 @@ class Control:
             raise RuntimeError("Control.step belongs to the thread that made the Control.")
         self.looks.now = now
         asked, self._asked = self._asked, []
-        asked += self._take_midi(now)
+        asked += self.controllers.take(self.tempo)
         asked += self._take_osc(now)
         self._finish_learning(now)
         for_show: list[Action] = []
@@ -174,18 +163,19 @@ class Control:
             for_show += self.do(action, now)
         state = self.tempo.state(now)
         for action in self._waiting.due(state, self.latency, now):
-            for_show += self._perform(action, now)
+            for_show += perform(self, action, now)
         self._look_at_files(now)
-        self._look_at_ports(now)
+        self.controllers.look(now)
+        self.surfaces.look(now)
         self.looks.step(now)
-        self._tell(now)
+        self.controllers.tell(now, self.values)
+        self.surfaces.tell(now, self.values, self.looks.preset)
         return for_show
 
     @property
     def stirred(self) -> bool:
         """Whether something has come in that `step` has not applied."""
-        by_midi = self.midi is not None and len(self.midi.inbox) > 0
-        return bool(self._asked) or by_midi or self.surfaces.stirred
+        return bool(self._asked) or self.controllers.stirred or self.surfaces.stirred
 
     def press(self, key: str, modifiers: Collection[str] = ()) -> bool:
         """A key was pressed; what it does is done by the next `step`. False if it does nothing."""
@@ -193,7 +183,7 @@ class Control:
         if action is None:
             return False
         if self.locked and action.name not in _WHILE_LOCKED:
-            self._notices.append(_LOCKED)
+            self.notes.tell(_LOCKED)
             return False
         self._asked.append(action)
         return True
@@ -213,7 +203,7 @@ class Control:
         if ACTIONS[action.name].quantised and grid is not None and state.known:
             self._waiting.add(action, grid, state, self.latency, now)
             return []
-        return self._perform(action, now)
+        return perform(self, action, now)
 
     # What the panel shows and asks for
 
@@ -228,9 +218,7 @@ class Control:
 
     def notices(self) -> list[str]:
         """What the performer should read since the last call, one line each."""
-        told = list(self._notices)
-        self._notices.clear()
-        return told
+        return self.notes.take()
 
     def edit(self, name: str, value: object, now: float) -> None:
         """Set a parameter from the panel.
@@ -247,7 +235,7 @@ class Control:
     @property
     def learning(self) -> str | Action | None:
         """What learn waits for a control for."""
-        return self._learn.target if self._learn else None
+        return self.controllers.learning
 
     def learn(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
         """Bind the next control that is moved, by MIDI or OSC, to a parameter or an action.
@@ -260,27 +248,18 @@ class Control:
                 raise ControlError(f"{target} can be done by the keyboard only.")
         elif find(target).guarded:
             raise ControlError(f"{target} is changed in the panel only.")
-        self._learn = Learn(target, takeover)
+        self.controllers.learn(target, takeover)
         self.surfaces.learn(target)
 
     def cancel_learn(self) -> None:
         """Stop waiting for a control."""
-        self._learn = None
+        self.controllers.cancel_learn()
         self.surfaces.cancel_learn()
-
-    def bind(self, device: str, binding: Binding) -> None:
-        """Add a binding to a device and keep it in the device's file.
-
-        Raises:
-            ControlError: the file cannot be written.
-        """
-        bindings = self.router.bindings(device).with_binding(binding)
-        self._keep(device, bindings.named(device))
 
     def bound_to(self, target: str | Action) -> list[tuple[str, str]]:
         """What moves a parameter or calls an action: devices, and their controls as one reads them."""
-        by_midi = [(device, str(binding.control)) for device, binding in self.router.bound_to(target)]
-        return by_midi + [("OSC", str(binding)) for binding in self.surfaces.bindings.bound_to(target)]
+        by_osc = [("OSC", str(binding)) for binding in self.surfaces.bindings.bound_to(target)]
+        return self.controllers.bound_to(target) + by_osc
 
     def unbind(self, target: str | Action) -> None:
         """Take every control off a parameter or an action.
@@ -288,8 +267,7 @@ class Control:
         Raises:
             ControlError: a file cannot be written.
         """
-        for device, _ in self.router.bound_to(target):
-            self._keep(device, self.router.bindings(device).without_target(target).named(device))
+        self.controllers.unbind(target)
         self.surfaces.unbind(target)
 
     # State
@@ -322,74 +300,32 @@ class Control:
 
     # Inside
 
-    def _take_midi(self, now: float) -> list[Action]:
-        if self.midi is None:
-            return []
-        asked: list[Action] = []
-        for event in self.midi.inbox.drain():
-            match event:
-                case ControlEvent():
-                    asked += self._take_control(event)
-                case ClockEvent():
-                    self.tempo.take(event)
-                case DeviceChange():
-                    self._device_changed(event)
-        return asked
-
-    def _take_control(self, event: ControlEvent) -> list[Action]:
-        if self._feedback.heard(event):
-            return []
-        if self._learn is not None:
-            self._learn.take(event)
-            return []
-        return self.router.handle(event)
-
-    def _device_changed(self, event: DeviceChange) -> None:
-        device = event.device
-        match event.change:
-            case Change.GONE:
-                self.router.forget_positions(device)
-                self._notices.append(f"{device} is gone")
-            case Change.CONNECTED:
-                self.router.connect(device, self.bindings.find(device))
-                self._notices.append(f"{device} is there")
-                self._note_refused(self.bindings.refused.values())
-                for line in self.bindings.held:
-                    self._note_once(line)
-                self._all_plugged_in = event.time + _PLUGGED_IN_SECONDS
-            case Change.LISTENS:
-                self._feedback.forget(device)
-                self._tell_again[device] = event.time + _BOOT_SECONDS
-
     def _finish_learning(self, now: float) -> None:
-        learned = self._learn.result(now) if self._learn else None
-        if learned is None:
-            self._finish_learning_by_osc(now)
-            return
-        self.cancel_learn()
-        device, binding = learned
-        for known in self.router.devices:
-            self.router.forget_positions(known)
-        try:
-            self.bind(device, binding)
-        except ControlError as reason:
-            self._notices.append(str(reason))
-        self._notices.append(f"{binding.target}: {binding.control} of {device}")
-
-    def _finish_learning_by_osc(self, now: float) -> None:
-        learned = self.surfaces.learned(now)
-        if learned is None:
+        by_midi = self.controllers.learned(now)
+        by_osc = self.surfaces.learned(now) if by_midi is None else None
+        if by_midi is None and by_osc is None:
             return
         self.cancel_learn()
         try:
-            self.surfaces.bind(learned)
+            if by_midi is not None:
+                self.controllers.bind_learned(*by_midi)
+            elif by_osc is not None:
+                self.surfaces.bind(by_osc)
         except ControlError as reason:
-            self._notices.append(str(reason))
-        self._notices.append(f"{learned.target}: {learned} by OSC")
+            self.notes.tell(reason)
+        if by_midi is not None:
+            device, binding = by_midi
+            self.notes.tell(f"{binding.target}: {binding.control} of {device}")
+        elif by_osc is not None:
+            self.notes.tell(f"{by_osc.target}: {by_osc} by OSC")
 
-    def _keep(self, device: str, bindings: BindingSet) -> None:
-        self.router.connect(device, bindings)
-        self.bindings.save(bindings)
+    def _look_at_files(self, now: float) -> None:
+        library = self.looks.library
+        changed = library.poll(now)
+        if changed and self.looks.refresh(changed, now):
+            self.notes.tell(f"{self.looks.preset} changed on disk")
+        self.notes.tell_once(*library.refused.values())
+        self.notes.tell_once(*(line for preset in library.all() for line in preset.held))
 
     def _take_osc(self, now: float) -> list[Action]:
         asked: list[Action] = []
@@ -399,121 +335,3 @@ class Control:
             else:
                 self.looks.by_hand(wish.name, wish.value)
         return asked
-
-    def _perform(self, action: Action, now: float) -> list[Action]:
-        if ACTIONS[action.name].for_show:
-            return [action]
-        if action.name.startswith("preset."):
-            return self._recall(action, now)
-        match action.name:
-            case "morph.a" | "morph.b":
-                self._choose_fader_end(action)
-            case "snapshot.store":
-                self.looks.store(int(action.argument))
-                self._notices.append(f"Snapshot {action.argument} kept")
-            case "snapshot.recall":
-                if not self.looks.go_back_to(int(action.argument)):
-                    self._notices.append(f"Snapshot {action.argument} is empty")
-            case "projection.reroll":
-                self.looks.reroll()
-            case "mix.with":
-                self.looks.mix_with("" if action.argument == "off" else action.argument)
-            case "keyframe.drop":
-                if not self.looks.drop_keyframe():
-                    self._notices.append("There is no keyframe to forget")
-            case "tap":
-                self.tempo.tap(now)
-            case "lock":
-                self.locked = not self.locked
-                self._notices.append(
-                    f"The keys are {'locked: Ctrl+L unlocks them' if self.locked else 'free'}"
-                )
-            case "undo":
-                return self._restored(self.looks.undo(), "Undone", "Nothing to undo")
-            case "redo":
-                return self._restored(self.looks.redo(), "Done again", "Nothing to do again")
-            case switch if find(switch).kind is ParameterKind.SWITCH:
-                self.looks.by_hand(switch, not self.values[switch])
-        return []
-
-    def _restored(self, step: Step | None, done: str, otherwise: str) -> list[Action]:
-        """Tell what was restored; a model is the show's to load."""
-        self._notices.append(otherwise if step is None else f"{done}: {step.what}")
-        if step is None or step.model is None:
-            return []
-        return [Action("model.load", step.model[0] or "")]
-
-    def _recall(self, action: Action, now: float) -> list[Action]:
-        library = self.looks.library
-        preset: Preset | None
-        try:
-            match action.name:
-                case "preset.load":
-                    preset = library.find(action.argument)
-                case "preset.recall":
-                    preset = library.on_key(int(action.argument))
-                case _:
-                    preset = library.neighbour(self.looks.preset, 1 if action.name == "preset.next" else -1)
-        except PresetError as reason:
-            self._notices.append(str(reason))
-            return []
-        if preset is None:
-            self._notices.append(f"No preset on key {action.argument}" if action.argument else "No presets")
-            return []
-        self.looks.recall(preset, now)
-        self._notices.extend(preset.notes)
-        self.router.release()
-        return [Action("preset.loaded", preset.name)]
-
-    def _choose_fader_end(self, action: Action) -> None:
-        try:
-            preset = self.looks.library.find(action.argument)
-        except PresetError as reason:
-            self._notices.append(str(reason))
-        else:
-            self.looks.choose_fader_end(0 if action.name == "morph.a" else 1, preset)
-
-    def _look_at_files(self, now: float) -> None:
-        changed = self.looks.library.poll(now)
-        if changed and self.looks.refresh(changed, now):
-            self._notices.append(f"{self.looks.preset} changed on disk")
-        self._note_refused(self.looks.library.refused.values())
-        for preset in self.looks.library.all():
-            for line in preset.held:
-                self._note_once(line)
-        if now >= self._all_plugged_in and self.midi is not None:
-            self._all_plugged_in = float("inf")
-            for reason in self.bindings.unused(self.midi.devices):
-                self._note_once(f"Bindings not used: {reason}")
-
-    def _look_at_ports(self, now: float) -> None:
-        """Tell what ports and messages were refused for; a flood of bad messages is told now and then."""
-        for problem in self.midi.problems if self.midi is not None else ():
-            self._note_once(f"MIDI: {problem}")
-        if self.osc is None or now < self._osc_quiet_until or self.osc.last_problem == self._osc_problem:
-            return
-        self._osc_problem, self._osc_quiet_until = self.osc.last_problem, now + _OSC_QUIET_SECONDS
-        self._notices.append(f"OSC: {self._osc_problem}; {self.osc.counters.bad} messages refused so far")
-
-    def _note_once(self, line: str) -> None:
-        if line not in self._noted:
-            self._noted.add(line)
-            self._notices.append(line)
-
-    def _note_refused(self, errors: Collection[LavliveError]) -> None:
-        for error in errors:
-            self._note_once(str(error))
-
-    def _tell(self, now: float) -> None:
-        if self.midi is not None:
-            for device in [device for device, due in self._tell_again.items() if now >= due]:
-                del self._tell_again[device]
-                self._feedback.forget(device)
-            connected = [device for device in self.midi.devices if device in self.router.devices]
-            sets = [(device, self.router.bindings(device)) for device in connected]
-            self._feedback.step(now, self.values, sets)
-        self.surfaces.tell(now, self.values, self.looks.preset)
-
-    def _send_midi(self, device: str, control: MidiControl, message: Sequence[int]) -> None:
-        if self.midi is not None:
-            self.midi.send(device, control, message)

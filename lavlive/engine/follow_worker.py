@@ -16,7 +16,8 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.latent.features import Features
 from lavlive.latent.path import Latent
-from lavlive.link.memory import Deviation, SharedBlock
+from lavlive.link.contents import Deviation
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Glide, Values
 
 _POLL_SECONDS = 0.002

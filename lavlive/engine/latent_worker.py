@@ -22,7 +22,8 @@ from lavlive.diagnosis.meters import Diagnosis
 from lavlive.engine.mailbox import Mailbox
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.latent.space import Space
-from lavlive.link.memory import Journey, SharedBlock
+from lavlive.link.contents import Journey
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import CHANNELS, INDEX, Values
 
 _POLL_SECONDS = 0.002

@@ -28,7 +28,7 @@ from lavlive.latent.instrument import Instrument
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
 from lavlive.latent.space import Space, WDistribution, layer_groups
-from lavlive.link.memory import MAX_PIXELS, MAX_RESOLUTION
+from lavlive.link.layout import MAX_PIXELS, MAX_RESOLUTION
 from lavlive.link.settings import EngineSettings
 from lavlive.resources import generator_file, is_no_file
 from lavlive.weightfiles.safetensorsfile import read_tensors

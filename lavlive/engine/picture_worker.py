@@ -25,8 +25,10 @@ from lavlive.generator.runner import Runner
 from lavlive.latent.instrument import Instrument, Moment
 from lavlive.latent.path import Latent
 from lavlive.latent.space import Space
+from lavlive.link.contents import BeatClock
 from lavlive.link.keyframes import Keyframe, kept, model_key
-from lavlive.link.memory import MAX_PIXELS, BeatClock, SharedBlock
+from lavlive.link.layout import MAX_PIXELS
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import BendRefused, EngineEvent, GovernorChanged, KeyframesRefused, ModelShown
 from lavlive.parameters import BEND_SLOTS, INDEX, ONE_HOP, Value
 

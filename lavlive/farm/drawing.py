@@ -14,7 +14,7 @@ from lavlive.control.controls import CanvasValues
 from lavlive.engine.loading import load_model
 from lavlive.errors import UsageError
 from lavlive.farm.material import Group, Material, Part, Recipe
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value, Values
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundView

@@ -12,9 +12,6 @@ engine's standard input and output instead.
     beat          stage     engine    newest wins
     meters        engine    stage     single numbers, each whole
 
-A slot has room for the largest picture that may come, and takes as much memory as the model's pictures
-do: the system gives memory to what is written (on Windows it keeps the whole in reserve).
-
 Every time is in seconds of `time.perf_counter`, which both processes share.
 """
 
@@ -23,231 +20,20 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-import time
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing import resource_tracker, shared_memory
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from multiprocessing import shared_memory
+from typing import BinaryIO
 
 import numpy as np
 
 from lavlive.diagnosis.signs import LENGTHS, Signs
 from lavlive.errors import LavliveError
-from lavlive.parameters import TABLE
+from lavlive.link.blocks import FOLDER, PREFIX, hold, open_untracked, remove_abandoned
+from lavlive.link.contents import UNTIMED, BeatClock, Deviation, Journey, Picture, Sound
+from lavlive.link.layout import BLOCK, LAYOUT_VERSION, MAX_PIXELS, PIXELS_AT, SLOT_BYTES, SLOTS, SOUND_FRAMES
 
-MAX_RESOLUTION = 2048
-MAX_PIXELS = 2 * MAX_RESOLUTION * MAX_RESOLUTION
-"""Of a picture; a wide one has more than a square one of the same model."""
-SLOTS = 4
-SOUND_FRAMES = 1 << 18
-"""Length of the sound ring: 5 s at 48 kHz, 1.4 s at 192 kHz."""
-
-WIDEST_W = 1024
-"""Dimensions of the widest W that we read."""
-
-METERS: dict[str, int] = {
-    "engine.heartbeat": 1,
-    "engine.started": 1,
-    "audio.rate": 1,
-    "audio.channels": 1,
-    "audio.level": 1,
-    "audio.peak": 1,
-    "audio.clipped": 1,
-    "audio.invalid": 1,
-    "audio.offset": 1,
-    "audio.silent": 1,
-    "audio.opposite": 1,
-    "audio.gain": 1,
-    "audio.too_quiet": 1,
-    "audio.xruns": 1,
-    "audio.dropped": 1,
-    "audio.waveform": 256,
-    "audio.spectrum": 64,
-    "audio.onset": 1,
-    "audio.chroma": 12,
-    "latent.hops": 1,
-    "latent.invalid": 1,
-    "latent.parameter_revision": 1,
-    "latent.motion": 3,
-    "latent.deviation": 3,
-    "latent.histogram": 32,
-    "latent.groups": 3 * WIDEST_W,
-    "latent.width": 1,
-    "latent.groups_version": 1,
-    "latent.groups_captured": 1,
-    "time.encode": 1,
-    "time.map": 1,
-    "time.smooth": 3,
-    "time.generate": 1,
-    "picture.rate": 1,
-    "picture.count": 1,
-    "picture.limited": 1,
-    "picture.change": 1,
-    **{f"diagnosis.{name}": length for name, length in LENGTHS.items()},
-}
-"""Name and length of every meter; seconds, hertz and counts, as the name says."""
-
-
-class Journey(NamedTuple):
-    """When a picture's newest hop passed the stages of the engine, in seconds; 0 where nobody looked."""
-
-    encode_began: float = 0.0
-    encoded: float = 0.0
-    latent_ready: float = 0.0
-    generate_began: float = 0.0
-
-
-UNTIMED = Journey()
-
-
-class BeatClock(NamedTuple):
-    """Where the music is, from which any later moment follows.
-
-    Attributes:
-        time: seconds at which `beat` was so.
-        beat: quarter notes since the first bar began.
-        rate: quarter notes a second.
-    """
-
-    time: float = 0.0
-    beat: float = 0.0
-    rate: float = 2.0
-
-    def at(self, time: float) -> float:
-        """The beat at a time in seconds."""
-        return self.beat + (time - self.time) * self.rate
-
-
-class Deviation(NamedTuple):
-    """The layer groups' smoothed deviations of one hop.
-
-    Attributes:
-        groups: float64 [3, w], in W_std; a copy that belongs to the reader.
-        captured: capture time of the newest sample behind it; of a node, when it is to be seen.
-        number: another for each hop of one link, over restarts of the engine too.
-    """
-
-    groups: np.ndarray
-    captured: float
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One image of the generator with the times that it has seen.
-
-    Attributes:
-        pixels: uint8 [H, W, 3], sRGB; a copy that belongs to the reader.
-        sequence: grows by one with every picture of one link, over restarts of the engine too.
-        captured: capture time of the newest sample behind it.
-        made: when the engine finished it.
-        parameter_revision: the newest revision of the parameters that it was made with.
-        journey: what the bench splits the latency by.
-    """
-
-    pixels: np.ndarray
-    sequence: int
-    captured: float
-    made: float
-    parameter_revision: int
-    journey: Journey = UNTIMED
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A stretch of the source's sound.
-
-    Attributes:
-        samples: float32 [frames, 2]; a copy that belongs to the reader.
-        rate: frames per second.
-        position: number of frames before and including the last one, over all engines of one link.
-        captured: capture time of the last frame.
-    """
-
-    samples: np.ndarray
-    rate: int
-    position: int
-    captured: float
-
-
-_SLOT_HEADER = np.dtype(
-    [
-        ("sequence", "<i8"),
-        ("height", "<i8"),
-        ("width", "<i8"),
-        ("captured", "<f8"),
-        ("made", "<f8"),
-        ("parameter_revision", "<i8"),
-        ("journey", "<f8", (len(Journey._fields),)),
-    ]
-)
-_BLOCK = np.dtype(
-    [
-        ("version", "<i8"),
-        ("newest", "<i8"),
-        ("slots", _SLOT_HEADER, (SLOTS,)),
-        ("sound_rate", "<i8"),
-        ("sound_position", "<i8"),
-        ("sound_captured", "<f8"),
-        ("sound", "<f4", (SOUND_FRAMES, 2)),
-        ("parameter_version", "<i8"),
-        ("parameter_revision", "<i8"),
-        ("parameters", "<f8", (len(TABLE),)),
-        ("beat_version", "<i8"),
-        ("beat", "<f8", (len(BeatClock._fields),)),
-        ("meters", [(name, "<f8", (length,)) for name, length in METERS.items()]),
-    ]
-)
-_PIXELS_AT = (_BLOCK.itemsize + 4095) // 4096 * 4096
-_SLOT_BYTES = MAX_PIXELS * 3
-_LAYOUT_VERSION = _BLOCK.itemsize * 1000 + len(METERS)
 _BEING_WRITTEN = -1
 _TRIES = 8
-_PREFIX = "lavlive-"
-_BLOCKS = Path("/dev/shm")
-"""Where Linux shows shared memory as files. Elsewhere blocks cannot be listed, or go with their users."""
-_NEW_SECONDS = 10.0
-
-
-def _hold(name: str) -> BinaryIO | None:
-    """Mark a block as in use until the file is closed, or this process ends however it may; Linux only."""
-    if sys.platform != "linux":
-        return None
-    import fcntl
-
-    with suppress(OSError):
-        file = (_BLOCKS / name).open("rb")
-        fcntl.flock(file, fcntl.LOCK_SH)
-        return file
-    return None
-
-
-def _remove_abandoned() -> None:
-    """Remove blocks whose stage was killed together with all that would have removed them."""
-    if sys.platform != "linux":
-        return
-    import fcntl
-
-    for path in _BLOCKS.glob(f"{_PREFIX}*"):
-        with suppress(OSError), path.open("rb") as file:
-            if time.time() - path.stat().st_mtime < _NEW_SECONDS:
-                # Its stage may be about to mark it.
-                continue
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-
-
-def _open_untracked(name: str) -> shared_memory.SharedMemory:
-    """Open a block without handing it to this process's tracker, which would delete it at our exit."""
-    if sys.version_info >= (3, 13):
-        return shared_memory.SharedMemory(name=name, track=False)
-    register = resource_tracker.register
-    resource_tracker.register = lambda *_: None
-    try:
-        return shared_memory.SharedMemory(name=name)
-    finally:
-        resource_tracker.register = register
 
 
 class SharedBlock:
@@ -257,19 +43,19 @@ class SharedBlock:
         self._memory = memory
         self._owner = owner
         self._held = held
-        self._block = np.ndarray((), _BLOCK, memory.buf)
-        self._pixels = np.ndarray((SLOTS, _SLOT_BYTES), np.uint8, memory.buf, _PIXELS_AT)
+        self._block = np.ndarray((), BLOCK, memory.buf)
+        self._pixels = np.ndarray((SLOTS, SLOT_BYTES), np.uint8, memory.buf, PIXELS_AT)
         self._slots = self._block["slots"]
         self._meters = self._block["meters"]
 
     @classmethod
     def create(cls) -> SharedBlock:
         """Make a new block (the stage does), and remove those of stages that were killed."""
-        _remove_abandoned()
-        name, size = f"{_PREFIX}{secrets.token_hex(6)}", _PIXELS_AT + SLOTS * _SLOT_BYTES
+        remove_abandoned()
+        name, size = f"{PREFIX}{secrets.token_hex(6)}", PIXELS_AT + SLOTS * SLOT_BYTES
         memory = shared_memory.SharedMemory(name, create=True, size=size)
-        link = cls(memory, owner=True, held=_hold(memory.name))
-        link._block["version"] = _LAYOUT_VERSION
+        link = cls(memory, owner=True, held=hold(memory.name))
+        link._block["version"] = LAYOUT_VERSION
         link._block["newest"] = -1
         return link
 
@@ -280,8 +66,8 @@ class SharedBlock:
         Raises:
             ValueError: the block was made by another version of lavlive.
         """
-        link = cls(_open_untracked(name), owner=False)
-        if link._block["version"] != _LAYOUT_VERSION:
+        link = cls(open_untracked(name), owner=False)
+        if link._block["version"] != LAYOUT_VERSION:
             link.close()
             raise ValueError(f"The link {name} was made by another version of lavlive.")
         return link
@@ -319,12 +105,12 @@ class SharedBlock:
             return
         needed = SLOTS * height * width * 3
         with suppress(OSError):
-            taken = (_BLOCKS / self.name).stat().st_blocks * 512
-            free = shutil.disk_usage(_BLOCKS).free
+            taken = (FOLDER / self.name).stat().st_blocks * 512
+            free = shutil.disk_usage(FOLDER).free
             if free + taken < needed:
                 raise LavliveError(
                     f"Pictures of {height} x {width} need {needed / 1e6:.0f} MB of shared memory, and "
-                    f"{_BLOCKS} has {free / 1e6:.0f} MB: give it more (docker run --shm-size=256m)."
+                    f"{FOLDER} has {free / 1e6:.0f} MB: give it more (docker run --shm-size=256m)."
                 )
 
     def slots_for(self, height: int, width: int) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 
 LONGEST = 0.5
 """Seconds; a picture that claims to be earlier than that has no true time, and is shown at once."""

@@ -25,7 +25,8 @@ from lavlive.control.looks.state import ShowState, StateKeeper
 from lavlive.control.sources import KnownSources
 from lavlive.diagnosis.assist import Assist
 from lavlive.errors import LavliveError
-from lavlive.link.memory import BeatClock, Picture, SharedBlock
+from lavlive.link.contents import BeatClock, Picture
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import DialsFound
 from lavlive.link.supervisor import Supervisor
 from lavlive.show.acting import act, take_output_event

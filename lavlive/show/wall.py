@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lavlive.errors import ParameterError
-from lavlive.link.memory import BeatClock, Picture, SharedBlock
+from lavlive.link.contents import BeatClock, Picture
+from lavlive.link.memory import SharedBlock
 from lavlive.parameters import GLIDES, INDEX, Value, loaded_parameters
 from lavlive.resources import generator_file
 from lavlive.stage.canvas.isf.library import NONE, ShaderLibrary

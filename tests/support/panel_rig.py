@@ -20,7 +20,8 @@ from lavlive.control.controls import Controls
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.sources import KnownSources
-from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.contents import Picture
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import DialsFound
 from lavlive.parameters import Values
 from lavlive.resources import shipped

@@ -34,7 +34,7 @@ from lavlive.audio.tracks import read_track
 from lavlive.engine.loading import load_model, load_path
 from lavlive.engine.offline import Clip, latents_of
 from lavlive.engine.picture_worker import Model
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import TABLE, Values
 from lavlive.resources import shipped
 from lavlive.stage.output.base import OutputSettings

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Values, joined
 from lavlive.resources import shipped
 from lavlive.stage.canvas.isf.library import ShaderLibrary

@@ -16,6 +16,8 @@ from lavlive.parameters import Values
 
 _AGAIN_SECONDS = 5.0
 """Between two tries to listen on a port that somebody else has."""
+_QUIET_SECONDS = 10.0
+"""Between two lines about messages that are refused."""
 _ALREADY_ARRIVING_SECONDS = 1.0
 """What came within this time before learn began is no hand that follows it."""
 
@@ -47,6 +49,7 @@ class Surfaces:
         self._note = note
         self._learn: OscLearn | None = None
         self._again: float | None = None
+        self._problem, self._quiet_until = "", float("-inf")
         for line in (*bindings.held, *([str(bindings.refused)] if bindings.refused is not None else [])):
             note(line)
         if settings is None:
@@ -98,6 +101,14 @@ class Surfaces:
         """Tell surfaces what changed."""
         if self.sender is not None:
             self.sender.step(now, values, preset)
+
+    def look(self, now: float) -> None:
+        """Tell what messages are refused for; a flood of bad ones is told now and then."""
+        server = self.server
+        if server is None or now < self._quiet_until or server.last_problem == self._problem:
+            return
+        self._problem, self._quiet_until = server.last_problem, now + _QUIET_SECONDS
+        self._note(f"OSC: {self._problem}; {server.counters.bad} messages refused so far")
 
     # Learn
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 import moderngl
 import numpy as np
 
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.crossing import Crossing
 from lavlive.stage.canvas.isf.library import ShaderLibrary

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value
 
 BLACKOUT_SECONDS = 0.3

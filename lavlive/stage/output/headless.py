@@ -18,7 +18,7 @@ import numpy as np
 
 from lavlive.errors import DisplayError
 from lavlive.light import to_encoded, to_linear
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.sound import SoundTextures

@@ -16,7 +16,7 @@ import moderngl
 import numpy as np
 
 from lavlive.errors import DisplayError
-from lavlive.link.memory import Picture
+from lavlive.link.contents import Picture
 from lavlive.parameters import Value
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.sound import SoundTextures

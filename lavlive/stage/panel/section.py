@@ -19,7 +19,8 @@ from lavlive.control.control import Control
 from lavlive.control.controls import Controls
 from lavlive.control.sources import KnownSources
 from lavlive.errors import LavliveError
-from lavlive.link.memory import Picture, SharedBlock
+from lavlive.link.contents import Picture
+from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import DialsFound
 from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import Output
