@@ -196,7 +196,9 @@ def _bind(show: Show, number: int) -> None:
     """Write bindings."""
     position = number % 1000 / 1000
     control = MidiControl(MidiControlKind.CC, 1 + number % 16, number % 128)
-    show.control.controllers.bind(f"device {number % 3}", Binding(control, "mapper.c", low=0.0, high=position or 1.0))
+    show.control.controllers.bind(
+        f"device {number % 3}", Binding(control, "mapper.c", low=0.0, high=position or 1.0)
+    )
 
 
 def _read_wishes(wishes: queue.SimpleQueue[AnyWish]) -> None:
