@@ -321,6 +321,7 @@ def test_every_action_can_be_done(tmp_path: Path) -> None:
         "number 1 to 8": "2",
         "device's name, or default": "default",
         "part of its name": "song",
+        "model's name, or off": "off",
         "": "",
     }
     for name, spec in ACTIONS.items():
