@@ -16,6 +16,7 @@ from lavlive.parameters import Values
 from lavlive.wall.conductor import Conductor, Hop, Snapshot
 from lavlive.wall.follower import Follower
 from lavlive.wall.messages import Ping, encode, read_from_conductor
+from lavlive.wall.scouting import addresses_of, find
 from lavlive.wall.transport import MOMENT, PING, Access, Address, Transport, pong_topic, read_key
 
 pytest.importorskip("zenoh")
@@ -142,3 +143,49 @@ def test_without_zenoh_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, "zenoh", None)
     with pytest.raises(WallError, match=r"pip install 'lavlive\[wall\]'"):
         Transport.follow(Address.parse("127.0.0.1"), Access())
+
+
+def test_a_conductor_is_found_by_scouting_and_one_of_two_is_not_guessed(address: Address) -> None:
+    # A group of its own, for other tests conduct at the same time; and loopback's interface only.
+    group = f"224.0.0.224:{address.port}"
+    access = Access("a key of letters")
+    with Transport.conduct(address, access, "lo", group):
+        assert find("lo", group) == [address]
+        other = Address("", "127.0.0.1", address.port - 1)
+        with (
+            Transport.conduct(other, access, "lo", group),
+            pytest.raises(WallError, match=rf"2 conductors are found: give one of .*{other.port}.*--connect"),
+        ):
+            find("lo", group)
+
+
+def test_a_conductor_of_this_machine_alone_does_not_answer_scouting(address: Address) -> None:
+    group = f"224.0.0.224:{address.port}"
+    with (
+        Transport.conduct(address, Access(), group=group),
+        pytest.raises(WallError, match=r"No conductor is found.*--conduct 0.0.0.0.*--connect find"),
+    ):
+        find("lo", group, patience=0.2)
+
+
+def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Address("", "10.0.0.1", 1), Address("", "10.0.0.2", 2)
+    tried: list[Address] = []
+
+    def follow(address: Address, access: Access, patience: float) -> str:
+        tried.append(address)
+        if address == first:
+            raise WallError("No conductor answers")
+        return "a session"
+
+    monkeypatch.setattr(Transport, "follow", follow)
+    assert Transport.follow_any([first, second], Access()) == "a session"
+    assert tried == [first, second]
+    with pytest.raises(WallError, match="No conductor answers"):
+        Transport.follow_any([first], Access())
+
+
+def test_addresses_are_taken_from_locators_each_once() -> None:
+    told = ["udp/[fd00::2]:7447?rel=0", "tcp/10.0.0.5:7447?rel=1", "udp/10.0.0.5:7447", "unixsock/a/b", "x"]
+    assert [str(each) for each in addresses_of(told)] == ["10.0.0.5:7447", "[fd00::2]:7447"]
+    assert [str(each) for each in addresses_of(["tls/10.0.0.5:7447"])] == ["tls/10.0.0.5:7447"]

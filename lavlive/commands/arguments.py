@@ -330,7 +330,9 @@ def _add_node(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = _command(commands, "node", "a screen of a wall: shows what a conductor says", _node)
     wall = parser.add_argument_group("the wall")
     wall.add_argument(
-        "--connect", metavar="HOST[:PORT]", help="the conductor's address (default: this machine)"
+        "--connect",
+        metavar="HOST[:PORT]|find",
+        help="the conductor's address; find asks the network for it (default: this machine)",
     )
     wall.add_argument(
         "--node", metavar="NAME", help="this node's name (default: the computer's and a number)"

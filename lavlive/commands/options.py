@@ -179,7 +179,7 @@ class NodeOptions(LiveOptions):
     """A node of a wall: a show without sound of its own, that shows what a conductor says.
 
     Attributes:
-        connect: address of the conductor; "" for one on this machine.
+        connect: address of the conductor; "" for one on this machine, "find" for the one on the network.
         node: this node's name in the conductor's panel; None for the computer's and a number.
         whole: width and height of the wall's canvas, of which this node shows a part.
         slice: X,Y,W,H of the part, in pixels of the whole, or as shares of it where none is above 1.

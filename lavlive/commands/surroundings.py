@@ -7,6 +7,7 @@ import platform
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lavlive import __version__
 from lavlive.commands.options import LiveOptions, NodeOptions
@@ -27,6 +28,9 @@ from lavlive.stage.output.takers.addresses import (
 )
 from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.outlets import Outlets
+
+if TYPE_CHECKING:
+    from lavlive.wall.transport import Access, Transport
 
 
 def open_mapping(options: LiveOptions, tell: Callable[[str], None]) -> ScreenMapping:
@@ -103,13 +107,11 @@ def open_wall(options: LiveOptions, link: SharedBlock) -> WallPart | None:
         Path(options.wall_certificates) if options.wall_certificates is not None else None,
     )
     if isinstance(options, NodeOptions):
-        address = Address.parse(options.connect or LOOPBACK)
+        connect = _connecting(options.connect, access)
         name = options.node or f"{platform.node() or 'node'} {os.getpid()}"
         place = options.slice or "all"
         follower = Follower(name, __version__)
-        following = FollowerPart(
-            follower, link, lambda: Transport.follow(address, access), place, options.model is not None
-        )
+        following = FollowerPart(follower, link, connect, place, options.model is not None)
         following.start()
         return following
     address = Address.parse(options.conduct or LOOPBACK)
@@ -117,3 +119,18 @@ def open_wall(options: LiveOptions, link: SharedBlock) -> WallPart | None:
     conducting = Conducting(conductor, Transport.conduct(address, access), hops_of(link))
     conducting.start()
     return ConductorPart(conducting)
+
+
+def _connecting(connect: str, access: Access) -> Callable[[], Transport]:
+    """What connects a node to its conductor.
+
+    Raises:
+        WallError: it is no address.
+    """
+    from lavlive.wall.scouting import find
+    from lavlive.wall.transport import FIND, LOOPBACK, Address, Transport
+
+    if connect == FIND:
+        return lambda: Transport.follow_any(find(), access)
+    address = Address.parse(connect or LOOPBACK)
+    return lambda: Transport.follow(address, access)

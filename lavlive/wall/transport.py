@@ -1,4 +1,4 @@
-"""Carries the wall's messages over Eclipse Zenoh; the only file that knows it.
+"""Carries the wall's messages over Eclipse Zenoh; with `scouting` the only file that knows it.
 
 The conductor is a router that listens at one address; nodes connect to it alone. There are two links to each,
 on one port: messages go as datagrams (UDP), for one that is lost is better passed over than waited for; what
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 PORT = 7447
 LOOPBACK = "127.0.0.1"
 MOMENT, LOOK, PING, REPORT = (f"lavlive/wall/{name}" for name in ("moment", "look", "ping", "report"))
+
+FIND = "find"
+"""What is typed for a conductor's address where its answer to scouting is to be taken."""
+GROUP = "224.0.0.224:7449"
+"""Where conductors that are opened to the network hear who looks for them."""
 
 _USER = "lavlive"
 _LEASE_MS = 1000
@@ -135,8 +140,15 @@ class Transport:
         self._subscribers: list[Any] = []
 
     @classmethod
-    def conduct(cls, address: Address, access: Access) -> Transport:
+    def conduct(
+        cls, address: Address, access: Access, interface: str | None = None, group: str = GROUP
+    ) -> Transport:
         """Listen as a conductor.
+
+        Args:
+            interface: on which it can be found by scouting. None for all, and for none where only this
+                machine reaches it.
+            group: where it hears who looks for it.
 
         Raises:
             WallError: Zenoh is missing, the port is taken, a key or certificates are missing.
@@ -147,6 +159,12 @@ class Transport:
             )
         config = _config("router", address, access)
         config["listen/endpoints"] = address.endpoints()
+        if interface is not None or not address.is_loopback:
+            config["scouting/multicast/enabled"] = True
+            config["scouting/multicast/address"] = group
+            config["scouting/multicast/interface"] = interface or "auto"
+            config["scouting/multicast/autoconnect"] = {"router": [], "peer": []}
+            config["scouting/multicast/listen"] = True
         with contextlib.ExitStack() as stack:
             if access.key:
                 config["transport/auth/usrpwd/dictionary_file"] = stack.enter_context(_key_file(access.key))
@@ -174,6 +192,18 @@ class Transport:
         except _zenoh_error():
             doubt = "takes the key of this node" if access.key else "wants no key"
             raise WallError(f"No conductor answers at {address} that {doubt}") from None
+
+    @classmethod
+    def follow_any(cls, addresses: list[Address], access: Access, patience: float = 1.5) -> Transport:
+        """Connect to the first of some addresses of one conductor that answers, as `follow` does.
+
+        Raises:
+            WallError: none does; of the last one.
+        """
+        for address in addresses[:-1]:
+            with contextlib.suppress(WallError):
+                return cls.follow(address, access, patience)
+        return cls.follow(addresses[-1], access, patience)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Tell everybody who listens; what cannot be sent at once is dropped."""
@@ -205,7 +235,12 @@ class Transport:
         self.close()
 
 
-def _zenoh() -> Any:
+def zenoh_library() -> Any:
+    """Eclipse Zenoh's package.
+
+    Raises:
+        WallError: it is missing.
+    """
     try:
         import zenoh
     except ImportError:
@@ -214,7 +249,7 @@ def _zenoh() -> Any:
 
 
 def _zenoh_error() -> type[Exception]:
-    error: type[Exception] = _zenoh().ZError
+    error: type[Exception] = zenoh_library().ZError
     return error
 
 
@@ -246,7 +281,7 @@ def _config(mode: str, address: Address, access: Access) -> dict[str, object]:
 
 
 def _open(values: dict[str, object]) -> zenoh.Session:
-    library = _zenoh()
+    library = zenoh_library()
     config = library.Config()
     for name, value in values.items():
         config.insert_json5(name, json.dumps(value))
