@@ -28,8 +28,9 @@ from lavlive.stage.output.base import (
 )
 from lavlive.stage.output.font import text_image
 from lavlive.stage.output.monitors import Monitor, list_monitors
+from lavlive.stage.output.opengl_windows import display_available
 from lavlive.stage.output.opening import open_output
-from lavlive.stage.output.window import WindowOutput, display_available
+from lavlive.stage.output.window import WindowOutput
 from lavlive.stage.output.x11 import forget_dead_window_manager
 from tests.support.xorg import window_manager
 from tests.support.xvfb import display, xvfb
@@ -118,7 +119,7 @@ def test_without_a_display_there_is_none_and_the_window_says_so() -> None:
     program = """
 from lavlive.errors import DisplayError
 from lavlive.stage.output.opening import open_output
-from lavlive.stage.output.window import display_available
+from lavlive.stage.output.opengl_windows import display_available
 assert not display_available()
 try:
     open_output("window")
@@ -365,7 +366,7 @@ def test_closing_twice_does_no_harm_and_another_window_can_follow(display: str) 
 
 
 def test_the_mark_of_a_window_manager_that_was_killed_does_not_keep_the_show_from_starting() -> None:
-    opens = "from lavlive.stage.output.window import display_available; print(display_available())"
+    opens = "from lavlive.stage.output.opengl_windows import display_available; print(display_available())"
     with xvfb(320, 240):
         with window_manager(killed=True):
             pass

@@ -19,7 +19,7 @@ from lavlive.resources import bundled_generators
 from lavlive.show.bank import models_in
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.monitors import find_monitor, list_monitors
-from lavlive.stage.output.window import display_available
+from lavlive.stage.output.opengl_windows import display_available
 
 
 def source_spec(options: LiveOptions, last: ShowState | None = None) -> SourceSpec:

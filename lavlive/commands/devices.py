@@ -27,7 +27,7 @@ def _audio(title: str, listing: Listing) -> DeviceList:
 
 def _monitors() -> tuple[tuple[str, ...], str]:
     from lavlive.stage.output.monitors import list_monitors
-    from lavlive.stage.output.window import display_available, start_glfw
+    from lavlive.stage.output.opengl_windows import display_available, start_glfw
 
     if not display_available():
         return (), "no display here"

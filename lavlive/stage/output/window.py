@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,17 +20,13 @@ from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.isf.sound import SoundTextures
 from lavlive.stage.canvas.limiter import FlashLimiter
 from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.output.badge import Badge
 from lavlive.stage.output.base import (
     CloseRequested,
     KeyPressed,
-    MonitorLost,
-    MonitorMissed,
-    MonitorReturned,
     OutputEvent,
     OutputSettings,
 )
-from lavlive.stage.output.font import text_image
-from lavlive.stage.output.fullscreen import FullScreen
 from lavlive.stage.output.keys import key_name, modifier_names
 from lavlive.stage.output.mapping.mapping import ScreenMapping
 from lavlive.stage.output.mapping.screens import MappedScreens
@@ -41,54 +35,20 @@ from lavlive.stage.output.mapping.windows import follow_pointer
 from lavlive.stage.output.monitors import (
     Geometry,
     Monitor,
-    MonitorPresence,
-    MonitorWatch,
     find_monitor,
     list_monitors,
 )
+from lavlive.stage.output.on_monitor import OnMonitor
+from lavlive.stage.output.opengl_windows import open_window, start_glfw
 from lavlive.stage.output.room import room_for_panel
 from lavlive.stage.output.software import CANVAS as SOFTWARE_CANVAS
 from lavlive.stage.output.software import even_within, is_software, set_for_show, within
-from lavlive.stage.output.x11 import forget_dead_window_manager
 
 TITLE = "lavlive"
 _USUAL_RATE = 60.0
 """Of a monitor that does not tell."""
 _LOOK_SECONDS = 1.0
 _NULL: Any = None
-_errors: list[str] = []
-
-
-def _note_error(code: int, description: bytes | str) -> None:
-    text = description.decode("utf-8", "replace") if isinstance(description, bytes) else description
-    _errors.append(f"{text} (GLFW {code:#x})")
-    del _errors[:-8]
-
-
-def start_glfw() -> None:
-    """Make GLFW ready; further calls do nothing.
-
-    Raises:
-        DisplayError: there is no display.
-    """
-    glfw.set_error_callback(_note_error)
-    forget_dead_window_manager()
-    if not glfw.init():
-        reason = f": {_errors[-1]}" if _errors else "."
-        raise DisplayError(f"There is no display{reason} Use --headless, or set DISPLAY.")
-
-
-def display_available() -> bool:
-    """Whether a window could be opened here."""
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        return False
-    try:
-        start_glfw()
-    except DisplayError:
-        return False
-    return bool(glfw.get_monitors())
 
 
 class WindowOutput:
@@ -115,13 +75,8 @@ class WindowOutput:
         self._settings = settings
         self._monitors = monitors
         self._events: list[OutputEvent] = []
-        self._watch: MonitorWatch | None = None
-        self._hidden_for_monitor = False
-        self._windowed = Geometry(80, 80, settings.width, settings.height)
         self._title = TITLE
         self._title_changed = -1.0
-        self._badge = ""
-        self._ink: moderngl.Texture | None = None
         self._close_reported = False
         self._at_end = contextlib.ExitStack()
         self._rate, self._looked_at_rate = 0.0, -math.inf
@@ -131,34 +86,34 @@ class WindowOutput:
         self._cursor_seen = True
         wanted = find_monitor(self._wanted_monitor, monitors())
         self.handle = self._create_window()
-        self._full = FullScreen(self.handle)
+        windowed = Geometry(80, 80, settings.width, settings.height)
+        self._swap_interval = 1 if settings.vsync else 0
+        self._on_monitor = OnMonitor(self.handle, windowed, self._swap_interval, clock)
         self.make_current()
         self.context = self._create_context()
         self.software = is_software(self.context)
         self._canvas = Canvas(self.context, self._wanted_canvas(), settings.shaders)
         set_for_show(self._canvas, self.software)
+        self._badge = Badge(self.context)
         self._at_end.callback(self._canvas.close)
-        glfw.swap_interval(1 if settings.vsync else 0)
+        glfw.swap_interval(self._swap_interval)
         glfw.set_key_callback(self.handle, self._on_key)
         if self.mapping is not None:
             follow_pointer(self.handle, self._on_pointer)
         if settings.fullscreen:
-            self._enter_fullscreen(wanted)
+            self._on_monitor.enter(wanted)
 
     def _create_window(self) -> Any:
-        glfw.default_window_hints()
-        glfw.window_hint(glfw.CONTEXT_VERSION_MAJOR, 3)
-        glfw.window_hint(glfw.CONTEXT_VERSION_MINOR, 3)
-        glfw.window_hint(glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE)
-        glfw.window_hint(glfw.OPENGL_FORWARD_COMPAT, glfw.TRUE)
-        glfw.window_hint(glfw.AUTO_ICONIFY, glfw.FALSE)  # a click on the panel must not close the show
-        glfw.window_hint(glfw.VISIBLE, glfw.TRUE if self._settings.visible else glfw.FALSE)
-        _errors.clear()
-        handle = glfw.create_window(self._settings.width, self._settings.height, TITLE, None, None)
-        if not handle:
-            reason = "; ".join(_errors) or "no reason given"
-            raise DisplayError(f"No window with OpenGL 3.3 can be opened: {reason}. Use --headless.")
-        return handle
+        hints = {
+            glfw.AUTO_ICONIFY: glfw.FALSE,  # a click on the panel must not close the show
+            glfw.VISIBLE: glfw.TRUE if self._settings.visible else glfw.FALSE,
+        }
+        try:
+            return open_window((self._settings.width, self._settings.height), TITLE, hints)
+        except DisplayError as error:
+            raise DisplayError(
+                f"No window with OpenGL 3.3 can be opened: {error}. Use --headless."
+            ) from error
 
     def _create_context(self) -> moderngl.Context:
         try:
@@ -186,15 +141,16 @@ class WindowOutput:
     @property
     def fullscreen(self) -> bool:
         """Whether it fills a monitor, or will again once that is back."""
-        return self._watch is not None
+        return self._on_monitor.monitor is not None
 
     @property
     def display_rate(self) -> float | None:
         """Hertz of the display that `present` waits for; None without `vsync`, a driver, or while hidden."""
         if not self._settings.vsync or self.software or not self.shown:
             return None
-        if self._watch is not None:
-            return float(self._watch.monitor.rate) or _USUAL_RATE
+        filled = self._on_monitor.monitor
+        if filled is not None:
+            return float(filled.rate) or _USUAL_RATE
         now = self._clock()
         if now - self._looked_at_rate > _LOOK_SECONDS:  # it may have been moved to another monitor
             self._looked_at_rate = now
@@ -244,28 +200,30 @@ class WindowOutput:
             return
         self._show(size)
         if self.sign:
-            self._draw_badge(self.sign, size, larger=4)
+            self._badge.draw(self._canvas, self.sign, size, larger=4)
         if notice and self._settings.badge and not self.fullscreen and not values["show.blackout"]:
-            self._draw_badge(notice, size)
+            self._badge.draw(self._canvas, notice, size)
         if self.overlay is not None:
             self.overlay()
         glfw.swap_buffers(self.handle)
-        if self._screens is not None and self._mapped:
+        if self._screens is not None and self._mapped is not None:
             self._screens.show_further()
 
     @property
-    def _mapped(self) -> bool:
-        return self.mapping is not None and self.mapping.on
+    def _mapped(self) -> ScreenMapping | None:
+        """The mapping while it is on."""
+        return self.mapping if self.mapping is not None and self.mapping.on else None
 
     def _show(self, size: tuple[int, int]) -> None:
         """Draw the canvas, or the first screen of a mapping, into the window."""
-        if self.mapping is None or not self._mapped:
+        mapping = self._mapped
+        if mapping is None:
             self._canvas.show_on(self.context.screen, size, self._settings.part)
             return
         if self._screens is None:
             self._screens = MappedScreens(
                 self.context,
-                self.mapping,
+                mapping,
                 self.handle,
                 self._clock,
                 self._on_key,
@@ -278,8 +236,9 @@ class WindowOutput:
     def _wanted_canvas(self) -> tuple[int, int]:
         """Width and height that the canvas should have now."""
         size = self._settings.canvas
-        if size is None and self.mapping is not None and self.mapping.on:
-            size = self.mapping.surfaces.canvas
+        mapping = self._mapped
+        if size is None and mapping is not None:
+            size = mapping.surfaces.canvas
         if size is None:
             return self._follow_window()
         most = min(int(self.context.info["GL_MAX_TEXTURE_SIZE"]), LARGEST_CANVAS[0])
@@ -319,17 +278,6 @@ class WindowOutput:
             self._title, self._title_changed = title, now
             glfw.set_window_title(self.handle, title)
 
-    def _draw_badge(self, badge: str, size: tuple[int, int], larger: int = 1) -> None:
-        if badge != self._badge or self._ink is None:
-            image = text_image(badge)
-            if self._ink is not None:
-                self._ink.release()
-            self._ink = self.context.texture(image.shape[::-1], 1, image.tobytes(), alignment=1)
-            self._ink.filter = (moderngl.NEAREST, moderngl.NEAREST)
-            self._badge = badge
-        scale = max(1, size[1] // 480) * larger
-        self._canvas.draw_badge(self.context.screen, size, self._ink, scale)
-
     # Events
 
     def begin_transition(self, seconds: float) -> None:
@@ -339,7 +287,8 @@ class WindowOutput:
     def poll(self) -> list[OutputEvent]:
         """What happened since the last call; never waits."""
         glfw.poll_events()
-        self._watch_monitor()
+        if self.fullscreen:
+            self._events += self._on_monitor.step(self._monitors(), self.shown)
         self._step_mapping()
         if self.should_close and not self._close_reported:
             self._events.append(CloseRequested())
@@ -385,8 +334,9 @@ class WindowOutput:
     @property
     def _wanted_monitor(self) -> int | str | None:
         """Of full screen: the one that was asked for, else the first screen's of a mapping that is there."""
-        if self._settings.monitor is None and self.mapping is not None and self.mapping.on:
-            named = self.mapping.surfaces.screens[0].monitor
+        mapping = self._mapped
+        if self._settings.monitor is None and mapping is not None:
+            named = mapping.surfaces.screens[0].monitor
             with contextlib.suppress(DisplayError):
                 return find_monitor(named, self._monitors()).index if named is not None else None
         return self._settings.monitor
@@ -395,15 +345,15 @@ class WindowOutput:
 
     def toggle_fullscreen(self) -> None:
         """Between a window and the monitor asked for (else the one that most of the window lies on)."""
-        if self._watch is not None:
-            self._leave_fullscreen()
+        if self.fullscreen:
+            self._on_monitor.leave()
             return
         monitors = self._monitors()
         wanted = self._wanted_monitor
         if wanted is not None:
-            self._enter_fullscreen(find_monitor(wanted, monitors))
+            self._on_monitor.enter(find_monitor(wanted, monitors))
         elif monitors:
-            self._enter_fullscreen(self._nearest(monitors))
+            self._on_monitor.enter(self._nearest(monitors))
 
     def _nearest(self, monitors: Sequence[Monitor]) -> Monitor:
         """The monitor that most of the window lies on."""
@@ -412,7 +362,7 @@ class WindowOutput:
     @property
     def geometry(self) -> Geometry:
         """Where it lies on the desktop, in screen coordinates, without its borders."""
-        return Geometry(*glfw.get_window_pos(self.handle), *glfw.get_window_size(self.handle))
+        return self._on_monitor.geometry
 
     def monitors(self) -> list[str]:
         """The monitors that it could fill, as a performer reads them."""
@@ -426,7 +376,7 @@ class WindowOutput:
         """
         found = find_monitor(monitor, self._monitors())
         self._settings = replace(self._settings, monitor=found.index)
-        self._enter_fullscreen(found)
+        self._on_monitor.enter(found)
 
     @property
     def canvas_note(self) -> str:
@@ -455,50 +405,6 @@ class WindowOutput:
             glfw.set_window_size(self.handle, room.picture.width, room.picture.height)
             glfw.set_window_pos(self.handle, room.picture.x, room.picture.y)
         return room.panel
-
-    def _enter_fullscreen(self, monitor: Monitor) -> None:
-        if self._watch is None:
-            self._windowed = self.geometry
-        self._watch = MonitorWatch(monitor)
-        self._fill(monitor)
-
-    def _fill(self, monitor: Monitor) -> None:
-        self._full.fill(monitor, self._clock())
-        glfw.set_input_mode(self.handle, glfw.CURSOR, glfw.CURSOR_HIDDEN)
-        glfw.swap_interval(1 if self._settings.vsync else 0)  # some drivers forget it
-
-    def _leave_fullscreen(self) -> None:
-        self._watch = None
-        self._full.leave(self._windowed)
-        glfw.set_input_mode(self.handle, glfw.CURSOR, glfw.CURSOR_NORMAL)
-        if self._hidden_for_monitor:
-            self._hidden_for_monitor = False
-            glfw.show_window(self.handle)
-
-    def _watch_monitor(self) -> None:
-        if self._watch is None:
-            return
-        on_it = self._full.bare or bool(glfw.get_window_monitor(self.handle))
-        match self._watch.step(self._monitors(), self._hidden_for_monitor or on_it):
-            case MonitorPresence.LOST:
-                self._hide()
-                self._events.append(MonitorLost(self._watch.monitor.name))
-            case MonitorPresence.RETURNED:
-                self._hidden_for_monitor = False
-                glfw.show_window(self.handle)
-                self._fill(self._watch.monitor)
-                self._events.append(MonitorReturned(self._watch.monitor.name))
-            case MonitorPresence.THERE if self.shown and not self._full.check(
-                self._clock(), lambda: self.geometry
-            ):
-                self._events.append(MonitorMissed(self._watch.monitor.name))
-
-    def _hide(self) -> None:
-        """Out of sight at once: GLFW has put the window on the desktop, where the operator's screen is."""
-        self._hidden_for_monitor = True
-        if self._full.bare or glfw.get_window_monitor(self.handle):
-            self._full.leave(self._windowed)
-        glfw.hide_window(self.handle)
 
     # The end
 

@@ -14,7 +14,7 @@ from lavlive.errors import DisplayError
 from lavlive.stage.output.base import KeyPressed
 from lavlive.stage.output.keys import key_name, modifier_names
 from lavlive.stage.output.monitors import Geometry
-from lavlive.stage.output.window import start_glfw
+from lavlive.stage.output.opengl_windows import open_window, start_glfw
 from lavlive.stage.panel.dress import BACK, dress, load_font
 
 SIZE = (1180, 860)
@@ -47,16 +47,11 @@ class PanelWindow:
         self._draw = draw
         self._close = close
         self._keys: list[KeyPressed] = []
-        glfw.default_window_hints()
-        glfw.window_hint(glfw.CONTEXT_VERSION_MAJOR, 3)
-        glfw.window_hint(glfw.CONTEXT_VERSION_MINOR, 3)
-        glfw.window_hint(glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE)
-        glfw.window_hint(glfw.OPENGL_FORWARD_COMPAT, True)
-        glfw.window_hint(glfw.VISIBLE, visible)
-        width, height = place[2:] if place is not None else SIZE
-        self.handle: Any = glfw.create_window(width, height, "lavlive panel", None, None)
-        if not self.handle:
-            raise DisplayError("The panel's window cannot be opened; use --no-panel.")
+        size = (place.width, place.height) if place is not None else SIZE
+        try:
+            self.handle: Any = open_window(size, "lavlive panel", {glfw.VISIBLE: int(visible)})
+        except DisplayError as error:
+            raise DisplayError(f"The panel's window cannot be opened ({error}); use --no-panel.") from error
         if place is not None:
             glfw.set_window_pos(self.handle, place.x, place.y)
         glfw.make_context_current(self.handle)

@@ -19,6 +19,7 @@ from lavlive.stage.output.fullscreen import FullScreen
 from lavlive.stage.output.mapping.drawing import turn_of
 from lavlive.stage.output.mapping.surfaces import Point, Screen
 from lavlive.stage.output.monitors import Geometry, Monitor, MonitorPresence, MonitorWatch, find_monitor
+from lavlive.stage.output.opengl_windows import open_window
 
 Pointer = Callable[[Point, bool | None], None]
 _WINDOWED = Geometry(120, 120, 960, 540)
@@ -43,17 +44,13 @@ class FurtherWindow:
         on_pointer: Pointer,
         visible: bool = True,
     ) -> None:
-        glfw.default_window_hints()
-        glfw.window_hint(glfw.CONTEXT_VERSION_MAJOR, 3)
-        glfw.window_hint(glfw.CONTEXT_VERSION_MINOR, 3)
-        glfw.window_hint(glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE)
-        glfw.window_hint(glfw.OPENGL_FORWARD_COMPAT, glfw.TRUE)
-        glfw.window_hint(glfw.AUTO_ICONIFY, glfw.FALSE)
-        glfw.window_hint(glfw.FOCUS_ON_SHOW, glfw.FALSE)
-        glfw.window_hint(glfw.VISIBLE, glfw.FALSE)
-        self.handle: Any = glfw.create_window(_WINDOWED.width, _WINDOWED.height, title, None, main)
-        if not self.handle:
-            raise DisplayError("No further window can be opened; screens beyond the first stay dark.")
+        hints = {glfw.AUTO_ICONIFY: glfw.FALSE, glfw.FOCUS_ON_SHOW: glfw.FALSE, glfw.VISIBLE: glfw.FALSE}
+        try:
+            self.handle: Any = open_window((_WINDOWED.width, _WINDOWED.height), title, hints, share=main)
+        except DisplayError as error:
+            raise DisplayError(
+                f"No further window can be opened ({error}); screens beyond the first stay dark."
+            ) from error
         self._clock, self._visible = clock, visible
         self._full = FullScreen(self.handle)
         self._watch: MonitorWatch | None = None
