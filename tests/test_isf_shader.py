@@ -365,6 +365,23 @@ void main() { gl_FragColor = vec4(half_of(vec2(1.0)), LOW, half_of(0.5), END / 2
         make("{}", "float half_of(float p) { return p; }\nfloat half_of(float p) { return 0.5 * p; }")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "void main() { vec4 smooth = vec4(0.5), flat = smooth; gl_FragColor = flat; }",
+        "int mod(int a, int b) { return a - b * (a / b); }\n"
+        "void main() { gl_FragColor = vec4(float(mod(5, 2)) * mod(vec4(2.5), 1.0)); }",
+        "float round(float a) { return floor(a + 0.5); }\n"
+        "void main() { gl_FragColor = vec4(0.5 * round(0.7)) + 0.0 * vec4(round(vec2(1.0)), 0.0, 0.0); }",
+    ],
+)
+def test_files_of_older_glsl_use_its_words_and_stand_beside_its_functions(
+    make: Make, context: moderngl.Context, body: str
+) -> None:
+    drawn = pixels(context, make("{}", body).draw(frame()))
+    np.testing.assert_allclose(drawn, 0.5, atol=1e-4)
+
+
 def test_a_mouse_of_four_numbers_was_never_pressed(make: Make, context: moderngl.Context) -> None:
     header = '{"INPUTS": [{"NAME": "iMouse", "TYPE": "point2D"}]}'
     body = "void main() { gl_FragColor = vec4(iMouse.x, iMouse.z + 0.25, iMouse.zw + 0.5); }"

@@ -1,9 +1,9 @@
 """Whether an ISF file is valid by itself, without lavlive's reader: python -m tools.isf_valid FILE…
 
-The header is read by Python's own `json`, as it stands. The GLSL is put below what the ISF pages promise
+The header is read by Python's own `json`. The GLSL is put below what the ISF pages promise
 (uniforms for inputs, buffers and images; TIME and its like; the IMG functions) and given to Khronos' own
-compiler (glslang-tools, from Debian) as each kind of GLSL that hosts of ISF have used: 1.20, 3.30 with what
-is older, ES 1.00 and 3.00. A file is valid where one of them takes it; else its fault in the first is told.
+compiler (glslang-tools, from Debian) as each kind of GLSL that hosts of ISF have used: 1.20, 4.50 with what
+is older, ES 1.00 and 3.00. A file is valid where one of them takes it; else its fault in 4.50 is told.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KINDS = {
     "audio": "sampler2D",
     "audiofft": "sampler2D",
 }
-_VERSIONS = ("120", "330 compatibility", "100", "300 es")
+_VERSIONS = ("120", "450 compatibility", "100", "300 es")
 _PROMISED = """
 uniform float TIME; uniform float TIMEDELTA; uniform int FRAMEINDEX; uniform int PASSINDEX;
 uniform vec2 RENDERSIZE; uniform vec4 DATE;
@@ -53,14 +53,15 @@ def fault(path: Path) -> str | None:
     if not 0 <= begin < end:
         return "no header"
     try:
-        header = json.loads(text[begin + 2 : end], strict=False)
+        # Commas too many are let pass: every host does.
+        header = json.loads(re.sub(r",(\s*[}\]])", r"\1", text[begin + 2 : end]), strict=False)
         names = _names(header)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return f"header: {error}"
     code = text[:begin] + "\n" * text.count("\n", begin, end) + text[end + 2 :]
     code = re.sub(r"^[ \t]*#[ \t]*(?:version|extension)\b[^\n]*", "", code, flags=re.MULTILINE)
     found = [_compiled(code, names, version) for version in _VERSIONS]
-    return None if None in found else found[0]
+    return None if None in found else found[_VERSIONS.index("450 compatibility")]
 
 
 def _names(header: dict[str, object]) -> dict[str, str]:
@@ -83,7 +84,7 @@ def _names(header: dict[str, object]) -> dict[str, str]:
 
 def _compiled(code: str, names: dict[str, str], version: str) -> str | None:
     """The first fault that the compiler finds, or None."""
-    new = version in ("330 compatibility", "300 es")
+    new = version in ("450 compatibility", "300 es")
     lines = [
         f"#version {version}",
         "#extension GL_OES_standard_derivatives : enable" if version == "100" else "",

@@ -10,6 +10,7 @@ import re
 
 from lavlive.stage.canvas.isf.document import Document
 from lavlive.stage.canvas.isf.inputs import InputKind
+from lavlive.stage.canvas.isf.relaxed import with_overloads, without_repeats
 
 _TYPES = {
     InputKind.EVENT: "bool",
@@ -62,7 +63,9 @@ _RESERVED_WORDS = """
     subroutine atomic_uint sampler precise
 """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
-_USED_AS_THEY_ARE = frozenset({"switch", "case", "default", "flat", "smooth", "centroid", "layout"})
+_USED_AS_THEY_ARE = frozenset({"switch", "case", "default", "layout"})
+_QUALIFIERS = frozenset({"flat", "smooth", "centroid"})
+_QUALIFIED = re.compile(r"\s*(?:in|out|varying|centroid)\b")
 _FUNCTION_WORDS = """
     radians degrees sin cos tan asin acos atan sinh cosh tanh pow exp log exp2 log2 sqrt inversesqrt
     abs sign floor trunc round ceil fract mod modf min max clamp mix step smoothstep isnan isinf
@@ -118,52 +121,17 @@ def fragment_source(
 
     Args:
         number: of the pass that it is for, where each has a program of its own.
-        relaxed: let pass what older compilers did: constants computed from what is none, and, where the
-            driver has OpenGL 4.2, numbers of one type returned as another.
+        relaxed: let pass what older compilers did: constants computed from what is none, helpers twice,
+            functions beside GLSL's own of the same name, and, where the driver has OpenGL 4.2, numbers of
+            one type returned as another.
     """
     code = _translate(document.fragment, document, varying="in")
     outputs = _OWN_OUTPUT.findall(code)
     if relaxed:
-        code = re.sub(r"\bconst\b(?!\s+int\b)", "", without_repeats(code))
+        code = re.sub(r"\bconst\b(?!\s+int\b)", "", with_overloads(without_repeats(code)))
     output = "" if outputs and "isf_FragColor" not in code else "out vec4 isf_FragColor;\n"
     common = _common(number)
     return f"#version {version} core\n{common}{_FRAGMENT}{output}{_uniforms(document)}#line 1\n{code}\n"
-
-
-_MACRO = re.compile(r"^([ \t]*)#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
-_TOP_LEVEL = re.compile(r"\s*#(?:\\\n|[^\n])*\n|[^;{}#]*;|[^;{}#]*(\{)")
-
-
-def without_repeats(code: str) -> str:
-    """Without what stands there twice, word for word: files that were joined have the same helpers in each.
-
-    A macro that is defined anew is let go of first. Lines keep their numbers.
-    """
-    seen: set[str] = set()
-    kept: list[str] = []
-    at = 0
-    while (found := _TOP_LEVEL.match(code, at)) is not None:
-        end = found.end()
-        depth = 1 if found[1] else 0
-        while end < len(code) and depth:
-            depth += {"{": 1, "}": -1}.get(code[end], 0)
-            end += 1
-        text = code[at:end]
-        words = " ".join(text.split())
-        repeated = words in seen and "#" not in text
-        seen.add(words)
-        kept.append("\n" * text.count("\n") if repeated else text)
-        at = end
-    once = "".join(kept) + code[at:]
-    known: set[str] = set()
-
-    def macro(found: re.Match[str]) -> str:
-        again = found[2] in known
-        known.add(found[2])
-        line = once.count("\n", 0, found.start()) + 1
-        return f"{found[1]}#undef {found[2]}\n#line {line}\n{found[0]}" if again else found[0]
-
-    return _MACRO.sub(macro, once)
 
 
 def vertex_source(document: Document, version: int = 330, number: int | None = None) -> str:
@@ -246,6 +214,8 @@ def _translate(code: str, document: Document, varying: str) -> str:
             return varying
         if name == "attribute":
             return "in"
+        if name in _QUALIFIERS and _QUALIFIED.match(found.string, found.end(1)):
+            return found[0]
         if name in spare:
             return f"isf_own_{name}{call}"
         return found[0]

@@ -16,7 +16,17 @@ _MESSAGE = re.compile(
 )
 _MOST_PROGRAMS = 8
 """Files with more passes have one program for all of them, so that compiling does not take for ever."""
-_LET_PASS = ("onst", "wrong type", "return type", "convert", "redef", "redecl", "Redef")
+_LET_PASS = (
+    "onst",
+    "wrong type",
+    "return type",
+    "convert",
+    "redef",
+    "redecl",
+    "Redef",
+    "matching",
+    "overloaded",
+)
 """In what compilers say of code that older ones took."""
 
 
