@@ -173,7 +173,9 @@ def explain(gaps: list[tuple[float, float]], stalls: list[Span]) -> list[str]:
         # What stood still just before delayed what should have come at the gap's end.
         own = covered((end - length, end), stalls)
         left = max(left, length - own)
-        lines.append(f"gap of {length:.3f} s: {100 * own / length:.0f} % of it own stalls")
+        before = [(end - length - to, to - begin) for begin, to in stalls if 0 <= end - length - to < 3.0]
+        after = f", {min(before)[0]:.2f} s after one of {min(before)[1]:.2f} s" if before else ""
+        lines.append(f"gap of {length:.3f} s: {100 * own / length:.0f} % of it own stalls{after}")
     return [
         *lines[:8],
         f"longest gap {max(gaps)[0] if gaps else 0:.3f} s, longest without stalls {left:.3f} s",
@@ -191,6 +193,9 @@ def main() -> int:
     parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     address, seconds = Address.parse(options.address), 60 * options.minutes
+    import zenoh
+
+    zenoh.try_init_log_from_env()  # RUST_LOG=zenoh_transport=warn tells of links that are closed
     if options.follow:
         print(json.dumps(follow(address, seconds, options.nodes, options.light)), flush=True)
         return 0
