@@ -110,12 +110,13 @@ class SimulatedWall:
         self.now = until
 
     def differences(self, after: float) -> np.ndarray:
-        """Seconds between the content of the first two nodes at the same true time."""
-        one, other = (
+        """Seconds between the contents of the two nodes that are furthest apart at the same true time."""
+        shown = [
             {round(at / self._step): due.time for at, due in node.shown if due is not None and at >= after}
-            for node in self.nodes[:2]
-        )
-        return np.abs([one[at] - other[at] for at in one.keys() & other.keys()])
+            for node in self.nodes
+        ]
+        common = set(shown[0]).intersection(*shown[1:])
+        return np.ptp([[each[at] for at in common] for each in shown], axis=0)
 
     def _later(self, at: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (at, next(self._order), event))
