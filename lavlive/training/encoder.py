@@ -18,10 +18,8 @@ sound files will do for --data and --tracks.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +31,21 @@ from lavlive.encoder.calibration import calibration_clip, measure
 from lavlive.encoder.seanet import StreamingEncoder
 from lavlive.encoder.weights import read_seanet_encoder, save_encoder
 from lavlive.errors import TrainingError, UsageError
-from lavlive.resources import shipped
 from lavlive.training.encoder_codec import Codec, hyperparameters, latents_of, shipping_encoder
 from lavlive.training.encoder_data import SAMPLE_RATE, make_data, read_folder
 from lavlive.training.encoder_decoder import DecoderRun, FrozenCodec, frozen_codec_of
 from lavlive.training.encoder_metric import fit_metric
+from lavlive.training.encoder_options import (
+    EvaluateEncoder,
+    MakeData,
+    ShipEncoder,
+    TrainDecoder,
+    TrainEncoder,
+    parse,
+)
 from lavlive.training.encoder_train import (
     DECODER,
     DecoderRecipe,
-    Recipe,
     Run,
     Training,
     codec_of,
@@ -52,97 +56,25 @@ from lavlive.training.encoder_train import (
 
 def main(argv: list[str]) -> int:
     """Run one of the actions; the exit status."""
-    options = _parser().parse_args(argv)
-    torch.set_num_threads(options.threads)
-    if options.make_data:
-        make_data(options.make_data, options.pieces)
-    elif options.data and options.decoder_only:
-        _train_decoder(options)
-    elif options.data:
-        _train(options)
-    elif options.evaluate or options.driving:
-        _evaluate(options)
-    else:
-        _ship(options)
+    asked = parse(argv)
+    torch.set_num_threads(asked.threads)
+    match asked.action:
+        case MakeData(folder, pieces):
+            make_data(folder, pieces)
+        case TrainEncoder() as options:
+            _check_lengths(options.recipe)
+            run = Run(options.run, read_folder(options.data), options.recipe, options.device)
+            _continue(run, options.minutes)
+        case TrainDecoder() as options:
+            _check_lengths(options.recipe)
+            encoder = StreamingEncoder(*read_seanet_encoder(options.encoder))
+            data = read_folder(options.data)
+            _continue(DecoderRun(options.run, data, options.recipe, encoder, options.device), options.minutes)
+        case EvaluateEncoder() as options:
+            _evaluate(options)
+        case ShipEncoder() as options:
+            _ship(options)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m lavlive.training encoder",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument(
-        "--make-data", type=Path, metavar="FOLDER", help="compose and render music into FOLDER"
-    )
-    action.add_argument("--data", type=Path, metavar="FOLDER", help="train on the sound files of FOLDER")
-    action.add_argument("--evaluate", type=Path, metavar="RUN", help="measure a run's codec and its encoder")
-    action.add_argument("--driving", action="store_true", help="measure --encoder as a driver alone")
-    action.add_argument("--ship", type=Path, metavar="RUN", help="write the encoder of a run for lavlive")
-    parser.add_argument("--pieces", type=int, default=7, help="pieces per genre to compose (default 7)")
-    parser.add_argument("--run", type=Path, default=Path("runs/encoder"), help="folder of checkpoint and log")
-    parser.add_argument(
-        "--decoder-only",
-        action="store_true",
-        help="with --data: train a decoder for --encoder, left as it is",
-    )
-    for field in fields(Recipe):
-        kind = type(field.default)
-        parser.add_argument(f"--{field.name}", type=kind, help=f"recipe (default {_default(field.name)})")
-    parser.add_argument("--minutes", type=float, help="stop training after so long, to go on another time")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=max(1, torch.get_num_threads() - 1))
-    parser.add_argument(
-        "--tracks",
-        type=Path,
-        action="append",
-        default=[],
-        help="folder to evaluate on; with --ship, the training music, to weigh the latents by",
-    )
-    parser.add_argument("--track-seconds", type=float, default=60.0, help="of each track (default 60)")
-    parser.add_argument(
-        "--encoder",
-        default="bundled",
-        help="file to measure, shipped from the run evaluated, or to fit a decoder to (default bundled)",
-    )
-    parser.add_argument(
-        "--power", type=float, default=0.25, help="with --ship, see encoder_metric (default 0.25)"
-    )
-    parser.add_argument("--json", type=Path, help="write the figures of every track here")
-    parser.add_argument("--card", type=Path, help="JSON file with more entries for the model card")
-    parser.add_argument("-o", "--output", type=Path, default=shipped("data") / "encoder.safetensors")
-    return parser
-
-
-def _default(name: str) -> str:
-    whole, decoder = getattr(Recipe, name), getattr(DecoderRecipe, name, None)
-    return str(whole) if decoder in (None, whole) else f"{whole}; {decoder} with --decoder-only"
-
-
-def _train(options: argparse.Namespace) -> None:
-    recipe = Recipe(**_chosen(options))
-    if recipe.filters < 1 or recipe.batch % 4:
-        raise UsageError("--filters must be positive, --batch a multiple of 4")
-    _check_lengths(recipe)
-    _continue(Run(options.run, read_folder(options.data), recipe, options.device), options)
-
-
-def _train_decoder(options: argparse.Namespace) -> None:
-    chosen = _chosen(options)
-    idle = sorted(chosen.keys() - {field.name for field in fields(DecoderRecipe)})
-    if idle:
-        raise UsageError(f"--{idle[0]} is for training an encoder: it has no effect with --decoder-only")
-    recipe = DecoderRecipe(**chosen)
-    _check_lengths(recipe)
-    encoder = StreamingEncoder(*read_seanet_encoder(options.encoder))
-    _continue(DecoderRun(options.run, read_folder(options.data), recipe, encoder, options.device), options)
-
-
-def _chosen(options: argparse.Namespace) -> dict[str, Any]:
-    values = {field.name: getattr(options, field.name) for field in fields(Recipe)}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _check_lengths(recipe: DecoderRecipe) -> None:
@@ -150,9 +82,9 @@ def _check_lengths(recipe: DecoderRecipe) -> None:
         raise UsageError("--steps and --batch must be positive, --seconds at least 0.25")
 
 
-def _continue(run: Training, options: argparse.Namespace) -> None:
+def _continue(run: Training, minutes: float | None) -> None:
     began = time.perf_counter()
-    limit = float("inf") if options.minutes is None else 60.0 * options.minutes
+    limit = float("inf") if minutes is None else 60.0 * minutes
     try:
         train(run, until=lambda: time.perf_counter() - began > limit)
     except KeyboardInterrupt:
@@ -162,11 +94,11 @@ def _continue(run: Training, options: argparse.Namespace) -> None:
     )
 
 
-def _evaluate(options: argparse.Namespace) -> None:
+def _evaluate(options: EvaluateEncoder) -> None:
     from lavlive.training.encoder_evaluate import demo_as_track, evaluate, report
 
     network, info = read_seanet_encoder(options.encoder)
-    codec = _codec(options.evaluate, network, info) if options.evaluate else None
+    codec = _codec(options.run, network, info) if options.run else None
     everything = {}
     for title, tracks in [("demo", [demo_as_track()])] + [
         (folder.resolve().name, read_folder(folder, options.track_seconds)) for folder in options.tracks
@@ -195,8 +127,8 @@ def _codec(folder: Path, network: nn.Module, info: EncoderInfo) -> Codec | Froze
     return codec
 
 
-def _ship(options: argparse.Namespace) -> None:
-    codec, content = codec_of(options.ship)
+def _ship(options: ShipEncoder) -> None:
+    codec, content = codec_of(options.run)
     card: dict[str, Any] = {
         "name": "lavlive encoder",
         "trained": True,

@@ -8,11 +8,9 @@ time and goes on with ``--resume``. ``generator.safetensors`` in the output fold
 
 from __future__ import annotations
 
-import argparse
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -25,95 +23,10 @@ from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import save_generator
 from lavlive.generator.network import GeneratorConfig
 from lavlive.training.generator_data import PictureSet, batches, load_pictures
-from lavlive.training.generator_features import SOURCES, feature_network
+from lavlive.training.generator_features import feature_network
+from lavlive.training.generator_options import GeneratorOptions, parse
 from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
 from lavlive.training.generator_trainer import Recipe, Trainer, finish, grow
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m lavlive.training generator", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--data", type=Path, required=True, help="folder or zip of pictures")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and sheets")
-    parser.add_argument("--resolution", type=int, default=256, help="of the finished generator")
-    parser.add_argument("--first-resolution", type=int, default=64, help="to begin with, for speed")
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=float, help="how long to train, earlier runs included")
-    length.add_argument("--pictures", type=int, help="how many pictures to train on, earlier runs included")
-    parser.add_argument("--name", help="for the card; otherwise the name of --out")
-    parser.add_argument("--licence", default="not stated", help="of the finished model, for the card")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    parser.add_argument(
-        "--from",
-        dest="start",
-        type=Path,
-        metavar="TRAINING.PT",
-        help="begin with what another training learned, of other pictures, at the same first resolution",
-    )
-    parser.add_argument(
-        "--blocks-from",
-        type=Path,
-        metavar="TRAINING.PT",
-        help="let new blocks begin as those of another training, which has grown further",
-    )
-    parser.add_argument(
-        "--shares", default="0.4,0.3,0.3", help="shares of the whole per resolution, lowest first"
-    )
-    parser.add_argument("--channel-base", type=int, default=2048)
-    parser.add_argument("--channel-max", type=int, default=256)
-    parser.add_argument("--w-dim", type=int, default=512)
-    parser.add_argument("--code", type=int, default=64, help="numbers in a code; at most --w-dim")
-    parser.add_argument("--features", choices=sorted(SOURCES), default="nudenet")
-    parser.add_argument("--batch", type=int, default=Recipe.batch)
-    parser.add_argument("--rate", type=float, default=Recipe.rate_generator, help="Adam's learning rate")
-    parser.add_argument(
-        "--adversarial", type=float, default=Recipe.adversarial, help="the discriminator's weight"
-    )
-    parser.add_argument("--warm-up", type=int, default=Recipe.warm_up, help="pictures until it counts fully")
-    parser.add_argument(
-        "--nats", type=float, default=Recipe.nats, help="what a code may cost: more copy better, mix worse"
-    )
-    parser.add_argument("--moments", type=float, default=Recipe.moments, help="weight of moment matching")
-    parser.add_argument(
-        "--variety",
-        type=float,
-        default=Recipe.variety,
-        help="weight of details not to be shared",
-    )
-    parser.add_argument(
-        "--spread",
-        type=float,
-        nargs=2,
-        default=Recipe.spread,
-        metavar=("LOW", "HIGH"),
-        help="how far from the mean are codes that no picture has, in deviations",
-    )
-    parser.add_argument(
-        "--settle",
-        action=argparse.BooleanOptionalAction,
-        default=Recipe.settle,
-        help="train only new blocks once the generator grows",
-    )
-    parser.add_argument(
-        "--noise",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="let the finest blocks use noise, which in the show is a grain that stands still",
-    )
-    parser.add_argument(
-        "--drawn", type=float, default=Recipe.drawn, help="codes that no picture has, per picture"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
-    parser.add_argument(
-        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of the convolutions"
-    )
-    parser.add_argument(
-        "--compile", action="store_true", help="twice as fast; needs a C++ compiler and a minute to begin"
-    )
-    parser.add_argument("--sheet-minutes", type=float, default=4.0, help="between sheets and checkpoints")
-    return parser.parse_args(argv)
 
 
 def stage_ends(first: int, resolution: int, shares: str) -> list[tuple[int, float]]:
@@ -138,12 +51,6 @@ def stage_ends(first: int, resolution: int, shares: str) -> list[tuple[int, floa
     return [(r, float(end)) for r, end in zip(resolutions, ends, strict=True)]
 
 
-def _spread(low: float, high: float) -> tuple[float, float]:
-    if not 0 < low <= high <= 2:
-        raise TrainingError(f"--spread {low} {high}: two numbers above 0 and at most 2, the smaller first")
-    return low, high
-
-
 def fast_half(device: str) -> bool:
     """Whether bfloat16 is faster than float32 there."""
     if device == "cuda":
@@ -156,9 +63,9 @@ def fast_half(device: str) -> bool:
 class Run:
     """One training run: it ends when its budget is used up, or when it is told to stop."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: GeneratorOptions) -> None:
         self.options = options
-        self.out: Path = options.out
+        self.out = options.out
         self.checkpoint = self.out / "training.pt"
         self.stages = stage_ends(options.first_resolution, options.resolution, options.shares)
         self.stopping = False
@@ -190,7 +97,7 @@ class Run:
             moments=options.moments,
             variety=options.variety,
             drawn=options.drawn,
-            spread=_spread(*options.spread),
+            spread=options.spread,
             settle=options.settle,
             seed=options.seed,
         )

@@ -14,6 +14,7 @@ import io
 import json
 import shutil
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -26,21 +27,46 @@ _NOTE = "made.json"
 _SMALLEST, _LARGEST = 32, 4096
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
+@dataclass(frozen=True, kw_only=True)
+class PicturesOptions:
+    """What set of pictures is made.
+
+    Attributes:
+        family: a name of `FAMILIES`.
+        out: a .zip, or a folder.
+        count: how many pictures.
+        size: of a side, in pixels.
+        seed: of the first picture; the next has the next.
+        quality: of the WebP files, 1 to 100.
+    """
+
+    family: str
+    out: Path
+    count: int = 2500
+    size: int = 512
+    seed: int = 1000
+    quality: int = 90
+
+
+def parse(argv: list[str]) -> PicturesOptions:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m lavlive.training pictures", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "families:\n" + "\n".join(f"  {f.name:10s}{f.says}" for f in FAMILIES.values())
     parser.add_argument("family", metavar="FAMILY", help=", ".join(FAMILIES))
-    parser.add_argument("--count", type=int, default=2500, help="how many pictures")
-    parser.add_argument("--size", type=int, default=512, help="of a side, in pixels")
-    parser.add_argument("--seed", type=int, default=1000, help="of the first picture; the next has the next")
-    parser.add_argument("--quality", type=int, default=90, help="of the WebP files, 1 to 100")
+    parser.add_argument("--count", type=int, default=PicturesOptions.count, help="how many pictures")
+    parser.add_argument("--size", type=int, default=PicturesOptions.size, help="of a side, in pixels")
+    parser.add_argument(
+        "--seed", type=int, default=PicturesOptions.seed, help="of the first picture; the next has the next"
+    )
+    parser.add_argument(
+        "--quality", type=int, default=PicturesOptions.quality, help="of the WebP files, 1 to 100"
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, help="a .zip, or a folder")
-    return parser.parse_args(argv)
+    return PicturesOptions(**vars(parser.parse_args(argv)))
 
 
-def _checked(options: argparse.Namespace) -> Family:
+def _checked(options: PicturesOptions) -> Family:
     family = FAMILIES.get(options.family)
     if family is None:
         raise TrainingError(f"there is no family {options.family!r}; there are {', '.join(FAMILIES)}")
@@ -58,7 +84,7 @@ def _checked(options: argparse.Namespace) -> Family:
     return family
 
 
-def make(options: argparse.Namespace) -> Path:
+def make(options: PicturesOptions) -> Path:
     """Make the set; the zip or folder.
 
     Raises:
@@ -66,7 +92,7 @@ def make(options: argparse.Namespace) -> Path:
             another set lies there.
     """
     family = _checked(options)
-    out: Path = options.out
+    out = options.out
     packed = out.suffix.lower() == ".zip"
     folder = out.with_name(out.name + ".part") if packed else out
     _open_folder(folder, {"family": family.name, "size": options.size, "quality": options.quality})
