@@ -332,3 +332,27 @@ def test_an_address_where_nobody_answers_is_told_at_once(
     monkeypatch.setitem(__import__("sys").modules, "ray", SimpleNamespace())
     with pytest.raises(UsageError, match=line):
         RayPool(recipe_of(), 2, address)
+
+
+@pytest.mark.parametrize(
+    ("address", "line"),
+    [
+        (None, r"Ray does not start on this machine.*timed out"),
+        ("auto", r"No Ray cluster answers at auto.*timed out"),
+    ],
+)
+def test_a_ray_that_does_not_start_is_told_in_one_line(
+    address: str | None, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lavlive.farm.pools import RayPool
+
+    def init(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\nThis could happen because …")
+
+    ended: list[bool] = []
+    ray = SimpleNamespace(init=init, shutdown=lambda: ended.append(True))
+    monkeypatch.setitem(__import__("sys").modules, "ray", ray)
+    with pytest.raises(UsageError, match=line) as told:
+        RayPool(recipe_of(), 2, address)
+    assert "\n" not in str(told.value)
+    assert ended == [True] * (address is None)
