@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from lavlive.stage.output.takers.addresses import read_streams, secrets_of, type
 from lavlive.stage.output.takers.base import SoundBlock, Taker
 from lavlive.stage.output.takers.kinds import KINDS, outlets_of
 from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
+from lavlive.stage.output.takers.spout import SpoutTaker
 from lavlive.stage.output.takers.worker import BACK_OFF, SLOW_SECONDS, State, Worker
 
 
@@ -325,3 +328,41 @@ def test_named_streams_are_listed_below_their_heading_without_their_keys(
     assert lines[heading + 1].startswith("  twitch: rtmp://live.example")
     assert "very-secret" not in "".join(lines)
     assert capsys.readouterr().out == ""
+
+
+def test_spout_is_given_each_canvas_as_its_example_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No Windows here: this holds the calls to what SpoutGL's example makes, and cannot say that they work.
+    calls: list[tuple[object, ...]] = []
+    works = [True, False]
+
+    class SpoutSender:
+        def setSenderName(self, name: str) -> None:
+            calls.append(("name", name))
+
+        def sendImage(self, *image: object) -> bool:
+            calls.append(image)
+            return works.pop(0)
+
+        def setFrameSync(self, name: str) -> None:
+            calls.append(("ready", name))
+
+        def releaseSender(self) -> None:
+            calls.append(("end",))
+
+    monkeypatch.setitem(sys.modules, "SpoutGL", SimpleNamespace(SpoutSender=SpoutSender))
+    monkeypatch.setitem(sys.modules, "SpoutGL.enums", SimpleNamespace(GL_RGBA=0x1908))
+    taker = SpoutTaker("lavlive")
+    canvas = Shot(np.full((2, 4, 3), 7, np.uint8), 0.0)
+    taker.take(canvas, [])
+    assert calls == [
+        ("name", "lavlive"),
+        (bytes([7, 7, 7, 255]) * 8, 4, 2, 0x1908, False, 0),
+        ("ready", "lavlive"),
+    ]
+    with pytest.raises(OutputError, match="DirectX"):
+        taker.take(canvas, [])
+    taker.close()
+    assert calls[-1] == ("end",)
+    monkeypatch.setitem(sys.modules, "SpoutGL", None)
+    with pytest.raises(OutputMissingError, match=r"Windows.*pip install 'lavlive\[spout\]'"):
+        SpoutTaker("lavlive")

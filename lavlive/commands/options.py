@@ -106,6 +106,7 @@ class LiveOptions(LookOptions):
         ndi: give the canvas away by NDI.
         camera: be a camera for other programs.
         syphon: share the canvas by Syphon.
+        spout: share the canvas by Spout.
         name: of the canvas for other programs.
         rate: pictures per second, at most, 1 to 240.
         midi: only this MIDI input; None for all.
@@ -141,6 +142,7 @@ class LiveOptions(LookOptions):
     ndi: bool = False
     camera: bool = False
     syphon: bool = False
+    spout: bool = False
     name: str = "lavlive"
     rate: float = 60.0
     midi: str | None = None

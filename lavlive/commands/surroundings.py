@@ -77,7 +77,7 @@ def open_outlets(options: LiveOptions, tell: Callable[[str], None]) -> Outlets:
     given = [typed_stream(address, number) for number, address in enumerate(addresses, start=1)]
     outlets = Outlets(outlets_of([*given, *streams], options.name), tell)
     on = wanted | {stream.name for stream in given}
-    on |= {kind for kind in ("ndi", "camera", "syphon") if getattr(options, kind)}
+    on |= {kind for kind in ("ndi", "camera", "syphon", "spout") if getattr(options, kind)}
     for outlet in outlets.all:
         if outlet.spec.name in on:
             outlet.switch(True)

@@ -76,6 +76,7 @@ ACTIONS: Mapping[str, ActionSpec] = {
     "output.ndi": ActionSpec("give the canvas away by NDI, or end it", for_show=True),
     "output.camera": ActionSpec("be a camera for other programs, or end it", for_show=True),
     "output.syphon": ActionSpec("share the canvas by Syphon, or end it", for_show=True),
+    "output.spout": ActionSpec("share the canvas by Spout, or end it", for_show=True),
     "mapping.edit": ActionSpec("edit what is shown where, or end it", for_show=True),
     "mapping.pattern": ActionSpec("show a test pattern on all screens, or the canvas again", for_show=True),
     "mapping.identify": ActionSpec("show each screen's number for some seconds", for_show=True),

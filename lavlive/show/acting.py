@@ -35,7 +35,7 @@ def act(show: Show, action: Action, now: float) -> None:
             show.recordings.toggle()
         case "mapping.edit" | "mapping.pattern" | "mapping.identify":
             _map(show, action.name)
-        case "output.stream" | "output.ndi" | "output.camera" | "output.syphon":
+        case "output.stream" | "output.ndi" | "output.camera" | "output.syphon" | "output.spout":
             _toggle_outlets(show, action.name.removeprefix("output."), now)
         case "help":
             show.operator.show_keys()

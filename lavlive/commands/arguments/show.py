@@ -177,4 +177,7 @@ def _add_outlets(outputs: argparse._ArgumentGroup) -> None:
     outputs.add_argument(
         "--syphon", action="store_true", help="Syphon, on a Mac (pip install 'lavlive[syphon]')"
     )
+    outputs.add_argument(
+        "--spout", action="store_true", help="Spout, on Windows (pip install 'lavlive[spout]')"
+    )
     outputs.add_argument("--name", metavar="NAME", help=f"for other programs (default: {LiveOptions.name})")

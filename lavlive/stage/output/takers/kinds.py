@@ -59,6 +59,10 @@ def _syphon() -> str:
     return "macOS only" if sys.platform != "darwin" else _module("syphon", "pip install 'lavlive[syphon]'")
 
 
+def _spout() -> str:
+    return "Windows only" if sys.platform != "win32" else _module("SpoutGL", "pip install 'lavlive[spout]'")
+
+
 KINDS: tuple[TakerKind, ...] = (
     TakerKind("stream", "RTMP and RTMPS (YouTube, Twitch, nginx), MPEG-TS over UDP", lambda: ""),
     TakerKind("stream", "SRT", _srt),
@@ -70,6 +74,7 @@ KINDS: tuple[TakerKind, ...] = (
     ),
     TakerKind("camera", "a camera for other programs", _camera, "never run by us"),
     TakerKind("syphon", "Syphon", _syphon, "never run by us"),
+    TakerKind("spout", "Spout", _spout, "never run by us"),
 )
 """In the order in which they are listed."""
 
@@ -85,6 +90,8 @@ def outlets_of(streams: Sequence[Stream], name: str = "lavlive") -> list[OutletS
     specs.append(OutletSpec("camera", "camera", "a virtual camera", _open_camera, CAMERA_RATE, CAMERA_SIZE))
     if sys.platform == "darwin":
         specs.append(OutletSpec("syphon", "syphon", f"Syphon, as {name}", lambda: _open_syphon(name)))
+    if sys.platform == "win32":
+        specs.append(OutletSpec("spout", "spout", f"Spout, as {name}", lambda: _open_spout(name)))
     return specs
 
 
@@ -121,3 +128,9 @@ def _open_syphon(name: str) -> Taker:
     from lavlive.stage.output.takers.syphon import SyphonTaker
 
     return SyphonTaker(name)
+
+
+def _open_spout(name: str) -> Taker:
+    from lavlive.stage.output.takers.spout import SpoutTaker
+
+    return SpoutTaker(name)
