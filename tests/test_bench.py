@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from lavlive.bench import canvas as bench_canvas
 from lavlive.bench.baselines import EagerStream, LastSecond, Textbook
 from lavlive.bench.canvas import measure_canvas
 from lavlive.bench.exported import exported_baselines
@@ -40,6 +41,8 @@ from lavlive.generator.network import Architecture, Generator, GeneratorConfig
 from lavlive.link.contents import Journey, Picture, Sound
 from lavlive.link.memory import SharedBlock
 from lavlive.link.settings import EngineSettings
+from lavlive.parameters import Values
+from lavlive.stage.output.base import OutputSettings
 
 HOP = 1 / 75
 
@@ -320,6 +323,46 @@ def test_effects_are_timed_by_their_number() -> None:
     assert results.slots[3].processor is not None
     assert results.slots[3].median > 0
     assert options("--canvas").canvas
+
+
+def test_sound_lost_beside_the_canvas_is_counted_by_the_number_of_effects(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Show:
+        """Loses a block of 320 samples with every picture that has effects."""
+
+        def __init__(self, *_: object, canvas: OutputSettings, **__: object) -> None:
+            self.output = self.link = self
+            self.values = Values()
+            self.counted = {"picture.count": 7.0, "audio.xruns": 2.0, "audio.dropped": 640.0}
+            assert canvas.canvas == (32, 18)
+
+        __enter__ = wait_for_pictures = lambda self: self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def read_canvas(self) -> None:
+            pass
+
+        def number(self, name: str) -> float:
+            return self.counted[name]
+
+        def step(self) -> object:
+            self.counted["picture.count"] += 1
+            if self.values["fx1.shader"] != "none":
+                self.counted["audio.xruns"] += 1
+                self.counted["audio.dropped"] += 320
+            return object()
+
+    monkeypatch.setattr(bench_canvas, "BenchShow", Show)
+    monkeypatch.setattr(bench_canvas, "_SETTLING_SECONDS", 0.0)
+    try:
+        results = measure_canvas(0.0, (32, 18), counts=(0, 3), engine=EngineSettings())
+    except DisplayError as error:
+        pytest.skip(str(error))
+    lost = {count: (one.xruns, one.dropped_samples) for count, one in results.beside_sound.items()}
+    assert lost == {0: (0, 0), 3: (1, 320)}
 
 
 def test_the_way_to_the_other_end_of_an_output_is_from_click_to_the_picture_that_it_changed() -> None:

@@ -58,6 +58,10 @@ class BenchShow:
         output: ``headless`` or ``window``.
         rate: how often a second the stage looks for a picture.
         outlets: where else the canvas goes, as in a show.
+        canvas: how the output is opened; None for the usual.
+
+    Attributes:
+        values: the parameters that the output is given from now on.
     """
 
     def __init__(
@@ -67,16 +71,17 @@ class BenchShow:
         output: str = "headless",
         rate: float = DISPLAY_RATE,
         outlets: Outlets | None = None,
+        canvas: OutputSettings | None = None,
     ) -> None:
         self.link = SharedBlock.create()
         self.link.write_parameters(values.numbers, 1)
         self.ready = Ready()
         self.pid = 0
-        self._values = values
+        self.values = values
         self._log = cache_folder() / "bench-engine.log"
         self._supervisor = Supervisor(self.link, settings, self._start, time.perf_counter())
         try:
-            self._output = open_output(output, OutputSettings(vsync=False))
+            self.output = open_output(output, canvas or OutputSettings(vsync=False))
         except LavliveError:
             self._supervisor.close()
             self.link.close()
@@ -96,7 +101,7 @@ class BenchShow:
 
     def __exit__(self, *_: object) -> None:
         self._supervisor.close()
-        self._output.close()
+        self.output.close()
         self.link.close()
 
     def wait_for_pictures(self) -> None:
@@ -120,7 +125,7 @@ class BenchShow:
                 raise LavliveError(f"The engine failed during the measurement: {event}; see {self._log}.")
         picture = self.link.read_picture(after=self._sequence)
         taken = time.perf_counter()
-        self._output.present(picture, self._values, now)
+        self.output.present(picture, self.values, now)
         presented = time.perf_counter()
         self._give_away(now)
         shown = None if picture is None else Shown(picture, taken, presented, self._change(picture))
@@ -128,15 +133,15 @@ class BenchShow:
         return shown
 
     def _give_away(self, now: float) -> None:
-        shot = self._output.fetch_shot()
+        shot = self.output.fetch_shot()
         if shot is not None:
             self._outlets.offer(shot)
         if self._outlets.ask(now):
-            self._output.begin_shot(now, self._outlets.largest)
+            self.output.begin_shot(now, self._outlets.largest)
 
     def _picture_waits(self) -> bool:
         """As in a show without a display; a window's frames have their own times."""
-        return self._output.name == "headless" and self.link.newest_sequence > self._sequence
+        return self.output.name == "headless" and self.link.newest_sequence > self._sequence
 
     def _change(self, picture: Picture) -> float:
         self._sequence = picture.sequence

@@ -230,11 +230,17 @@ def _scale(options: BenchOptions) -> ScaleResults:
 
 def _canvas(options: BenchOptions) -> CanvasResults:
     from lavlive.bench.canvas import measure_canvas
-    from lavlive.bench.measure import summary_table
+    from lavlive.bench.measure import summary_table, table
 
-    results = measure_canvas(options.seconds)
+    results = measure_canvas(options.seconds, engine=_settings(options))
     width, height = results.size
     slots = {f"{count} effects": row for count, row in results.slots.items()}
     title = f"\nOne new picture on a canvas of {width} × {height}, drawn by {results.renderer} and read back"
     print(summary_table(title, slots))
+    rows = [
+        [f"{count} effects", one.drawn, one.made, one.xruns, one.dropped_samples]
+        for count, one in results.beside_sound.items()
+    ]
+    header = ("canvas", "drawn/s", "made/s", "xruns", "dropped samples")
+    print(table("\nThe same beside a running engine, drawn without a pause", header, rows))
     return results
