@@ -29,7 +29,8 @@ from lavlive.control.osc.server import OscSettings
 from lavlive.errors import ControlError, ParameterError
 from lavlive.parameters import INDEX, ParameterKind, Values, find
 from lavlive.resources import shipped
-from tests.support.jack import Controller, jack_server, wait_until
+from tests.support.jack import Controller, jack_server
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,7 +16,7 @@ from lavlive.engine.engine import commands_from
 from lavlive.link.messages import FailureKind, LoadModel, Refused, Waiting, encode
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
-from tests.support.jack import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.alone
 

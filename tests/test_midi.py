@@ -19,7 +19,8 @@ from lavlive.control.midi.system import RtmidiSystem, device_name, list_devices,
 from lavlive.errors import ControlError
 from lavlive.parameters import Values
 from lavlive.resources import shipped
-from tests.support.jack import Controller, jack_server, wait_until
+from tests.support.jack import Controller, jack_server
+from tests.support.waiting import wait_until
 
 FIVE = ("mapper.y", "mapper.c", "smoothing.coarse", "smoothing.middle", "smoothing.fine")
 

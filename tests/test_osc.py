@@ -30,7 +30,7 @@ from lavlive.control.osc.server import OscServer, OscSettings, parse_address
 from lavlive.errors import ControlError
 from lavlive.parameters import TABLE, Values
 from lavlive.resources import shipped
-from tests.support.jack import wait_until
+from tests.support.waiting import wait_until
 
 ANYONE = ("127.0.0.1", 5000)
 

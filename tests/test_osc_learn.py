@@ -19,7 +19,7 @@ from lavlive.control.osc.packets import Argument
 from lavlive.control.osc.server import OscSettings
 from lavlive.errors import ControlError
 from lavlive.parameters import Values
-from tests.support.jack import wait_until
+from tests.support.waiting import wait_until
 from tests.test_osc import heard, inbox_socket, message
 
 SURFACE = ("127.0.0.1", 8000)

@@ -23,6 +23,7 @@ from lavlive.stage.output.takers.rtmp import RtmpPublisher, RtmpTarget
 from lavlive.stage.output.takers.stream import StreamTaker
 from lavlive.stage.output.takers.transports import DatagramTarget, SrtSender
 from tests.support.receivers import FLASHES, SIZE, Receiver, feed, free_port, srt_server
+from tests.support.waiting import wait_until
 
 SETTINGS = LiveSettings(SIZE, 30, 400, "software")
 IN_SYNC = 0.045
@@ -67,13 +68,13 @@ def test_an_srt_receiver_gets_pictures_and_sound_in_sync_behind_a_passphrase() -
     port, further = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
     receiver = Receiver(f"udp://127.0.0.1:{further}?fifo_size=100000", patience=0.4)
     with srt_server(f"udp://127.0.0.1:{further}", port, "&passphrase=0123456789ab"):
-        until(lambda: "passphrase is wrong" in refusal(port))
+        wait_until(lambda: "passphrase is wrong" in refusal(port))
         target = DatagramTarget("srt", "127.0.0.1", port, "0123456789ab", "show", 20)
         taker = open_when_there(lambda: StreamTaker(Stream("test", target, SETTINGS)))
         feed(taker)
         # What is sent has still to pass the receiver's buffer, of the latency's length.
-        until(lambda: len(receiver.received.claps()) == len(FLASHES))
-        until(lambda: len(receiver.received.flashes()) == len(FLASHES))
+        wait_until(lambda: len(receiver.received.claps()) == len(FLASHES))
+        wait_until(lambda: len(receiver.received.flashes()) == len(FLASHES))
         taker.close()
     receiver.join(20)
     check(receiver)
@@ -92,17 +93,10 @@ def test_a_transport_stream_over_udp_is_in_sync() -> None:
     time.sleep(0.2)  # nobody knows when a socket of UDP listens
     taker = StreamTaker(stream_to(address))
     feed(taker)
-    until(lambda: len(receiver.received.claps()) == len(FLASHES))
+    wait_until(lambda: len(receiver.received.claps()) == len(FLASHES))
     taker.close()
     receiver.join(20)
     check(receiver)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.perf_counter() + 20
-    while not condition():
-        assert time.perf_counter() < deadline
-        time.sleep(0.01)
 
 
 class Server(threading.Thread):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,17 +26,11 @@ from lavlive.stage.output.takers.kinds import KINDS, outlets_of
 from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 from lavlive.stage.output.takers.spout import SpoutTaker
 from lavlive.stage.output.takers.worker import BACK_OFF, SLOW_SECONDS, State, Worker
+from tests.support.waiting import wait_until
 
 
 def shot(number: int) -> Shot:
     return Shot(np.full((4, 6, 3), number, np.uint8), number / 10)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.perf_counter() + 30
-    while not condition():
-        assert time.perf_counter() < deadline
-        time.sleep(0.001)
 
 
 class Receiver:
@@ -65,16 +58,16 @@ class Receiver:
 def test_a_receiver_that_hangs_gets_the_newest_canvas_when_it_goes_on_and_the_rest_is_counted() -> None:
     receiver = Receiver()
     worker = Worker("test", lambda: receiver, clock=lambda: 100.0)
-    until(lambda: worker.ready)
+    wait_until(lambda: worker.ready)
     receiver.goes_on.clear()
     worker.offer(shot(1))
-    until(lambda: worker._busy_since is not None)
+    wait_until(lambda: worker._busy_since is not None)
     for number in range(2, 9):
         worker.offer(shot(number))
     assert not worker.slow(100.0 + SLOW_SECONDS - 0.1)
     assert worker.slow(100.0 + SLOW_SECONDS + 0.1)
     receiver.goes_on.set()
-    until(lambda: worker.sent == 2)
+    wait_until(lambda: worker.sent == 2)
     worker.stop()
     worker.join(10)
     assert receiver.taken == [1, 8]
@@ -96,11 +89,11 @@ def test_a_server_that_is_away_is_tried_again_after_longer_and_longer_waits_and_
         return receiver
 
     worker = Worker("test", opening, clock=lambda: 0.0, wait=wait)
-    until(lambda: worker.ready)
+    wait_until(lambda: worker.ready)
     assert waits == [*BACK_OFF, BACK_OFF[-1], BACK_OFF[-1]]
     assert worker.problem == ""
     worker.offer(shot(3))
-    until(lambda: receiver.taken == [3])
+    wait_until(lambda: receiver.taken == [3])
     worker.stop()
     worker.join(10)
 
@@ -114,14 +107,14 @@ def test_a_receiver_that_breaks_is_closed_and_opened_again_three_times() -> None
 
     worker = Worker("test", opening, wait=lambda _: False)
     for life in range(3):
-        until(partial(lambda lives: worker.ready and len(receivers) == lives, life + 1))
+        wait_until(partial(lambda lives: worker.ready and len(receivers) == lives, life + 1))
         receivers[-1].failure = ConnectionResetError(104, "Connection reset by peer")
         worker.offer(shot(1))
-        until(partial(lambda lives: len(receivers) == lives, life + 2))
+        wait_until(partial(lambda lives: len(receivers) == lives, life + 2))
         assert receivers[life].closed == 1
-    until(lambda: worker.ready)
+    wait_until(lambda: worker.ready)
     worker.offer(shot(7))
-    until(lambda: receivers[-1].taken == [7])
+    wait_until(lambda: receivers[-1].taken == [7])
     worker.stop()
     worker.join(10)
 
@@ -136,7 +129,7 @@ def test_what_is_missing_is_told_once_and_not_tried_again() -> None:
     assert outlets.toggle("ndi")
     worker = outlets.all[0].worker
     assert worker is not None
-    until(lambda: not worker.alive)
+    wait_until(lambda: not worker.alive)
     outlets.news()
     outlets.news()
     assert told == ["NDI: NDI needs cyndilib."]
@@ -150,7 +143,7 @@ def test_the_words_of_foreign_errors_are_not_told_for_they_may_hold_a_key() -> N
 
     waiting = threading.Event()
     worker = Worker("test", opening, wait=lambda _: waiting.wait(30))
-    until(lambda: worker.problem)
+    wait_until(lambda: worker.problem)
     assert worker.problem == "RuntimeError."
     waiting.set()
     worker.join(10)
@@ -167,19 +160,19 @@ def test_outlets_are_switched_during_the_show_and_get_canvas_and_sound_at_their_
     assert not outlets.ask(0.0)
     assert not outlets.toggle("camera")
     outlets.toggle("stream")
-    until(lambda: outlets.all[1].worker is not None and outlets.all[1].worker.ready)
+    wait_until(lambda: outlets.all[1].worker is not None and outlets.all[1].worker.ready)
     assert outlets.ask(0.0)
     assert outlets.largest == (64, 36)
     outlets.toggle("ndi")
-    until(lambda: outlets.all[0].worker is not None and outlets.all[0].worker.ready)
+    wait_until(lambda: outlets.all[0].worker is not None and outlets.all[0].worker.ready)
     for number in range(60):
         now = 1.0 + number / 60
         if outlets.ask(now):
             assert outlets.largest is None or outlets.largest == (64, 36)
             outlets.hear(SoundBlock(np.zeros((10, 2), np.float32), now))
             outlets.offer(Shot(np.full((4, 6, 3), number, np.uint8), now))
-            until(lambda: all(o.worker is not None and o.worker._newest is None for o in outlets.all))
-    until(lambda: len(fast.taken) == 60)
+            wait_until(lambda: all(o.worker is not None and o.worker._newest is None for o in outlets.all))
+    wait_until(lambda: len(fast.taken) == 60)
     assert len(slow.taken) == pytest.approx(20, abs=1)
     assert fast.heard > 500
     outlets.toggle("ndi")
@@ -196,14 +189,14 @@ def test_a_slow_receiver_is_a_condition_with_its_name() -> None:
     outlets.toggle("stream")
     worker = outlets.all[0].worker
     assert worker is not None
-    until(lambda: worker.ready)
+    wait_until(lambda: worker.ready)
     receiver.goes_on.clear()
     worker.offer(shot(1))
-    until(lambda: worker._busy_since is not None)
+    wait_until(lambda: worker._busy_since is not None)
     late = time.perf_counter() + SLOW_SECONDS + 1
     assert "too slowly" in outlets.conditions(late)["wall"]
     receiver.goes_on.set()
-    until(lambda: worker.sent == 1)
+    wait_until(lambda: worker.sent == 1)
     assert outlets.conditions(late) == {}
     outlets.close()
 

@@ -19,6 +19,7 @@ from lavlive.stage.output.takers.addresses import WhipTarget, typed_stream
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.output.takers.live_encoder import LiveSettings
 from lavlive.stage.output.takers.whip import WhipTaker
+from tests.support.waiting import wait_until
 
 SETTINGS = LiveSettings((160, 90), 30, 400)
 
@@ -103,13 +104,6 @@ class WhipServer:
         self.loop.close()
 
 
-def until(condition: Any) -> None:
-    deadline = time.perf_counter() + 30
-    while not condition():
-        assert time.perf_counter() < deadline
-        time.sleep(0.01)
-
-
 def test_a_whip_server_sees_and_hears_the_show() -> None:
     pytest.importorskip("aiortc")
     server = WhipServer()
@@ -123,7 +117,7 @@ def test_a_whip_server_sees_and_hears_the_show() -> None:
         if len(server.levels) > 5 and server.loudest > 0.4:
             break
     taker.close()
-    until(lambda: server.deleted)
+    wait_until(lambda: server.deleted)
     server.close()
     assert server.levels[-1] == pytest.approx(200, abs=6)
     assert server.loudest == pytest.approx(0.5, abs=0.15)

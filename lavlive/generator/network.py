@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lavlive.errors import CheckpointError
+from lavlive.generator.shapes import features_size
 
 Architecture = Literal["skip", "orig", "resnet"]
 _EPSILON = 1e-8
@@ -128,7 +129,7 @@ class GeneratorConfig:
 
     def size(self, resolution: int) -> tuple[int, int]:
         """Height and width of the features at ``resolution``."""
-        return resolution // 4 * self.rows, resolution // 4 * self.columns
+        return features_size(resolution, self.rows, self.columns)
 
     def channels(self, resolution: int) -> int:
         """Width of the block at ``resolution``."""

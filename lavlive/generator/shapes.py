@@ -9,6 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
+def features_size(resolution: int, rows: int, columns: int) -> tuple[int, int]:
+    """Height and width of features, in a network that grows from ``rows`` × ``columns``."""
+    return resolution // 4 * rows, resolution // 4 * columns
+
+
 def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names and shapes of the entries in a generator's state, from the fields of its configuration."""
     w_dim, classes = config["w_dim"], config["class_count"]
@@ -39,7 +44,7 @@ def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int,
             yield f"{block}.{layer}.weight", (width, wide, 3, 3)
             yield f"{block}.{layer}.bias", (width,)
             yield f"{block}.{layer}.noise_strength", ()
-            yield f"{block}.{layer}.noise_constant", (resolution // 4 * rows, resolution // 4 * columns)
+            yield f"{block}.{layer}.noise_constant", features_size(resolution, rows, columns)
         if config["architecture"] == "skip" or resolution == config["resolution"]:
             yield f"{block}.to_picture.affine.weight", (width, w_dim)
             yield f"{block}.to_picture.affine.bias", (width,)

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+
+from tests.support.waiting import wait_until
 
 
 @contextmanager
@@ -125,13 +126,3 @@ class Controller:
             self._reader.join()
             assert self._process.stdout is not None
             self._process.stdout.close()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> float:
-    """Wait for something that other threads do; returns how long it took, and fails after `seconds`."""
-    start = time.perf_counter()
-    while not condition():
-        if time.perf_counter() - start > seconds:
-            raise AssertionError(f"nothing happened in {seconds} s")
-        time.sleep(0.002)
-    return time.perf_counter() - start

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.shapes import expected_shapes
+from lavlive.generator.shapes import expected_shapes, features_size
 from lavlive.weightfiles.arrays import Array
 
 _LARGEST_RESOLUTION = 2048
@@ -47,7 +47,7 @@ def constant_size(shape: tuple[int, ...]) -> dict[str, int]:
 
 def size_at(config: Mapping[str, Any], resolution: int) -> tuple[int, int]:
     """Height and width of the features at ``resolution``, from a configuration."""
-    return resolution // 4 * config["rows"], resolution // 4 * config["columns"]
+    return features_size(resolution, config["rows"], config["columns"])
 
 
 def assemble(config: Mapping[str, Any], take: Callable[[str], Array | None]) -> dict[str, Array]:

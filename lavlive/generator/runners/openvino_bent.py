@@ -8,7 +8,6 @@ are built when the first bend is used. Features pass from piece to piece where t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,8 @@ from lavlive.generator.bends import RESOLUTIONS, Bends, at
 from lavlive.generator.runners.base import WPlus
 from lavlive.generator.runners.bending import bent
 from lavlive.generator.runners.openvino_graph import Piece, build_pieces
-from lavlive.generator.runners.plan import Array, Plan
+from lavlive.generator.runners.plan import Plan
 from lavlive.generator.runners.styles import Styles
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """A piece that was compiled, and the features that it ends with, of a resolution; None for the last.
-
-    OpenVINO reads and writes the arrays of ``piece`` where they lie, so they are kept as long as it.
-    """
-
-    request: Any
-    piece: Piece
-    noise: Array
-    features: Array | None
-    resolution: int
 
 
 class BentGraph:
@@ -45,28 +30,29 @@ class BentGraph:
         cuts = [index for index, block in enumerate(plan.blocks) if block.resolution in RESOLUTIONS]
         self.pixels = np.zeros((plan.height, plan.width, 3), np.uint8)
         core = ov.Core()
-        self._stages = [
-            self._stage(core, piece, settings)
+        # OpenVINO reads and writes a piece's arrays where they lie: they are kept as long as its request.
+        self._pieces = [
+            (self._request(core, piece, settings), piece)
             for piece in build_pieces(plan, self._styles, cuts, lanes, kernels_change, self.pixels)
         ]
 
     def make(self, w_plus: WPlus, noise: float, bends: Bends) -> None:
         """Make a picture in ``pixels``."""
         self._styles.update(w_plus)
-        for stage in self._stages:
-            stage.noise.fill(noise)
-            stage.request.infer(share_outputs=True)
-            here = at(bends, stage.resolution) if stage.features is not None else ()
-            if here and stage.features is not None:
-                x = torch.from_numpy(stage.features)
+        for request, piece in self._pieces:
+            piece.inputs[0].fill(noise)
+            request.infer(share_outputs=True)
+            here = at(bends, piece.resolution) if piece.features is not None else ()
+            if here and piece.features is not None:
+                x = torch.from_numpy(piece.features)
                 with torch.inference_mode():
-                    x.copy_(bent(x, stage.resolution, here))
+                    x.copy_(bent(x, piece.resolution, here))
 
     @staticmethod
-    def _stage(core: ov.Core, piece: Piece, settings: dict[str, Any]) -> _Stage:
+    def _request(core: ov.Core, piece: Piece, settings: dict[str, Any]) -> Any:
         request = core.compile_model(piece.model, "CPU", settings).create_infer_request()
         for index, values in enumerate(piece.inputs):
             request.set_input_tensor(index, ov.Tensor(values, shared_memory=True))
         for index, values in enumerate(piece.outputs):
             request.set_output_tensor(index, ov.Tensor(values, shared_memory=True))
-        return _Stage(request, piece, piece.inputs[0], piece.features, piece.resolution)
+        return request

@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 
 from lavlive.errors import RecordingError
+from lavlive.files import unused
 
 SUFFIX = ".png"
 _DIGITS = 6
@@ -86,8 +87,4 @@ def numbered(path: Path, number: int) -> Path:
 
 def unused_sequence(path: Path) -> Path:
     """The path itself, or with -2, -3 … before its ending: one of which neither picture nor sound exists."""
-    candidate, number = path, 1
-    while numbered(candidate, 1).exists() or candidate.with_suffix(".wav").exists():
-        number += 1
-        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return candidate
+    return unused(path, lambda each: numbered(each, 1).exists() or each.with_suffix(".wav").exists())

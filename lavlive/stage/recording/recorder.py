@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from lavlive.files import unused
 from lavlive.stage.recording.steady_sound import SteadySound
 from lavlive.stage.recording.video import VideoWriter, check_target
 
@@ -44,11 +45,7 @@ class _Stop:
 
 def unused_path(path: Path) -> Path:
     """The path itself, or with -2, -3 … before its ending: one that does not exist."""
-    candidate, number = path, 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return candidate
+    return unused(path, lambda candidate: candidate.exists())
 
 
 def _reserved(path: Path) -> Path:

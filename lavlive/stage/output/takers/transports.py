@@ -35,7 +35,7 @@ class DatagramTarget:
 
 
 class _Datagrams:
-    """Cuts what a muxer writes into datagrams."""
+    """Cuts what a muxer writes into datagrams; what is less than one at the end of a stream is not sent."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
@@ -51,12 +51,6 @@ class _Datagrams:
             self._send(bytes(self._waiting[:DATAGRAM]))
             del self._waiting[:DATAGRAM]
         return len(data)
-
-    def flush(self) -> None:
-        """Send what is less than a datagram."""
-        if self._waiting:
-            self._send(bytes(self._waiting))
-            self._waiting.clear()
 
     def _send(self, data: bytes) -> None:
         raise NotImplementedError
