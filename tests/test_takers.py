@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from lavlive.commands import outputs
+from lavlive.commands.options import LiveOptions
+from lavlive.commands.surroundings import open_outlets
 from lavlive.control.actions import ACTIONS
 from lavlive.errors import OutputError, OutputMissingError
 from lavlive.link.contents import Picture
@@ -22,9 +25,11 @@ from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput, MemoryCanvas
 from lavlive.stage.output.takers.addresses import read_streams, secrets_of, typed_stream
 from lavlive.stage.output.takers.base import SoundBlock, Taker
+from lavlive.stage.output.takers.camera import CameraTaker
 from lavlive.stage.output.takers.kinds import KINDS, outlets_of
 from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 from lavlive.stage.output.takers.spout import SpoutTaker
+from lavlive.stage.output.takers.syphon import SyphonTaker
 from lavlive.stage.output.takers.worker import BACK_OFF, SLOW_SECONDS, State, Worker
 from tests.support.waiting import wait_until
 
@@ -359,3 +364,25 @@ def test_spout_is_given_each_canvas_as_its_example_gives_them(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "SpoutGL", None)
     with pytest.raises(OutputMissingError, match=r"Windows.*pip install 'lavlive\[spout\]'"):
         SpoutTaker("lavlive")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Syphon and Spout each have a system where they are")
+def test_an_output_that_this_system_cannot_have_is_told_where_it_is_asked_for() -> None:
+    told: list[str] = []
+    open_outlets(LiveOptions(syphon=True, spout=True), told.append).close()
+    assert told == ["Syphon: macOS only", "Spout: Windows only"]
+
+
+@pytest.mark.parametrize(
+    ("module", "make", "line"),
+    [
+        ("pyvirtualcam", lambda: CameraTaker((64, 36), 30.0), r"pip install 'lavlive\[camera\]'"),
+        ("syphon", lambda: SyphonTaker("lavlive"), r"pip install 'lavlive\[syphon\]'"),
+    ],
+)
+def test_a_taker_without_its_library_says_what_to_install(
+    module: str, make: Callable[[], Taker], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(OutputMissingError, match=line):
+        make()

@@ -26,7 +26,7 @@ from lavlive.stage.output.takers.addresses import (
     read_streams,
     typed_stream,
 )
-from lavlive.stage.output.takers.kinds import outlets_of
+from lavlive.stage.output.takers.kinds import KINDS, outlets_of
 from lavlive.stage.output.takers.outlets import Outlets
 
 if TYPE_CHECKING:
@@ -77,10 +77,14 @@ def open_outlets(options: LiveOptions, tell: Callable[[str], None]) -> Outlets:
     given = [typed_stream(address, number) for number, address in enumerate(addresses, start=1)]
     outlets = Outlets(outlets_of([*given, *streams], options.name), tell)
     on = wanted | {stream.name for stream in given}
-    on |= {kind for kind in ("ndi", "camera", "syphon", "spout") if getattr(options, kind)}
+    asked = {kind for kind in ("ndi", "camera", "syphon", "spout") if getattr(options, kind)}
+    on |= asked
     for outlet in outlets.all:
         if outlet.spec.name in on:
             outlet.switch(True)
+    for kind in KINDS:
+        if kind.name in asked - {outlet.spec.kind for outlet in outlets.all}:
+            tell(f"{kind.help}: {kind.lacks()}")
     return outlets
 
 

@@ -108,7 +108,7 @@ def show(arguments: list[str], seconds: float, edit: bool) -> dict[str, Any]:
             "frames": len(steps),
             "steps": [round(1000 * float(np.quantile(steps, q)), 2) for q in (0.5, 0.95, 0.99, 1)],
             "made_per_second": round(made / seconds, 1),
-            "never_shown": int(made - (running.pictures_shown - first["shown"])),
+            "never_shown": max(0, int(made - (running.pictures_shown - first["shown"]))),
             "xruns": int(number("audio.xruns") - first["audio.xruns"]),
             "samples_lost": int(number("audio.dropped") - first["audio.dropped"]),
             "governor_share": round(limited / seconds, 3),

@@ -142,6 +142,16 @@ def report(between: Between, outlets: Outlets, loop: Loop, problems: set[str]) -
             f"clap − flash: median {statistics.median(found):+.1f}, p95 of its size "
             f"{np.percentile(np.abs(found), 95):.1f}, largest {max(found, key=abs):+.1f} ms of {len(found)}"
         )
+    if told.get("apart"):
+        apart = -np.array(told["apart"][3:] or told["apart"])
+        jitter = [
+            1000 * each.get("jitterBufferDelay", 0) / max(each.get("jitterBufferEmittedCount", 0), 1)
+            for each in (sound, video)
+        ]
+        print(
+            f"by the browser's own account sound plays {np.median(apart):+.1f} ms later than its picture; "
+            f"it holds sound for {jitter[0]:.0f} ms, pictures for {jitter[1]:.0f} ms"
+        )
     if worker is not None:
         print(f"opened {worker.begun} times, {worker.sent} pictures sent, {worker.dropped} left out")
     spacing = 1000 * np.array(loop.spacing)
