@@ -57,18 +57,6 @@ def said_of_torch(content: object, folder: Path) -> str:
     return str(caught.value)
 
 
-def test_alias_free_generators_are_refused_by_name(tmp_path: Path) -> None:
-    layers = {name: Persistent("SynthesisLayer", "", {"_modules": {}}) for name in ("L0_36_512", "L1_36_512")}
-    synthesis = Persistent(
-        "SynthesisNetwork", "", {"_modules": {"input": Persistent("SynthesisInput", "", {}), **layers}}
-    )
-    mapping = Persistent("MappingNetwork", "", {"_modules": {}})
-    generator = Persistent("Generator", "", {"_modules": {"synthesis": synthesis, "mapping": mapping}})
-    said = said_of({"G": generator, "D": None, "G_ema": generator}, tmp_path)
-    assert "StyleGAN3 (alias-free)" in said
-    assert "--cfg=stylegan2" in said
-
-
 def test_relatives_of_stylegan2_are_named(tmp_path: Path) -> None:
     """EG3D, StyleGAN-XL and lucidrains' code, by their own names and not by a part of theirs."""
     stranger: Any = types.ModuleType("their_renderer")
@@ -86,6 +74,13 @@ def test_relatives_of_stylegan2_are_named(tmp_path: Path) -> None:
     assert "EG3D" in said_of({"G_ema": volume}, tmp_path)
     large = Persistent("SuperresGenerator", "", {"_modules": {"mapping": backbone}})
     assert "StyleGAN-XL" in said_of({"G_ema": large}, tmp_path)
+    # Its synthesis is made of StyleGAN3's own layers, under a mapping of its own.
+    alias_free = fixture("sg3-t")
+    alias_free.settings["modules"][""]["class_name"] = "SuperresGenerator"
+    assert "StyleGAN-XL" in said_of({"G_ema": nvidia_module(alias_free, "")}, tmp_path)
+    alias_free.settings["modules"][""]["class_name"] = "Generator"
+    alias_free.settings["modules"]["mapping.embed_proj"] = {"class_name": "FullyConnectedLayer"}
+    assert "StyleGAN-XL" in said_of({"G_ema": nvidia_module(alias_free, "")}, tmp_path)
     embedding = Persistent("MappingNetwork", "", {"_modules": {"embed": nn.Embedding(2, 2)}})
     large = Persistent("Generator", "class SuperresGenerator: pass", {"_modules": {"mapping": embedding}})
     assert "StyleGAN-XL" in said_of({"G_ema": large}, tmp_path)
@@ -175,7 +170,7 @@ def test_other_safetensors_are_named(tmp_path: Path) -> None:
         ("model.layers.0.mlp.weight", "language model"),
         ("lora_unet_down.weight", "LoRA"),
         ("synthesis.b4.conv1.weight", "without its settings"),
-        ("synthesis.L0_36_512.weight", "StyleGAN3"),
+        ("synthesis.L0_36_512.weight", "StyleGAN3 generator without its settings"),
         ("layer1.0.conv1.weight", "classifies"),
     ):
         save_file({name: torch.zeros(2)}, tmp_path / "model.safetensors")

@@ -13,7 +13,7 @@ from lavlive.bench.stages import cycle, music, open_generator
 from lavlive.encoder.calibration import calibrate
 from lavlive.encoder.weights import load_encoder
 from lavlive.errors import RunnerError
-from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.checkpoint import LoadedGenerator, stylegan2_of
 from lavlive.generator.network import Generator
 from lavlive.generator.runner import Runner, open_runner
 from lavlive.latent.path import LatentPath
@@ -52,7 +52,7 @@ def measure_resolutions(
     loaded: LoadedGenerator, runner: str, seconds: float, resolutions: tuple[int, ...] = RESOLUTIONS
 ) -> dict[int, Summary]:
     """Time per picture of untrained networks that are as wide at their own top as the given one."""
-    given = loaded.generator.config
+    given = stylegan2_of(loaded).config
     if runner == "auto":
         chosen, _ = open_runner(loaded)
         runner = chosen.name

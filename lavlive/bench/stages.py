@@ -21,7 +21,7 @@ from lavlive.diagnosis.meters import Diagnosis
 from lavlive.encoder.calibration import calibrate, calibration_clip
 from lavlive.encoder.weights import load_encoder, read_seanet_encoder
 from lavlive.engine.loading import load_distribution
-from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.checkpoint import LoadedGenerator, stylegan2_of
 from lavlive.generator.importing import open_model
 from lavlive.generator.runner import Runner, available_runners, open_runner, spare_threads
 from lavlive.generator.wstats import w_statistics
@@ -216,12 +216,13 @@ def _open_runners(loaded: LoadedGenerator, runners: list[str], threads: int | No
 def _measure_generator(
     loaded: LoadedGenerator, runners: list[str], seconds: float, threads: int | None
 ) -> tuple[np.ndarray, dict[str, Summary], list[Ratio], list[Difference]]:
+    generator = stylegan2_of(loaded)
     opened = _open_runners(loaded, runners, threads)
-    config = loaded.generator.config
+    config = generator.config
     out = np.empty((*config.size(config.resolution), 3), np.uint8)
     w_plus = likely_w_plus(loaded, _PICTURES)
     book = "(c) textbook StyleGAN2"
-    textbook = Textbook(loaded.generator.synthesis)
+    textbook = Textbook(generator.synthesis)
     tasks: dict[str, Callable[[], object]] = {
         f"generate ({name})": cycle(w_plus, partial(_picture_into, runner, out))
         for name, runner in opened.items()
@@ -233,7 +234,7 @@ def _measure_generator(
         return textbook.picture(torch.from_numpy(w)[None])
 
     tasks[book] = cycle(w_plus, by_the_book)
-    exported = exported_baselines(loaded.generator, threads)
+    exported = exported_baselines(generator, threads)
     for name, make in exported.makers.items():
         tasks[f"(d) {name}"] = cycle(w_plus, make)
     for name, reason in exported.lacking.items():

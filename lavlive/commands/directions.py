@@ -26,7 +26,7 @@ from lavlive.generator.dials import sample_w
 from lavlive.generator.importing import open_model
 from lavlive.generator.runner import plain_runner, spare_threads
 from lavlive.generator.runners.base import picture
-from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.plans import plan_of
 from lavlive.latent.space import layer_groups
 from lavlive.parameters import GROUPS
 from lavlive.resources import generator_file
@@ -76,9 +76,7 @@ def directions(options: ModelDirectionsOptions) -> str:
     lines += [_line(found, dial, index) for index, dial in enumerate(DIAL_NAMES) if _effect(found, index)]
     if options.sheet is not None:
         sheet = Path(options.sheet)
-        runner = plain_runner(
-            make_plan(loaded.generator.synthesis, loaded.generator.mapping.w_mean), spare_threads()
-        )
+        runner = plain_runner(plan_of(loaded.generator), spare_threads())
         w = sample_w(loaded.generator, 1, options.seed)[0]
 
         def turned(group: int, vector: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 
 from lavlive.commands.options import ModelMixOptions, text_of
 from lavlive.errors import CheckpointError, UsageError
-from lavlive.generator.checkpoint import save_generator
+from lavlive.generator.checkpoint import save_generator, stylegan2_of
 from lavlive.generator.importing import open_model
 from lavlive.generator.mixing import KINSHIP, kinship, mixed, require_one_shape, shares_of
 from lavlive.resources import generator_file
@@ -30,11 +30,12 @@ def mix(options: ModelMixOptions) -> str:
     names = [
         str(loaded.card.get("name") or file.stem) for loaded, file in zip((one, other), files, strict=True)
     ]
+    ours, theirs = stylegan2_of(one), stylegan2_of(other)
     try:
-        require_one_shape(one.generator.config, other.generator.config)
+        require_one_shape(ours.config, theirs.config)
     except CheckpointError as reason:
         raise CheckpointError(f"{files[0]} and {files[1]}: {reason}.") from None
-    kin = kinship(one.generator, other.generator)
+    kin = kinship(ours, theirs)
     if options.swapped_from is not None and options.swapped_from not in kin:
         raise UsageError(
             f"--from {options.swapped_from}: these models have layers at {', '.join(map(str, kin))}."
@@ -57,7 +58,7 @@ def mix(options: ModelMixOptions) -> str:
     }
     if "fill" in one.card:
         card["fill"] = one.card["fill"]
-    save_generator(output, mixed(one.generator, other.generator, shares), card, torch.float32)
+    save_generator(output, mixed(ours, theirs, shares), card, torch.float32)
     lines = [f"{output}: W and what is not named of {names[0]}"]
     for resolution, share in shares.items():
         related = "one ancestor" if kin[resolution] >= KINSHIP else "no common ancestor: layers are swapped"

@@ -9,9 +9,11 @@ import numpy as np
 from torch import nn
 
 from lavlive.errors import UsageError
+from lavlive.generator.alias_free import AliasFreeConfig, AliasFreeGenerator, AnyConfig
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.importing import convert_model, open_model
-from lavlive.generator.network import GeneratorConfig
+from lavlive.generator.runner import plain_runner, spare_threads, time_pictures
+from lavlive.generator.runners.plans import plan_of
 from lavlive.generator.wstats import SAMPLES, w_statistics
 from lavlive.latent.space import layer_groups
 
@@ -35,6 +37,7 @@ def info(path: Path, class_index: int | None = None) -> str:
         ("layers", _layers(config)),
         ("network", _network(config)),
         ("parameters", _parameters(loaded)),
+        *_speed(loaded),
         ("classes", f"{config.class_count}: 0 to {config.class_count - 1}" if config.class_count else "none"),
         ("W", _w(loaded, class_index)),
         ("licence", card.get("licence", _NO_LICENCE)),
@@ -65,21 +68,26 @@ def convert(path: Path, output: Path) -> str:
     return "\n".join(lines)
 
 
-def _size(config: GeneratorConfig) -> str:
+def _size(config: AnyConfig) -> str:
     """Height and width of a picture, and the constant that one of another shape grows from."""
     height, width = config.size(config.resolution)
-    if (config.rows, config.columns) == (4, 4):
+    if isinstance(config, AliasFreeConfig) or (config.rows, config.columns) == (4, 4):
         return f"{height} × {width}"
     return f"{height} × {width} (height × width), from a constant of {config.rows} × {config.columns}"
 
 
-def _layers(config: GeneratorConfig) -> str:
+def _layers(config: AnyConfig) -> str:
     groups = layer_groups(config.layer_resolutions).tolist()
     counts = [f"{groups.count(index)} {name}" for index, name in enumerate(("coarse", "middle", "fine"))]
     return f"{config.num_ws} ({', '.join(counts)})"
 
 
-def _network(config: GeneratorConfig) -> str:
+def _network(config: AnyConfig) -> str:
+    if isinstance(config, AliasFreeConfig):
+        return (
+            f"StyleGAN3-{config.kind} (alias-free), {config.input_channels} to {config.layers[-2].channels} "
+            f"channels, mapping of {config.mapping_layers} layers"
+        )
     widths = f"{config.channels(4)} to {config.channels(config.resolution)} channels"
     return (
         f"{config.architecture}, {widths} (channel_base {config.channel_base}, "
@@ -96,6 +104,23 @@ def _parameters(loaded: LoadedGenerator) -> str:
         f"{count(generator):.1f} million (mapping {count(generator.mapping):.1f}, "
         f"synthesis {count(generator.synthesis):.1f})"
     )
+
+
+def _speed(loaded: LoadedGenerator) -> list[tuple[str, str]]:
+    """Of a StyleGAN3, which is slow enough for it to matter what can be done with it: measured now."""
+    if not isinstance(loaded.generator, AliasFreeGenerator):
+        return []
+    runner = plain_runner(plan_of(loaded.generator), spare_threads())
+    time_pictures(runner, 1)
+    seconds = time_pictures(runner, 3, enough=2.0)
+    runner.close()
+    return [
+        (
+            "speed",
+            f"{seconds * 1000:.0f} ms a picture on this processor by torch ({1 / seconds:.2g} a second), "
+            f"threads: {spare_threads()}",
+        )
+    ]
 
 
 def _w(loaded: LoadedGenerator, class_index: int | None) -> str:

@@ -16,13 +16,13 @@ from lavlive.engine.mixture import mixer_of
 from lavlive.engine.picture_worker import Model
 from lavlive.engine.priority import at_low_priority
 from lavlive.errors import CheckpointError, EncoderError, UsageError
+from lavlive.generator.alias_free import AliasFreeConfig, AnyConfig
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.dial_files import FoundDials, find_beside
 from lavlive.generator.grid import Fill, grid_for
 from lavlive.generator.importing import open_model
-from lavlive.generator.network import GeneratorConfig
 from lavlive.generator.runner import open_runner, time_pictures
-from lavlive.generator.runners.plan import native_grid
+from lavlive.generator.runners.plans import grid_of
 from lavlive.generator.wstats import random_w, w_statistics, whitening
 from lavlive.latent.instrument import Instrument
 from lavlive.latent.path import LatentPath
@@ -35,6 +35,7 @@ from lavlive.weightfiles.safetensorsfile import read_tensors
 from lavlive.weightfiles.weights import Weights
 from lavlive.weightfiles.window import Window
 
+_SLOW_SECONDS = 0.1
 _NARROWEST_W, _WIDEST_W = 64, 1024
 
 
@@ -86,9 +87,9 @@ def load_model(
     calmly: Callable[[Callable[[], Any]], Any] = at_low_priority if beside_a_show else _at_once
     loaded: LoadedGenerator = calmly(lambda: open_model(file))
     _check_playable(file, loaded.generator.config)
-    native = native_grid(loaded.generator.synthesis)
-    grid = grid_for(aspect, native)
-    scale = loaded.generator.config.resolution // 4
+    grid = grid_for(aspect, grid_of(loaded.generator))
+    config = loaded.generator.config
+    scale = config.resolution // (config.input_rate if isinstance(config, AliasFreeConfig) else 4)
     if grid.rows * grid.columns * scale**2 > MAX_PIXELS:
         raise CheckpointError(
             f"{file} would make pictures of {grid.rows * scale} x {grid.columns * scale} in this shape; "
@@ -104,11 +105,21 @@ def load_model(
     calmly(lambda: spaces(0))
     groups = layer_groups(loaded.generator.layer_resolutions)
 
-    def find_dials(stop: Callable[[], bool]) -> FoundDials | None:
-        return find_beside(file, loaded, groups, stop)
-
     instrument = Instrument(lambda number, of_class: random_w(loaded.generator, number, of_class))
     seconds = time_pictures(opened, 1)
+    is_slow = isinstance(config, AliasFreeConfig) and seconds > _SLOW_SECONDS
+
+    def find_dials(stop: Callable[[], bool]) -> FoundDials | None:
+        # The search needs a thousand pictures: of so slow a model only dials that were kept are taken.
+        return find_beside(file, loaded, groups, (lambda: True) if is_slow else stop)
+
+    if isinstance(config, AliasFreeConfig):
+        notes.append(
+            f"{name} is a StyleGAN3, whose layers are slow: about {1 / seconds:.2g} pictures a second here. "
+            "lavlive render draws every picture all the same; the noise knob has nothing to turn in it."
+        )
+    if is_slow:
+        notes.append(f"It has dials once they were found beforehand: lavlive model directions {file} --keep.")
     return Model(
         name,
         opened,
@@ -123,7 +134,7 @@ def load_model(
     ), notes
 
 
-def _check_playable(file: Path, config: GeneratorConfig) -> None:
+def _check_playable(file: Path, config: AnyConfig) -> None:
     """Refuse a model before anything large is made of it.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.checkpoint import LoadedGenerator
+from lavlive.generator.checkpoint import LoadedGenerator, stylegan2_of
 from lavlive.generator.grid import Fill, Grid
 from lavlive.generator.importing import open_model
 from lavlive.generator.mixing import KINSHIP, kinship, require_one_shape, shares_now
@@ -54,19 +54,17 @@ def open_mixture(loaded: LoadedGenerator, runner: Runner, grid: Grid, fill: Fill
         runner: that makes the first one's pictures; one of its kind takes over mixtures that rest.
 
     Raises:
-        CheckpointError: there is no such model, or it has another shape.
+        CheckpointError: there is no such model, it has another shape, or one of both is a StyleGAN3.
     """
     file = generator_file(other)
     mixed_in = open_model(file)
+    one, two = stylegan2_of(loaded), stylegan2_of(mixed_in)
     try:
-        require_one_shape(loaded.generator.config, mixed_in.generator.config)
+        require_one_shape(one.config, two.config)
     except CheckpointError as reason:
         raise CheckpointError(f"{_name(mixed_in, file)} is not mixed in: {reason}.") from None
-    kin = kinship(loaded.generator, mixed_in.generator)
-    plans = [
-        make_plan(each.generator.synthesis, each.generator.mapping.w_mean, grid, fill)
-        for each in (loaded, mixed_in)
-    ]
+    kin = kinship(one, two)
+    plans = [make_plan(each.synthesis, each.mapping.w_mean, grid, fill) for each in (one, two)]
     name = _name(mixed_in, file)
     on_card = runner.name in ("cuda", "mps")
 

@@ -17,11 +17,14 @@ from safetensors.torch import save
 
 from lavlive.errors import CheckpointError
 from lavlive.files import write_whole
+from lavlive.generator.alias_free import AliasFreeConfig, AliasFreeGenerator, AnyConfig, AnyGenerator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.shapes import expected_shapes
 from lavlive.weightfiles.weights import check_values
 
 FORMAT = "lavlive-generator-1"
+
+
 _FRACTIONS = ("F16", "BF16", "F32", "F64")
 
 
@@ -29,13 +32,32 @@ _FRACTIONS = ("F16", "BF16", "F32", "F64")
 class LoadedGenerator:
     """A generator ready to run, what is known of it, and the SHA-256 of its file's bytes."""
 
-    generator: Generator
+    generator: AnyGenerator
     card: dict[str, Any]
     hash: str
 
 
+def config_of(values: dict[str, Any]) -> AnyConfig:
+    """The configuration of a StyleGAN2, or of a StyleGAN3, which lists its layers. Raises as they do."""
+    return AliasFreeConfig(**values) if "layers" in values else GeneratorConfig(**values)
+
+
+def build(config: AnyConfig) -> AnyGenerator:
+    """A generator of a configuration, with weights as training begins with."""
+    return AliasFreeGenerator(config) if isinstance(config, AliasFreeConfig) else Generator(config)
+
+
+def stylegan2_of(loaded: LoadedGenerator) -> Generator:
+    """The generator, for what only a StyleGAN2 can do. Raises CheckpointError for a StyleGAN3."""
+    if isinstance(loaded.generator, AliasFreeGenerator):
+        raise CheckpointError(
+            f"{loaded.card.get('name', 'the model')} is a StyleGAN3; this takes a StyleGAN2"
+        )
+    return loaded.generator
+
+
 def save_generator(
-    path: str | Path, generator: Generator, card: dict[str, Any], dtype: torch.dtype = torch.float16
+    path: str | Path, generator: AnyGenerator, card: dict[str, Any], dtype: torch.dtype = torch.float16
 ) -> None:
     """Write ``generator`` and its ``card`` (anything JSON can hold) to ``path``.
 
@@ -91,15 +113,15 @@ def load_generator(path: str | Path) -> LoadedGenerator:
             check_values(name, tensor.numpy())
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-    generator = Generator(config)
+    generator = build(config)
     generator.load_state_dict(found)
     return LoadedGenerator(generator.freeze(), card, digest)
 
 
-def _written(config: GeneratorConfig) -> dict[str, Any]:
+def _written(config: AnyConfig) -> dict[str, Any]:
     """A configuration as files hold it: that of a square network as versions before wide ones wrote it."""
     values = asdict(config)
-    if (config.rows, config.columns) == (4, 4):
+    if isinstance(config, GeneratorConfig) and (config.rows, config.columns) == (4, 4):
         del values["rows"], values["columns"]
     return values
 
@@ -117,7 +139,7 @@ def _check_shapes(
         raise CheckpointError(f"{path} holds {extra[0]!a}, which no generator of its configuration has")
 
 
-def _read_header(path: Path) -> tuple[GeneratorConfig, dict[str, Any]]:
+def _read_header(path: Path) -> tuple[AnyConfig, dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(f"there is no generator file {path}")
     try:
@@ -132,10 +154,10 @@ def _read_header(path: Path) -> tuple[GeneratorConfig, dict[str, Any]]:
     try:
         values = json.loads(metadata["config"])
         card = json.loads(metadata["card"])
-        known = {entry.name for entry in fields(GeneratorConfig)}
+        known = {entry.name for entry in fields(AliasFreeConfig if "layers" in values else GeneratorConfig)}
         if set(values) - known:
             raise CheckpointError(f"{path} was made by a newer lavlive: {sorted(set(values) - known)}")
-        config = GeneratorConfig(**values)
+        config = config_of(values)
     except (KeyError, TypeError, ValueError, RecursionError, ArithmeticError, AttributeError) as error:
         raise CheckpointError(f"{path} has a damaged header: {str(error)[:200]}") from error
     if not isinstance(card, dict):

@@ -26,11 +26,13 @@ import numpy as np
 import torch
 
 from lavlive.files import replacing
+from lavlive.generator.alias_free import AnyGenerator
 from lavlive.generator.checkpoint import LoadedGenerator
-from lavlive.generator.network import Generator
 from lavlive.generator.runner import plain_runner
+from lavlive.generator.runners.alias_free_plan import AliasFreePlan
 from lavlive.generator.runners.base import Runner, picture
-from lavlive.generator.runners.plan import Array, ConvPlan, PicturePlan, Plan, make_plan
+from lavlive.generator.runners.plan import Affine, Array
+from lavlive.generator.runners.plans import AnyPlan, plan_of
 from lavlive.generator.wstats import WStatistics
 from lavlive.light import lightness_on_grid
 from lavlive.parameters import DIALS_PER_GROUP as PER_GROUP
@@ -111,7 +113,7 @@ def dials_of(
     if kept is not None:
         return kept
     generator = loaded.generator
-    plan = measurable(make_plan(generator.synthesis, generator.mapping.w_mean))
+    plan = measurable(plan_of(generator))
     runner = plain_runner(plan, threads)
     try:
         dials = find_dials(plan, runner, sample_w(generator), statistics, groups, stop, progress)
@@ -142,7 +144,7 @@ def read_dials(path: Path, w_dim: int) -> Dials | None:
     return dials if fits else None
 
 
-def sample_w(generator: Generator, count: int = PICTURES, seed: int = _SEED) -> Array:
+def sample_w(generator: AnyGenerator, count: int = PICTURES, seed: int = _SEED) -> Array:
     """w of random z, float32 [count, w_dim]; classes are drawn evenly."""
     random = torch.Generator().manual_seed(seed)
     config = generator.config
@@ -153,12 +155,14 @@ def sample_w(generator: Generator, count: int = PICTURES, seed: int = _SEED) -> 
     return sampled
 
 
-def measurable(plan: Plan) -> Plan:
+def measurable(plan: AnyPlan) -> AnyPlan:
     """The plan, or as much of its lower resolutions as makes a picture in time.
 
     Networks whose pictures are sums over resolutions alone can be cut; at least up to 64², or the fine
     layers would have no say.
     """
+    if isinstance(plan, AliasFreePlan):
+        return plan
     work, kept = 0.0, 0
     for index, block in enumerate(plan.blocks):
         for conv in (block.conv0, block.conv1):
@@ -179,7 +183,7 @@ def measurable(plan: Plan) -> Plan:
 
 
 def find_dials(
-    plan: Plan,
+    plan: AnyPlan,
     runner: Runner,
     sampled: Array,
     statistics: WStatistics,
@@ -255,7 +259,7 @@ class _Effects:
         return lightness_on_grid(picture(self._runner, w_plus))
 
 
-def _found(plan: Plan, effects: _Effects, statistics: WStatistics, groups: np.ndarray) -> Dials:
+def _found(plan: AnyPlan, effects: _Effects, statistics: WStatistics, groups: np.ndarray) -> Dials:
     std = statistics.std.astype(np.float64)
     scale = np.where(std > 0, std, 1.0)
     correlation = statistics.covariance.astype(np.float64) / np.outer(scale, scale)
@@ -300,17 +304,21 @@ def _found(plan: Plan, effects: _Effects, statistics: WStatistics, groups: np.nd
     return Dials(vectors, measured, steps, np.array(baselines, np.float32))
 
 
-def style_matrix(plan: Plan, groups: np.ndarray, group: int) -> Array:
+def style_matrix(plan: AnyPlan, groups: np.ndarray, group: int) -> Array:
     """The affine layers of a group, stacked: what w does to its styles, float32 [styles, w_dim]."""
-    layers: list[ConvPlan | PicturePlan] = [
-        layer
+    matrices = [affine.matrix for affine in _affines(plan) if groups[affine.row] == group]
+    return np.concatenate(matrices) if matrices else np.zeros((0, plan.w_dim), np.float32)
+
+
+def _affines(plan: AnyPlan) -> list[Affine]:
+    if isinstance(plan, AliasFreePlan):
+        return [plan.fourier.affine, *(layer.affine for layer in plan.layers)]
+    return [
+        layer.affine
         for block in plan.blocks
         for layer in (block.conv0, block.conv1, block.picture)
-        if layer is not None and groups[layer.affine.row] == group
+        if layer is not None
     ]
-    if not layers:
-        return np.zeros((0, plan.w_dim), np.float32)
-    return np.concatenate([layer.affine.matrix for layer in layers])
 
 
 def _directions(matrix: np.ndarray, correlation: np.ndarray) -> list[np.ndarray]:

@@ -15,8 +15,14 @@ import torch
 from safetensors.torch import load_file
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
-from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.alias_free import AnyGenerator
+from lavlive.generator.checkpoint import (
+    LoadedGenerator,
+    build,
+    config_of,
+    load_generator,
+    save_generator,
+)
 from lavlive.generator.readers.recognise import is_own
 from lavlive.generator.wstats import measure_w
 from lavlive.resources import cache_folder
@@ -81,8 +87,8 @@ def convert_model(
     return load_generator(output)
 
 
-def _build(config: dict[str, Any], weights: Path) -> Generator:
-    generator = Generator(GeneratorConfig(**config))
+def _build(config: dict[str, Any], weights: Path) -> AnyGenerator:
+    generator = build(config_of(config))
     state = load_file(weights)
     has_mean = "mapping.w_mean" in state
     state.setdefault("mapping.w_mean", torch.zeros(generator.config.w_dim))

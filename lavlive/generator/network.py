@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -136,7 +136,7 @@ class GeneratorConfig:
         return max(min(self.channel_base // resolution, self.channel_max), 1)
 
 
-def _normal(*shape: int, deviation: float = 1.0) -> Tensor:
+def normal(*shape: int, deviation: float = 1.0) -> Tensor:
     """Normal numbers; on torch's device without memory, which imports for seconds to draw any, the shape."""
     numbers = torch.empty(shape)
     return numbers if numbers.is_meta else numbers.normal_(std=deviation)
@@ -149,7 +149,7 @@ class Linear(nn.Module):
         self, inputs: int, outputs: int, *, activate: bool = False, bias: float = 0.0, rate: float = 1.0
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_normal(outputs, inputs, deviation=1 / rate))
+        self.weight = nn.Parameter(normal(outputs, inputs, deviation=1 / rate))
         self.bias = nn.Parameter(torch.full((outputs,), bias))
         self.weight_gain = rate / math.sqrt(inputs)
         self.bias_gain = rate
@@ -166,6 +166,25 @@ def normalize_second_moment(x: Tensor) -> Tensor:
     return x * (x.square().mean(1, keepdim=True) + _EPSILON).rsqrt()
 
 
+class MappingSizes(Protocol):
+    """What of a configuration the mapping network needs; see ``GeneratorConfig``."""
+
+    @property
+    def z_dim(self) -> int: ...
+    @property
+    def w_dim(self) -> int: ...
+    @property
+    def class_count(self) -> int: ...
+    @property
+    def mapping_layers(self) -> int: ...
+    @property
+    def mapping_width(self) -> int | None: ...
+    @property
+    def class_width(self) -> int | None: ...
+    @property
+    def mapping_rate(self) -> float: ...
+
+
 class MappingNetwork(nn.Module):
     """z, and a class where the network has classes, to w.
 
@@ -174,9 +193,8 @@ class MappingNetwork(nn.Module):
 
     w_mean: Tensor
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: MappingSizes) -> None:
         super().__init__()
-        self.config = config
         self.class_count = config.class_count
         class_width = (config.class_width or config.w_dim) if config.class_count else 0
         width = config.mapping_width or config.w_dim
@@ -238,10 +256,10 @@ class ModulatedConv(nn.Module):
     def __init__(self, config: GeneratorConfig, inputs: int, outputs: int, resolution: int, up: bool) -> None:
         super().__init__()
         self.affine = Linear(config.w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(_normal(outputs, inputs, 3, 3))
+        self.weight = nn.Parameter(normal(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise_constant", _normal(*config.size(resolution)))
+        self.register_buffer("noise_constant", normal(*config.size(resolution)))
         self.resample = Resample(config.fir) if up else None
         self.clamp = config.conv_clamp
         self.weight_square: Tensor | None = None
@@ -278,7 +296,7 @@ class ToPicture(nn.Module):
     def __init__(self, config: GeneratorConfig, inputs: int) -> None:
         super().__init__()
         self.affine = Linear(config.w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(_normal(config.picture_channels, inputs, 1, 1))
+        self.weight = nn.Parameter(normal(config.picture_channels, inputs, 1, 1))
         self.bias = nn.Parameter(torch.zeros(config.picture_channels))
         self.style_gain = 1 / math.sqrt(inputs)
         self.clamp = config.conv_clamp
@@ -295,7 +313,7 @@ class Shortcut(nn.Module):
 
     def __init__(self, config: GeneratorConfig, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_normal(outputs, inputs, 1, 1))
+        self.weight = nn.Parameter(normal(outputs, inputs, 1, 1))
         self.weight_gain = 1 / math.sqrt(inputs)
         self.resample = Resample(config.fir)
 
@@ -318,7 +336,7 @@ class SynthesisBlock(nn.Module):
         self.shortcut: Shortcut | None = None
         self.to_picture: ToPicture | None = None
         if first:
-            self.constant = nn.Parameter(_normal(outputs, config.rows, config.columns))
+            self.constant = nn.Parameter(normal(outputs, config.rows, config.columns))
         else:
             inputs = config.channels(resolution // 2)
             self.conv0 = ModulatedConv(config, inputs, outputs, resolution, up=True)

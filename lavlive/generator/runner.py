@@ -2,8 +2,8 @@
 
     name       device               arithmetic
     torch      CPU                  float32; always works
-    openvino   CPU                  float32
-    cuda       NVIDIA GPU           half precision where that is safe, CUDA graphs
+    openvino   CPU                  float32; StyleGAN2 only
+    cuda       NVIDIA GPU           half precision where that is safe, CUDA graphs; StyleGAN3 in plain float32
     mps        Apple GPU            float32
 
 ``auto`` tries what can be had, times a few pictures of each once, and keeps the choice in the cache folder
@@ -29,8 +29,9 @@ import torch
 from lavlive.errors import RunnerError
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.grid import Fill, Grid
+from lavlive.generator.runners.alias_free_plan import AliasFreePlan
 from lavlive.generator.runners.base import Runner, picture, require_colour
-from lavlive.generator.runners.plan import Plan, make_plan
+from lavlive.generator.runners.plans import AnyPlan, plan_of
 from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.resources import KeptChoices, cache_folder
 
@@ -44,6 +45,7 @@ __all__ = [
     "time_pictures",
 ]
 
+_NOT_BY_OPENVINO = "OpenVINO plays StyleGAN2 here; a StyleGAN3 is drawn by torch: use --runner torch or auto."
 _TRIAL_WARM_UPS = 2
 _TRIAL_PICTURES = 5
 _TRIAL_SECONDS = 1.0
@@ -54,7 +56,7 @@ _CHOICE_FILE = "runners.json"
 class _Order:
     """What a runner is opened with; ``notes`` takes what the operator should know."""
 
-    plan: Plan
+    plan: AnyPlan
     threads: int
     folder: Path
     notes: list[str]
@@ -78,12 +80,16 @@ def _open_mps(order: _Order) -> Runner:
 
 
 def _open_openvino(order: _Order) -> Runner:
+    if isinstance(order.plan, AliasFreePlan):
+        raise RunnerError(_NOT_BY_OPENVINO)
     from lavlive.generator.runners.openvino_runner import OpenvinoRunner
 
     return OpenvinoRunner(order.plan, order.threads)
 
 
 def _open_cuda(order: _Order) -> Runner:
+    if isinstance(order.plan, AliasFreePlan):
+        return TorchRunner(order.plan, "cuda")
     from lavlive.generator.runners.cuda_runner import CudaRunner
 
     return CudaRunner(order.plan, notes=order.notes)
@@ -162,14 +168,14 @@ def open_runner(
     require_colour(loaded.generator.config.picture_channels)
     notes: list[str] = []
     generator = loaded.generator
-    plan = make_plan(generator.synthesis, generator.mapping.w_mean, grid, fill)
+    plan = plan_of(generator, grid, fill)
     order = _Order(plan, threads or spare_threads(), folder or cache_folder(), notes)
     if runner != "auto":
         lacking = _KINDS[runner].lacking()
         if lacking is not None:
             raise RunnerError(f"The runner {runner} cannot be used: {lacking}; or use --runner auto.")
         return _warm(_KINDS[runner].open(order)), notes
-    candidates = _candidates(device, notes)
+    candidates = _candidates(device, notes, isinstance(plan, AliasFreePlan))
     choices = KeptChoices(order.folder / _CHOICE_FILE)
     shape = f" {plan.height}x{plan.width}" if plan.height != plan.width else ""
     key = f"{_machine()} {','.join(candidates)} {order.threads} {loaded.hash}{shape}"
@@ -184,7 +190,7 @@ def open_runner(
     return opened, notes
 
 
-def another_like(runner: Runner, plan: Plan, threads: int | None = None) -> Runner:
+def another_like(runner: Runner, plan: AnyPlan, threads: int | None = None) -> Runner:
     """A warm runner of the same kind for another plan.
 
     Raises:
@@ -194,17 +200,17 @@ def another_like(runner: Runner, plan: Plan, threads: int | None = None) -> Runn
     return _warm(_KINDS[runner.name].open(order))
 
 
-def plain_runner(plan: Plan, threads: int) -> Runner:
+def plain_runner(plan: AnyPlan, threads: int) -> Runner:
     """A runner on the CPU beside the one of a show, for measuring: nothing is compared or warmed up."""
-    kind = _KINDS["torch" if _lacking_openvino() else "openvino"]
+    kind = _KINDS["torch" if isinstance(plan, AliasFreePlan) or _lacking_openvino() else "openvino"]
     return kind.open(_Order(plan, threads, cache_folder(), []))
 
 
-def _candidates(device: str, notes: list[str]) -> list[str]:
+def _candidates(device: str, notes: list[str], alias_free: bool = False) -> list[str]:
     found = []
     reasons = []
     for name, kind in _KINDS.items():
-        if device not in ("auto", kind.device):
+        if device not in ("auto", kind.device) or (alias_free and name == "openvino"):
             continue
         lacking = kind.lacking()
         if lacking is None:
@@ -260,8 +266,11 @@ def _warm(runner: Runner) -> Runner:
 
 
 def time_pictures(runner: Runner, count: int, enough: float = math.inf) -> float:
-    """Median seconds per picture over ``count`` pictures of random w+, fewer after ``enough`` seconds."""
-    random = np.random.default_rng(0)
+    """Median seconds per picture over ``count`` pictures of random w+, fewer after ``enough`` seconds.
+
+    They are other ones at every call: runners do not make a picture again that they have just made.
+    """
+    random = np.random.default_rng()
     out = np.empty((runner.height, runner.width, 3), np.uint8)
     seconds: list[float] = []
     while len(seconds) < count and sum(seconds) <= enough:

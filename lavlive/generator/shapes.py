@@ -29,6 +29,34 @@ def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int,
         yield f"mapping.layers.{index}.bias", (outputs,)
         inputs = outputs
     yield "mapping.w_mean", (w_dim,)
+    yield from _alias_free(config) if "layers" in config else _stylegan2(config)
+
+
+def _alias_free(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """StyleGAN3's synthesis."""
+    width, w_dim = config["input_channels"], config["w_dim"]
+    yield "synthesis.input.transform", (3, 3)
+    yield "synthesis.input.frequencies", (width, 2)
+    yield "synthesis.input.phases", (width,)
+    yield "synthesis.input.weight", (width, width)
+    yield "synthesis.input.affine.weight", (4, w_dim)
+    yield "synthesis.input.affine.bias", (4,)
+    for index, layer in enumerate(config["layers"]):
+        name, kernel, channels = f"synthesis.layers.{index}", layer["kernel"], layer["channels"]
+        yield f"{name}.affine.weight", (width, w_dim)
+        yield f"{name}.affine.bias", (width,)
+        yield f"{name}.weight", (channels, width, kernel, kernel)
+        yield f"{name}.bias", (channels,)
+        yield f"{name}.magnitude", ()
+        if layer["up_taps"] > 1:
+            yield f"{name}.up_filter", (layer["up_taps"],)
+        if layer["down_taps"] > 1:
+            yield f"{name}.down_filter", (layer["down_taps"],) * (2 if layer["radial"] else 1)
+        width = channels
+
+
+def _stylegan2(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    w_dim = config["w_dim"]
     rows, columns = config.get("rows", 4), config.get("columns", 4)
     before, channels = 0, config["picture_channels"]
     for index, resolution in enumerate(2**power for power in range(2, config["resolution"].bit_length())):

@@ -13,7 +13,7 @@ import torch
 
 from lavlive.errors import CheckpointError
 from lavlive.files import replacing
-from lavlive.generator.network import Generator
+from lavlive.generator.alias_free import AnyGenerator
 from lavlive.resources import cache_folder
 
 SAMPLES = 10_000
@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _SHRINKAGE = 0.1
 _SHARES = 501
+
 
 Vector = npt.NDArray[np.float32]
 
@@ -57,7 +58,7 @@ def whitening(covariance: Vector, std: Vector) -> Vector:
 
 
 def measure_w(
-    generator: Generator, samples: int = SAMPLES, seed: int = SEED, class_index: int | None = None
+    generator: AnyGenerator, samples: int = SAMPLES, seed: int = SEED, class_index: int | None = None
 ) -> WStatistics:
     """Map ``samples`` normal z and measure the cloud of w.
 
@@ -85,7 +86,7 @@ def measure_w(
     return WStatistics(mean.astype(np.float32), std, covariance, own.astype(np.float32))
 
 
-def random_w(generator: Generator, seed: int, class_index: int = 0) -> Vector:
+def random_w(generator: AnyGenerator, seed: int, class_index: int = 0) -> Vector:
     """w of one normal z under a seed, float32 [w_dim]; a class beyond the last means the last."""
     config = generator.config
     last = max(config.class_count - 1, 0)
@@ -96,7 +97,7 @@ def random_w(generator: Generator, seed: int, class_index: int = 0) -> Vector:
 
 
 def w_statistics(
-    generator: Generator, model_hash: str, folder: Path | None = None, class_index: int | None = None
+    generator: AnyGenerator, model_hash: str, folder: Path | None = None, class_index: int | None = None
 ) -> WStatistics:
     """``measure_w`` with 10 000 z and a fixed seed, cached under the hash of the model's file.
 

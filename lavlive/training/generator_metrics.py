@@ -26,7 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lavlive.errors import TrainingError
-from lavlive.generator.checkpoint import load_generator, save_generator
+from lavlive.generator.checkpoint import load_generator, save_generator, stylegan2_of
 from lavlive.generator.network import Generator
 from lavlive.generator.wstats import measure_w
 from lavlive.training.generator_data import level, load_pictures, to_tensor
@@ -182,7 +182,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="write the figures into the model's card")
     options = parser.parse_args(argv)
     loaded = load_generator(options.model)
-    generator = loaded.generator
+    generator = stylegan2_of(loaded)
     pictures = load_pictures(options.data, generator.config.resolution, options.work / "decoded")
     figures = asdict(
         measure(generator, pictures.train, pictures.held_out[: options.samples], options.features)

@@ -1,7 +1,7 @@
-"""StyleGAN2 generators from other codebases, read without running anything that a file holds.
+"""StyleGAN2 and StyleGAN3 generators from other codebases, read without running anything that a file holds.
 
     recognise.py   what a file is, in words a user knows
-    nvidia.py, rosinality.py, tensorflow.py
+    nvidia.py, stylegan3.py, rosinality.py, tensorflow.py
                    from each codebase's names and layouts to lavlive's
     child.py       all of the above in a process of its own, with limits on memory and time
 

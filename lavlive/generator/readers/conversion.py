@@ -50,7 +50,9 @@ def size_at(config: Mapping[str, Any], resolution: int) -> tuple[int, int]:
     return features_size(resolution, config["rows"], config["columns"])
 
 
-def assemble(config: Mapping[str, Any], take: Callable[[str], Array | None]) -> dict[str, Array]:
+def assemble(
+    config: Mapping[str, Any], take: Callable[[str], Array | None], network: str = "StyleGAN2"
+) -> dict[str, Array]:
     """All weights of a generator of ``config``; ``take`` gives each by lavlive's name.
 
     Raises CheckpointError when one has not the shape that the configuration asks for. Only W's mean may
@@ -63,7 +65,7 @@ def assemble(config: Mapping[str, Any], take: Callable[[str], Array | None]) -> 
             continue
         if array is None or array.shape != shape:
             found = "missing" if array is None else str(array.shape)
-            raise CheckpointError(f"of another kind: {name} is {found}, StyleGAN2 needs {shape}")
+            raise CheckpointError(f"of another kind: {name} is {found}, {network} needs {shape}")
         weights[name] = np.asarray(array, np.float32, order="C")
     return weights
 

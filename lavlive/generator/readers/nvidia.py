@@ -1,4 +1,4 @@
-"""Generators of NVIDIA's stylegan2-ada-pytorch, and of stylegan3's code in its stylegan2 configuration.
+"""Generators of NVIDIA's stylegan2-ada-pytorch, and of stylegan3's code in any configuration.
 
 Both write a pickle of modules, each with its class's name, attributes and source text. We read names,
 attributes and numbers.
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lavlive.errors import CheckpointError
+from lavlive.generator.readers import stylegan3
 from lavlive.generator.readers.conversion import (
     Conversion,
     assemble,
@@ -43,16 +44,18 @@ _LICENCE = (
 )
 EG3D = "an EG3D generator: it renders a volume with a camera, and lavlive plays pictures of StyleGAN2"
 STYLEGAN_XL = (
-    "a StyleGAN-XL generator, which grows from StyleGAN3's alias-free layers; lavlive does not have those. "
-    "Use a model trained with stylegan2-ada-pytorch, or stylegan3 with --cfg=stylegan2"
+    "a StyleGAN-XL generator: StyleGAN3's layers in two stages, under another mapping; lavlive does not play "
+    "it. Use a model trained with stylegan3 or stylegan2-ada-pytorch"
 )
 Modules = dict[str, ModuleState]
 
 
 def convert(generator: ModuleState) -> Conversion:
-    """From a pickled ``Generator``. Raises CheckpointError when it is none of StyleGAN2's."""
+    """From a pickled ``Generator``. Raises CheckpointError when it is none of StyleGAN2's or StyleGAN3's."""
     modules, weights = _flatten(generator)
     _check_kind(generator, modules)
+    if stylegan3.is_alias_free(modules):
+        return stylegan3.convert(modules, weights, _mapping_config(modules, weights), _LICENCE)
     config = _mapping_config(modules, weights) | _synthesis_config(modules, weights)
 
     def take(name: str) -> Array | None:
@@ -104,16 +107,12 @@ def _check_kind(generator: ModuleState, modules: Modules) -> None:
         raise CheckpointError(EG3D)
     if "Superres" in generator.class_name or "mapping.embed_proj" in modules:
         raise CheckpointError(STYLEGAN_XL)
-    if "synthesis.input" in modules or any(re.match(r"synthesis\.L\d+_\d+_\d+$", name) for name in modules):
-        raise CheckpointError(
-            "a StyleGAN3 (alias-free) generator. It makes pictures from Fourier features in layers that "
-            "StyleGAN2 does not have, and lavlive cannot play it; use a model trained with --cfg=stylegan2"
-        )
     if "Discriminator" in generator.class_name:
         raise CheckpointError("a discriminator, which judges pictures and makes none; find the G_ema")
-    if "mapping.fc0" not in modules or "synthesis.b4.conv1" not in modules:
+    drawn = "synthesis.b4.conv1" in modules or stylegan3.is_alias_free(modules)
+    if "mapping.fc0" not in modules or not drawn:
         raise CheckpointError(
-            f"a network of the class {ascii(generator.class_name)[:60]}, which is no StyleGAN2 generator"
+            f"a network of the class {ascii(generator.class_name)[:60]}, which is no StyleGAN2 or 3 generator"
         )
 
 

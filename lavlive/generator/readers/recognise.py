@@ -36,7 +36,10 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
     ),
     (r"lora_|.*\.lora_", "a LoRA, an addition to a diffusion model; lavlive plays StyleGAN2"),
     (r"(model\.layers|transformer\.h|bert|encoder\.layers?)\.", "a language model; lavlive plays StyleGAN2"),
-    (r"synthesis\.(input\.|L\d+_)", "a StyleGAN3 (alias-free) generator, whose layers lavlive does not have"),
+    (
+        r"synthesis\.(input\.|L\d+_)",
+        "bare weights of a StyleGAN3 generator without its settings; give the pickle they were taken from",
+    ),
     (
         r"synthesis\.b\d+\.",
         "bare weights of NVIDIA's generator without its settings; give the pickle they were taken from",

@@ -1,4 +1,7 @@
-"""The runner that always works: torch, eagerly, on the CPU or on Apple's GPU."""
+"""The runner that always works: torch, eagerly, on the CPU or on Apple's GPU; a StyleGAN3 on NVIDIA's, too.
+
+StyleGAN3 on an NVIDIA GPU was never run by us.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import torch
 
 from lavlive.errors import RunnerError
 from lavlive.generator.bends import Bends
+from lavlive.generator.runners.alias_free_plan import AliasFreePlan
 from lavlive.generator.runners.base import MadeOf, Pixels, WPlus
 from lavlive.generator.runners.plan import Plan
 from lavlive.generator.runners.planned import PlannedSynthesis
+from lavlive.generator.runners.planned_alias_free import PlannedAliasFree
 
 
 class TorchRunner:
@@ -19,7 +24,7 @@ class TorchRunner:
         threads: how many the owner thread's operators may use; None leaves torch's setting.
     """
 
-    def __init__(self, plan: Plan, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(self, plan: Plan | AliasFreePlan, device: str = "cpu", threads: int | None = None) -> None:
         if device == "mps" and not torch.backends.mps.is_available():
             raise RunnerError("This machine has no Apple GPU that torch can use; try: --runner auto")
         self.name = "torch" if device == "cpu" else device
@@ -27,7 +32,8 @@ class TorchRunner:
         self.num_ws, self.w_dim = plan.num_ws, plan.w_dim
         self._device = torch.device(device)
         self._threads = threads
-        self._synthesis: PlannedSynthesis | None = PlannedSynthesis(plan).to(self._device)
+        made = PlannedAliasFree(plan) if isinstance(plan, AliasFreePlan) else PlannedSynthesis(plan)
+        self._synthesis: PlannedSynthesis | PlannedAliasFree | None = made.to(self._device)
         self._noise = torch.ones((), device=self._device)
         self._w_plus = torch.zeros((plan.num_ws, plan.w_dim), device=self._device)
         self._pixels = torch.zeros((), dtype=torch.uint8)
