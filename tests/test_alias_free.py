@@ -278,7 +278,7 @@ def test_a_hostile_header_of_ours_builds_nothing(
         {"cutoff": float("inf")},
         {"radial": "yes"},
     ):
-        layers = (*good.layers[:3], replace(layer, **changed), *good.layers[4:])  # type: ignore[arg-type]
+        layers = (*good.layers[:3], replace(layer, **changed), *good.layers[4:])
         with pytest.raises(CheckpointError):
             replace(good, layers=layers)
     path = tmp_path / "own.safetensors"

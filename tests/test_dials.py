@@ -18,6 +18,7 @@ from lavlive.generator.dials import LEAST_EFFECT, Dials, dials_of, find_dials, m
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
 from lavlive.generator.runner import plain_runner
 from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.plans import plan_of
 from lavlive.generator.wstats import WStatistics, measure_w
 from lavlive.latent.instrument import Instrument
 from lavlive.latent.limit import LARGEST_DEVIATION
@@ -46,7 +47,7 @@ def statistics(loaded: LoadedGenerator) -> WStatistics:
 
 @pytest.fixture(scope="module")
 def found(loaded: LoadedGenerator, statistics: WStatistics) -> Dials:
-    plan = make_plan(loaded.generator.synthesis, loaded.generator.mapping.w_mean)
+    plan = plan_of(loaded.generator)
     runner = plain_runner(plan, 1)
     dials = find_dials(plan, runner, sample_w(loaded.generator, 16), statistics, GROUPS)
     runner.close()
@@ -56,7 +57,7 @@ def found(loaded: LoadedGenerator, statistics: WStatistics) -> Dials:
 
 def change(loaded: LoadedGenerator, group: int, step: np.ndarray, count: int = 8) -> float:
     """Mean change of L* of pictures that no search has seen."""
-    runner = plain_runner(make_plan(loaded.generator.synthesis, loaded.generator.mapping.w_mean), 1)
+    runner = plain_runner(plan_of(loaded.generator), 1)
     changes = []
     for index, w in enumerate(sample_w(loaded.generator, count, seed=77)):
         plain, moved = (np.repeat(w[None], len(GROUPS), axis=0) for _ in range(2))

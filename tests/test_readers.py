@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from lavlive.commands.model import convert, info
 from lavlive.errors import CheckpointError, UsageError
 from lavlive.generator import importing
-from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
+from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator, stylegan2_of
 from lavlive.generator.grid import Grid
 from lavlive.generator.importing import convert_model, open_model
 from lavlive.generator.network import Generator, GeneratorConfig
@@ -93,7 +93,7 @@ def test_a_wide_model_plays_in_its_own_shape_and_in_others(tmp_path: Path) -> No
     assert "16 × 28 (height × width), from a constant of 4 × 7" in info(path)
     loaded = open_model(path)
     w_plus = fixture("ada-wide").made["w_plus"]
-    own, tall = (make_plan(loaded.generator.synthesis, grid=grid) for grid in (None, Grid(8, 7)))
+    own, tall = (make_plan(stylegan2_of(loaded).synthesis, grid=grid) for grid in (None, Grid(8, 7)))
     assert (own.height, own.width, tall.height, tall.width) == (16, 28, 32, 28)
     levels = PlannedSynthesis(own)(w_plus[0], torch.ones(()))
     expected = (loaded.generator.synthesis(w_plus)[0] * 127.5 + 128).clamp(0, 255).permute(1, 2, 0)
@@ -139,7 +139,7 @@ def test_rosinalitys_blur_kernels_blur_the_convolutions_and_not_the_pictures(
     expected = kernels[filter_name]
     picture = loaded.generator.synthesis(data.made["w_plus"])
     assert (picture - expected).abs().max() < CLOSE * (expected.max() - expected.min())
-    plan = make_plan(loaded.generator.synthesis)
+    plan = make_plan(stylegan2_of(loaded).synthesis)
     levels = ((expected[0].permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).numpy()
     planned = PlannedSynthesis(plan)(data.made["w_plus"][0], torch.ones(())).numpy()
     assert np.abs(planned - levels).max() <= 1.01

@@ -110,7 +110,8 @@ def _attribute(value: Any) -> Any:
     """A module's attribute; what their code keeps as numpy's own is written as a table of one entry."""
     if isinstance(value, dict) and len(value) == 1:
         ((kind, content),) = value.items()
-        return {"array": np.array, "number": np.float64, "truth": np.bool_}[kind](content)
+        makers: dict[str, Any] = {"array": np.array, "number": np.float64, "truth": np.bool_}
+        return makers[kind](content)
     return value
 
 

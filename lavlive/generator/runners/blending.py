@@ -45,7 +45,7 @@ class BlendedRunner(TorchRunner):
 
     def blend(self, shares: Shares) -> None:
         """Have the weights of these shares of the second network, by resolution, from the next picture on."""
-        assert self._synthesis is not None, "the runner is closed"
+        assert isinstance(self._synthesis, PlannedSynthesis), "the runner is closed"
         assert self._ends is not None
         if self._threads is not None:
             torch.set_num_threads(self._threads)
