@@ -222,7 +222,9 @@ def main() -> int:
         heart = Heartbeat()
         print("conductor", json.dumps(conduct(address, seconds, heart)), flush=True)
         for child in children:
-            told = json.loads(child.communicate(timeout=60)[0])
+            *logged, last = child.communicate(timeout=60)[0].splitlines()  # Zenoh logs to standard output
+            print("\n".join(logged), file=sys.stderr)
+            told = json.loads(last)
             stalls = [tuple(stall) for stall in told.pop("stalls")]
             gaps = [tuple(gap) for gap in told.pop("longest_gaps")]
             print("nodes", json.dumps(told))
