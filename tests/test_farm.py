@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,14 +16,14 @@ import pytest
 from lavlive import __version__
 from lavlive.commands.arguments import parse
 from lavlive.commands.options import FarmOptions
-from lavlive.errors import FarmError, LavliveError, RecordingError, UsageError
+from lavlive.errors import FarmError, LavliveError, ParameterError, RecordingError, UsageError
 from lavlive.farm import drawing
 from lavlive.farm.drawing import Drawer
 from lavlive.farm.head import FarmReport, Head
 from lavlive.farm.joining import Film, write_sound
 from lavlive.farm.material import Group, Material, Part, Recipe, Spool, group_bounds
 from lavlive.farm.pools import OwnPool
-from lavlive.parameters import INDEX, Values
+from lavlive.parameters import INDEX, Values, find
 from lavlive.stage.canvas.slots import open_shaders
 from lavlive.stage.recording.video import VideoWriter
 
@@ -227,6 +228,19 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     monkeypatch.setattr(drawing, "VideoWriter", Kept)
     Kept.pictures_of = []
     return Kept.pictures_of
+
+
+def test_a_worker_draws_in_whatever_thread_it_is_called_and_leaves_no_parameters_behind(
+    drawn: list[np.ndarray],
+) -> None:
+    pictures = flashing(2)
+    drawer = Drawer(recipe_of())
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(drawer.draw, Group(0, 0, 0, 2, pictures[0], tuple(pictures))).result()
+    assert len(drawn) == 2
+    with pytest.raises(ParameterError):
+        find("fx1.shader")
+    drawer.close()
 
 
 def test_groups_with_feedback_and_the_limiter_are_the_film_in_sequence(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
+from lavlive.link.messages import Command, StageEvent
 from tools.circles import _strongly_connected, circles
 
 ROOT = Path(__file__).parents[1]
@@ -43,3 +45,12 @@ def test_the_import_contracts_name_every_room() -> None:
     rooms = {f"lavlive.{folder.parent.name}" for folder in LAVLIVE.glob("*/__init__.py")}
     rooms.remove("lavlive.data")  # files, no code
     assert rooms - named == set()
+
+
+def test_the_architecture_page_names_every_message_and_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    kinds = [*get_args(Command), *get_args(StageEvent)]
+    assert len(kinds) > 20
+    assert {kind.__name__ for kind in kinds if kind.__name__ not in page} == set()
+    rooms = {folder.parent.name for folder in LAVLIVE.glob("*/__init__.py")} - {"data"}
+    assert {room for room in rooms if f"`{room}/`" not in page} == set()

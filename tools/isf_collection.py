@@ -213,7 +213,7 @@ class Trying:
         self._pipe.send((str(path), size, frames))
         try:
             if _answers(self._process.pid, self._pipe, seconds):
-                return self._pipe.recv()  # type: ignore[no-any-return]
+                return self._pipe.recv()
             why = f"{path.name}: more than {seconds:g} s for {frames} frames of {size[0]}x{size[1]}"
         except EOFError:
             why = f"{path.name}: the driver ended the process"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Mapping
+from contextvars import copy_context
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ class Drawer:
                 f"The farm's worker is lavlive {__version__}, the film's {recipe.software}: install the same."
             )
         self._recipe = recipe
+        # Whoever calls, and in whichever thread: the parameters of the film's shaders are known within.
+        self._context = copy_context()
+        self._context.run(self._open, recipe)
+
+    def _open(self, recipe: Recipe) -> None:
         self._opened = contextlib.ExitStack()
         self._shaders = self._opened.enter_context(open_shaders(recipe.shaders))
         self._model, notes = load_model(recipe.model, recipe.runner, aspect=recipe.aspect, fill=recipe.fill)
@@ -53,6 +59,9 @@ class Drawer:
 
     def draw(self, group: Group) -> Part:
         """The pictures of a group, as the film has them."""
+        return self._context.run(self._draw, group)
+
+    def _draw(self, group: Group) -> Part:
         recipe = self._recipe
         before: np.ndarray | None = None
         with contextlib.ExitStack() as stack:
@@ -76,7 +85,7 @@ class Drawer:
     def close(self) -> None:
         """Let go of the model and the shaders."""
         self._model.close()
-        self._opened.close()
+        self._context.run(self._opened.close)
 
     def _picture(self, material: Material) -> np.ndarray:
         pixels = self._model.buffer

@@ -53,7 +53,9 @@ def joined(loaded: LoadedParameters | None) -> Iterator[None]:
     try:
         yield
     finally:
-        _joined.reset(token)
+        # One that is collected instead of left is no longer in its context, which ended with it.
+        with contextlib.suppress(ValueError):
+            _joined.reset(token)
 
 
 def is_loaded(name: str) -> bool:
