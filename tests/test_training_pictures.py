@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import shutil
 import zipfile
@@ -21,7 +20,7 @@ pytest.importorskip("PIL")
 FORMULAS = sorted(set(FAMILIES) - {"flames"})
 
 
-def options(out: Path, *more: str) -> argparse.Namespace:
+def options(out: Path, *more: str) -> command.PicturesOptions:
     return command.parse(["bloom", "--count", "3", "--size", "32", "--seed", "7", "-o", str(out), *more])
 
 
