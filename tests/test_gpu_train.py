@@ -14,8 +14,9 @@ import torch
 from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import load_generator
 from lavlive.generator.network import GeneratorConfig
-from lavlive.training.generator import Run, parse
+from lavlive.training.generator import Run
 from lavlive.training.generator_features import feature_network
+from lavlive.training.generator_options import parse
 from lavlive.training.generator_trainer import Recipe, Trainer
 from tests.test_gpu_check import ROOT, WITH_THREE_PACKAGES
 from tests.test_training_generator import command, folder, trained

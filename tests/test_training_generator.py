@@ -19,13 +19,14 @@ from lavlive.generator.checkpoint import load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w
 from lavlive.training.__main__ import main
-from lavlive.training.generator import Run, fast_half, parse, stage_ends
+from lavlive.training.generator import Run, fast_half, stage_ends
 from lavlive.training.generator_data import batches, decode, is_held_out, level, load_pictures
 from lavlive.training.generator_encoder import Cloud, RateControl, divergence
 from lavlive.training.generator_features import feature_network
 from lavlive.training.generator_likeness import Likeness
 from lavlive.training.generator_metrics import diversity, frechet_distance
 from lavlive.training.generator_moments import RunningMoments, moment_loss
+from lavlive.training.generator_options import parse
 from lavlive.training.generator_sheets import random_w, walk_w
 from lavlive.training.generator_trainer import begin, finish, grow, layer_groups
 from lavlive.training.generator_variety import shared_details

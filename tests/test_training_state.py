@@ -11,7 +11,8 @@ from PIL import Image
 
 from lavlive.errors import TrainingError
 from lavlive.training.__main__ import main
-from lavlive.training.generator import Run, parse
+from lavlive.training.generator import Run
+from lavlive.training.generator_options import parse
 
 torch.set_num_threads(1)
 
