@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         model_directions,
         model_info,
         model_mix,
+        model_project,
         render,
         study,
     )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         ModelFetchOptions,
         ModelInfoOptions,
         ModelMixOptions,
+        ModelProjectOptions,
         RenderOptions,
         StudyOptions,
     )
@@ -46,11 +48,18 @@ __version__ = "0.1.0"
 _HOMES = {
     "lavlive.commands.library": (
         *("bench", "convert_model", "devices", "fetch_encoder", "live", "model_directions"),
-        *("model_info", "model_mix", "render", "study"),
+        *("model_info", "model_mix", "model_project", "render", "study"),
     ),
     "lavlive.commands.options": (
         *("BenchOptions", "LiveOptions", "ModelConvertOptions", "ModelDirectionsOptions"),
-        *("ModelFetchOptions", "ModelInfoOptions", "ModelMixOptions", "RenderOptions", "StudyOptions"),
+        *(
+            "ModelFetchOptions",
+            "ModelInfoOptions",
+            "ModelMixOptions",
+            "ModelProjectOptions",
+            "RenderOptions",
+            "StudyOptions",
+        ),
     ),
     "lavlive.commands.results": ("DeviceList", "Devices", "Rendered"),
     "lavlive.errors": ("LavliveError",),
@@ -68,6 +77,7 @@ __all__ = [
     "ModelFetchOptions",
     "ModelInfoOptions",
     "ModelMixOptions",
+    "ModelProjectOptions",
     "RenderOptions",
     "Rendered",
     "StudyOptions",
@@ -80,6 +90,7 @@ __all__ = [
     "model_directions",
     "model_info",
     "model_mix",
+    "model_project",
     "render",
     "study",
 ]

@@ -19,6 +19,7 @@ from lavlive.commands.options import (
     ModelFetchOptions,
     ModelInfoOptions,
     ModelMixOptions,
+    ModelProjectOptions,
     RenderOptions,
     StudyOptions,
     text_of,
@@ -108,6 +109,14 @@ def model_mix(options: ModelMixOptions) -> str:
     from lavlive.commands.mix import mix
 
     return mix(options)
+
+
+@_taking(ModelProjectOptions)
+def model_project(options: ModelProjectOptions) -> str:
+    """Find the points of W of pictures; returns what was found. Fields: `ModelProjectOptions`."""
+    from lavlive.commands.project import project
+
+    return project(options)
 
 
 @_taking(ModelFetchOptions)

@@ -20,6 +20,7 @@ from lavlive.commands.options import (
     ModelFetchOptions,
     ModelInfoOptions,
     ModelMixOptions,
+    ModelProjectOptions,
     OutputsOptions,
     RenderOptions,
     StudyOptions,
@@ -93,6 +94,10 @@ def _run(options: AnyOptions) -> None:
             from lavlive.commands.mix import mix
 
             print(mix(options))
+        case ModelProjectOptions():
+            from lavlive.commands.project import project
+
+            print(project(options))
         case ModelFetchOptions():
             _fetch(options)
         case BenchOptions():

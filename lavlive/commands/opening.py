@@ -26,6 +26,7 @@ from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.bindings import OscBindings
 from lavlive.link.memory import SharedBlock
+from lavlive.link.points import read_points
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
@@ -181,6 +182,8 @@ def _open_control(options: LiveOptions, crashed: ShowState | None) -> Control:
     elif crashed is not None:
         control.restore(crashed)
     control.values.update(typed)
+    if options.points is not None:
+        control.looks.begin_with_points(read_points(Path(options.points)))
     return control
 
 

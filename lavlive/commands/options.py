@@ -8,7 +8,7 @@ device, a model) is found out when the command runs. Nothing heavy is imported h
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -64,12 +64,14 @@ class LookOptions:
         channels: which channels to hear: ``3,4``, ``all``, ``left``, ``right``, ``mid`` or ``side``; None for
             all, of an input the first two.
         shaders: a folder of ISF files beside the bundled ones and the user's.
+        points: a file of points of W, from `ModelProjectOptions`: keyframes to begin with.
     """
 
     model: AnyPath | None = None
     encoder: str = "bundled"
     preset: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    points: AnyPath | None = None
     learned: AnyPath | None = None
     runner: str = "auto"
     shape: str = "screen"
@@ -364,6 +366,36 @@ class ModelMixOptions:
 
 
 @dataclass(frozen=True)
+class ModelProjectOptions:
+    """Points of a model's W whose pictures are like pictures from elsewhere.
+
+    Attributes:
+        model: a bundled generator's name, or a file.
+        pictures: files of pictures.
+        output: the npz file of points to write, or to go on with.
+        steps: of each search; more are slower and nearer.
+        space: ``w+``, a w per layer group, or ``w``, one w for all.
+    """
+
+    model: AnyPath
+    pictures: Sequence[AnyPath]
+    output: AnyPath
+    _: KW_ONLY
+    steps: int = 300
+    space: str = "w+"
+
+    def __post_init__(self) -> None:
+        if Path(self.output).suffix != ".npz":
+            raise UsageError(f"{self.output}: points are written as npz; let the name end in .npz")
+        if not self.pictures:
+            raise UsageError("There is no picture to project.")
+        if not 1 <= self.steps <= 100_000:
+            raise UsageError(f"--steps takes 1 to 100000, not {self.steps}.")
+        if self.space not in ("w", "w+"):
+            raise UsageError(f"--space is w or w+, not {self.space!r}.")
+
+
+@dataclass(frozen=True)
 class ModelFetchOptions:
     """Published encoder weights into the cache; CC BY-NC 4.0.
 
@@ -483,6 +515,7 @@ AnyOptions = (
     | ModelConvertOptions
     | ModelDirectionsOptions
     | ModelMixOptions
+    | ModelProjectOptions
     | ModelFetchOptions
     | BenchOptions
     | StudyOptions

@@ -34,6 +34,7 @@ from lavlive.errors import RecordingError, UsageError
 from lavlive.latent.instrument import Moment
 from lavlive.latent.path import Latent, LatentPath
 from lavlive.link.contents import Picture
+from lavlive.link.points import read_points
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import INDEX, LOADED_GROUPS, Value, loaded_parameters
 from lavlive.resources import is_no_file
@@ -167,7 +168,10 @@ def use_keyframes(model: Model, looks: Looks) -> None:
 
 def look_of(options: RenderOptions) -> Looks:
     """The look that a rendering begins with; that of the paper's path has nothing of ours."""
-    return initial_looks(options.preset, options.settings, bare=options.as_published)
+    looks = initial_looks(options.preset, options.settings, bare=options.as_published)
+    if options.points is not None:
+        looks.begin_with_points(read_points(Path(options.points)))
+    return looks
 
 
 def open_path(options: RenderOptions, w_dim: int) -> LatentPath:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lavlive.control.looks.looks import Looks
 from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.link.messages import UseKeyframes
+from lavlive.link.points import read_points
 from lavlive.link.supervisor import Supervisor
 from lavlive.stage.notices import Notices
 
@@ -54,6 +57,17 @@ class KeptMoments:
             self._notices.tell(f"Keyframe {count} kept", now)
         else:
             self._notices.tell(f"There are {MOST} keyframes already: Shift+K forgets the last", now)
+
+    def open(self, path: Path, now: float) -> None:
+        """Keep the points of W in a file that ``lavlive model project`` wrote.
+
+        Raises:
+            UsageError: it holds none.
+        """
+        points = read_points(path)
+        kept = self._looks.keep_all(points)
+        left_out = f"; there are {MOST} keyframes, the others are left out" if kept < len(points) else ""
+        self._notices.tell(f"{kept} keyframe{'' if kept == 1 else 's'} of {path.name} kept{left_out}", now)
 
     def _tell_strange(self, now: float) -> None:
         """Say how many belong to other models: they are kept, and return with their model."""

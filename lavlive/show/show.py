@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lavlive.audio.spec import SourceSpec
@@ -324,6 +325,14 @@ class Show:
     def choose_model(self, path: str) -> None:
         """Fade to a model of `models`; `undo` takes it back."""
         self.bank.choose(path)
+
+    def open_points(self, path: Path) -> None:
+        """Keep the points of W in a file as keyframes, or say why not."""
+        now = time.perf_counter()
+        try:
+            self.moments.open(path, now)
+        except LavliveError as error:
+            self.notices.tell(str(error), now)
 
     def open_model(self, path: str) -> None:
         """Take a file into `models` and fade to it; one that is refused is told, and leaves `models`."""

@@ -36,6 +36,9 @@ def add_look(parser: argparse.ArgumentParser) -> None:
         help="begin with this value; repeat",
     )
     look.add_argument("--class", type=int, dest="class_index", metavar="N", help="of a conditional model")
+    look.add_argument(
+        "--points", metavar="FILE.npz", help="begin with these keyframes, from lavlive model project"
+    )
     look.add_argument("--learned", metavar="FILE", help="a learned projection, for projection.kind=learned")
     look.add_argument(
         "--runner", help=f"auto, torch, openvino, cuda (default: {LiveOptions.runner}, which measures)"

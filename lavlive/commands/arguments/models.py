@@ -11,6 +11,7 @@ from lavlive.commands.options import (
     ModelFetchOptions,
     ModelInfoOptions,
     ModelMixOptions,
+    ModelProjectOptions,
 )
 from lavlive.errors import UsageError
 
@@ -105,6 +106,23 @@ def add_model(commands: Commands) -> None:
         "ancestor, layers are swapped from 0.5 on",
     )
     mix.add_argument("-o", "--output", required=True, metavar="C.safetensors")
+    project = command(
+        actions,
+        "project",
+        "the points of a generator whose pictures are most like yours",
+        lambda typed: made(ModelProjectOptions, typed),
+    )
+    project.add_argument("model", metavar="MODEL", help="a file or a bundled model's name")
+    project.add_argument("pictures", nargs="+", metavar="PICTURE")
+    project.add_argument(
+        "-o", "--output", required=True, metavar="POINTS.npz", help="one that is there is gone on with"
+    )
+    project.add_argument(
+        "--steps", type=int, metavar="N", help=f"of each search (default: {ModelProjectOptions.steps})"
+    )
+    project.add_argument(
+        "--space", help=f"w+, a w per layer group, or w, one for all (default: {ModelProjectOptions.space})"
+    )
     fetch = command(
         actions,
         "fetch",

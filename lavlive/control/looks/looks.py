@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -131,6 +131,10 @@ class Looks:
         self.keyframes = preset.keyframes or self.keyframes
         self.mix = preset.mix or self.mix
 
+    def begin_with_points(self, points: Sequence[Keyframe]) -> None:
+        """Have these keyframes first, before those of a preset, as at the start of a show."""
+        self.keyframes = (*points, *self.keyframes)[:MOST]
+
     def recall(self, preset: Preset, now: float, seconds: float | None = None) -> None:
         """Morph to a preset over `seconds`, or over ``show.morph``."""
         step = self._step(preset.name or "default look", preset.values, standing=True)
@@ -206,6 +210,14 @@ class Looks:
         self._history.add(self._step(f"keyframe {len(self.keyframes) + 1}", (), standing=True))
         self.keyframes = (*self.keyframes, keyframe)
         return True
+
+    def keep_all(self, keyframes: Sequence[Keyframe]) -> int:
+        """Keep as many of these as there is room for; how many."""
+        room = keyframes[: MOST - len(self.keyframes)]
+        if room:
+            self._history.add(self._step(f"{len(room)} keyframes", (), standing=True))
+            self.keyframes = (*self.keyframes, *room)
+        return len(room)
 
     def drop_keyframe(self) -> bool:
         """Forget the moment kept last; False where there is none."""

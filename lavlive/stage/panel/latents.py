@@ -8,8 +8,9 @@ from lavlive.control.actions import Action
 from lavlive.link.keyframes import MOST
 from lavlive.parameters import BEND_SLOTS, DIALS_PER_GROUP, GROUPS, TABLE, Parameter, find
 from lavlive.stage.panel.effects import EffectsSection
+from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.learning import offer_learn
-from lavlive.stage.panel.section import Column
+from lavlive.stage.panel.section import Column, Desk
 from lavlive.stage.panel.widgets import Row, heading, say
 from lavlive.stage.panel.words import label, title
 
@@ -19,6 +20,10 @@ class LatentsSection(EffectsSection):
 
     title = "Latents"
     column = Column.LOOK
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._points = FileChooser("points of pictures", (".npz",))
 
     def draw(self) -> None:
         ghosts = self.desk.control.ghosts()
@@ -41,6 +46,11 @@ class LatentsSection(EffectsSection):
         if row.button("forget the last"):
             self.desk.ask("keyframe.drop")
         offer_learn(self.desk, Action("keyframe.drop"))
+        if row.button("open points…"):
+            self._points.open()
+        chosen = self._points.draw()
+        if chosen is not None:
+            self.desk.show.open_points(chosen)
         count, strange = len(self.desk.control.looks.keyframes), self.desk.show.strange_keyframes
         say(
             f"{count} of {MOST} kept"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -97,6 +98,9 @@ class RunningShow(Protocol):
 
     def choose_model(self, path: str) -> None:
         """Fade to a model of `models`."""
+
+    def open_points(self, path: Path) -> None:
+        """Keep the points of W in a file as keyframes, or say why not."""
 
     def open_model(self, path: str) -> None:
         """Take a file into `models` and fade to it; one that is refused is told, and leaves `models`."""
