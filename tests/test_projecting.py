@@ -31,7 +31,7 @@ W = 6
 
 @pytest.fixture(autouse=True)
 def few_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projecting, "STARTS", 32)
+    monkeypatch.setattr(projecting, "STARTS", 16)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_picture_of_the_model_itself_is_found_again(generator: Generator, stat
     wanted = own_w(generator, 11)
     target = projector.picture(wanted)
     search = projector.begin(target)
-    found = projector.go_on(search, target, 60, lambda search: None)
+    found = projector.go_on(search, target, 40, lambda search: None)
 
     def away(w: np.ndarray) -> float:
         return float(np.sqrt(np.mean(((w - wanted) / statistics.std) ** 2)))
@@ -89,11 +89,15 @@ def test_a_search_that_is_broken_off_goes_on_to_the_same_point(
     assert np.array_equal(projector.go_on(halves, target, 12, lambda search: None), straight)
 
 
-def test_in_w_all_layers_share_one_point(generator: Generator, statistics: WStatistics) -> None:
-    target = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+def test_in_w_all_layers_share_one_point(
+    generator: Generator, statistics: WStatistics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projecting, "_SHARED", 0.0)
+    each = np.concatenate([own_w(generator, seed)[:1] for seed in (1, 2, 3)])
+    target = Projector(generator, statistics).picture(each)
     for free in (False, True):
         projector = Projector(generator, statistics, free)
-        found = projector.go_on(projector.begin(target), target, 9, lambda search: None)
+        found = projector.go_on(projector.begin(target), target, 6, lambda search: None)
         assert np.array_equal(found[0], found[1]) is not free
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from lavlive.commands.options import ModelProjectOptions, text_of
 from lavlive.errors import UsageError
 from lavlive.files import replacing
+from lavlive.generator.checkpoint import stylegan2_of
 from lavlive.generator.importing import open_model
 from lavlive.generator.projecting import Projector, Search
 from lavlive.generator.wstats import w_statistics
@@ -74,7 +75,7 @@ def project(options: ModelProjectOptions) -> str:
         What was found, a line each.
 
     Raises:
-        CheckpointError: there is no such generator.
+        CheckpointError: there is no such generator, or it is a StyleGAN3.
         UsageError: a picture that is none, or a file that cannot be written.
     """
     output = Path(options.output)
@@ -82,12 +83,11 @@ def project(options: ModelProjectOptions) -> str:
         raise UsageError(f"{output} is not a file; give another name.")
     paths = [Path(picture) for picture in options.pictures]
     loaded = open_model(generator_file(text_of(options.model)))
-    config = loaded.generator.config
+    generator = stylegan2_of(loaded)
+    config = generator.config
     height, width = config.size(config.resolution)
     targets = [read_picture(path, height, width) for path in paths]  # all of them, before minutes go by
-    projector = Projector(
-        loaded.generator, w_statistics(loaded.generator, loaded.hash), options.space == "w+"
-    )
+    projector = Projector(generator, w_statistics(generator, loaded.hash), options.space == "w+")
     asked = f"{options.space} {options.steps} steps"
     points = _before(output, loaded.hash, config.w_dim, asked)
     lines = []
