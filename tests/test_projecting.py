@@ -31,7 +31,7 @@ W = 6
 
 @pytest.fixture(autouse=True)
 def few_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projecting, "STARTS", 16)
+    monkeypatch.setattr(projecting, "STARTS", 32)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_picture_of_the_model_itself_is_found_again(generator: Generator, stat
     wanted = own_w(generator, 11)
     target = projector.picture(wanted)
     search = projector.begin(target)
-    found = projector.go_on(search, target, 40, lambda search: None)
+    found = projector.go_on(search, target, 60, lambda search: None)
 
     def away(w: np.ndarray) -> float:
         return float(np.sqrt(np.mean(((w - wanted) / statistics.std) ** 2)))
