@@ -91,6 +91,7 @@ class _Filtered(nn.Module):
         self.weight = self.weight.contiguous(memory_format=torch.channels_last)
         outputs = len(plan.bias)
         self.padding = plan.padding
+        self.cut = 0
         self.spreading: list[str] = []
         self.gathering: list[str] = []
         if plan.up_taps is not None:
@@ -100,6 +101,9 @@ class _Filtered(nn.Module):
             after = reach - (plan.up - 1)
             left, right, top, bottom = plan.padding
             self.padding = (left - reach, right - after, top - reach, bottom - after)
+            if len(set(self.padding)) == 1 and left <= reach:
+                # What is cut off alike on all sides need not be made.
+                self.cut, self.padding = reach - left, (0, 0, 0, 0)
         if plan.down_taps is not None:
             # Convolution proper, not correlation: the taps run backwards.
             self.gathering = self._kernels("gather", np.flip(plan.down_taps).copy(), outputs)
@@ -123,7 +127,8 @@ class _Filtered(nn.Module):
             x = torch.addcmul(self.bias, x, demodulation.view(1, -1, 1, 1))
         for name in self.spreading:
             kernel: Tensor = getattr(self, name)
-            x = F.conv_transpose2d(x, kernel, stride=_stride(kernel, self.up), groups=x.shape[1])
+            stride, cut = _along(kernel, self.up, 1), _along(kernel, self.cut, 0)
+            x = F.conv_transpose2d(x, kernel, stride=stride, padding=cut, groups=x.shape[1])
         if any(self.padding):
             x = F.pad(x, self.padding)
         if self.square is not None:
@@ -132,13 +137,13 @@ class _Filtered(nn.Module):
             x = x.clamp_(-self.clamp, self.clamp)
         for name in self.gathering:
             kernel = getattr(self, name)
-            x = F.conv2d(x, kernel, stride=_stride(kernel, self.down), groups=x.shape[1])
+            x = F.conv2d(x, kernel, stride=_along(kernel, self.down, 1), groups=x.shape[1])
         return x
 
 
-def _stride(kernel: Tensor, factor: int) -> tuple[int, int]:
-    """Of a filter along the axes that it has taps on."""
-    return factor if kernel.shape[2] > 1 else 1, factor if kernel.shape[3] > 1 else 1
+def _along(kernel: Tensor, number: int, otherwise: int) -> tuple[int, int]:
+    """A number for the axes that a filter has taps on, and another one for those that it has none on."""
+    return number if kernel.shape[2] > 1 else otherwise, number if kernel.shape[3] > 1 else otherwise
 
 
 class PlannedAliasFree(nn.Module):
