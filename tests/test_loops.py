@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lavlive.control.actions import Action
 from lavlive.control.beat.tempo import Tempo
@@ -21,6 +22,9 @@ from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.mailbox import Mailbox
 from lavlive.engine.picture_worker import Model, PictureWorker
 from lavlive.errors import PresetError
+from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.latent.instrument import Instrument, Moment
 from lavlive.latent.loop import Turning, noise_loop, spherical, walked
 from lavlive.latent.space import Space
@@ -102,6 +106,23 @@ def test_a_loop_of_eight_beats_closes_exactly() -> None:
     assert np.allclose(pictures[0], pictures[-1], atol=1e-6)
     assert np.allclose(pictures[0], points(5)[0][SPACE.groups], atol=1e-6)
     assert max(np.abs(p - pictures[0]).max() for p in pictures) > 1.0
+
+
+def test_the_first_and_the_last_picture_of_a_loop_are_equal() -> None:
+    torch.manual_seed(3)
+    config = GeneratorConfig(8, z_dim=W, w_dim=W, mapping_layers=1, channel_base=128, channel_max=16)
+    runner = TorchRunner(make_plan(Generator(config).freeze().synthesis), threads=1)
+    model = Model("small", runner, space_of)
+    model.instrument.use(points(5), W)
+    drawn = []
+    for beat in (0.0, 3.0, 8.0, 16.0):
+        w_plus = shown(model.instrument, {**ALL, "loop.beats": "8"}, Moment(beat * 60 / 128, beat))
+        drawn.append(np.zeros((8, 8, 3), np.uint8))
+        model.draw(w_plus, Values().numbers, drawn[-1])
+    model.close()
+    assert np.abs(drawn[1].astype(int) - drawn[0]).mean() > 5, "between them it moves"
+    assert np.array_equal(drawn[2], drawn[0])
+    assert np.array_equal(drawn[3], drawn[0])
 
 
 def test_a_loop_stays_on_the_beat_of_a_midi_clock_for_five_minutes() -> None:
