@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from lavlive.generator.checkpoint import stylegan2_of
 from lavlive.generator.importing import open_model
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.runners.base import Runner, picture
@@ -67,7 +68,7 @@ def test_a_bundled_generator_still_gives_its_picture(name: str) -> None:
         HASHES.write_text(json.dumps(hashes | {name: loaded.hash}, indent=1, sort_keys=True) + "\n")
     elif hashes.get(name) != loaded.hash:
         pytest.fail(f"the bundled generator {name} is another one now; look at it and run {COMMAND}")
-    generator = loaded.generator
+    generator = stylegan2_of(loaded)
     random = np.random.default_rng(3).standard_normal((generator.num_ws, generator.config.w_dim))
     w_plus = (generator.mapping.w_mean.numpy() + 0.5 * random).astype(np.float32)
     opened = TorchRunner(make_plan(generator.synthesis, generator.mapping.w_mean), threads=1)

@@ -20,7 +20,7 @@ from lavlive.engine.engine import Engine
 from lavlive.engine.mixture import mixer_of, note_on
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import CheckpointError, UsageError
-from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
+from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator, stylegan2_of
 from lavlive.generator.grid import Grid
 from lavlive.generator.mixing import KINSHIP, kinship, mixed, shares_now, shares_of
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
@@ -107,7 +107,7 @@ def test_a_common_ancestor_is_told_by_the_cosine_of_the_weights(
 
 def test_of_the_bundled_models_those_of_one_ancestor_are_known() -> None:
     bundled = bundled_generators()
-    bloom, silk = (load_generator(bundled[name]).generator for name in ("bloom", "silk"))
+    bloom, silk = (stylegan2_of(load_generator(bundled[name])) for name in ("bloom", "silk"))
     kin = kinship(bloom, silk)
     assert min(kin[resolution] for resolution in (4, 8, 16, 32, 64, 128)) > 0.9
     assert kin[256] < KINSHIP, "bloom grew this block by itself"
@@ -271,7 +271,7 @@ def test_the_command_writes_a_model_that_says_what_it_is_of(
     assert main(["model", "mix", first, second, "--blend", "0.5,0.25,0.75", "-o", str(made)]) == 0
     assert "75% model1" in capsys.readouterr().out
     loaded = load_generator(made)
-    assert apart(drawn(loaded.generator), drawn(mixed(one, child, HALF))) <= 1
+    assert apart(drawn(stylegan2_of(loaded)), drawn(mixed(one, child, HALF))) <= 1
     assert loaded.card["licence"] == "model0: licence 0; model1: licence 1"
     assert loaded.card["mixture"]["shares"] == {str(k): v for k, v in HALF.items()}
     assert main(["model", "mix", first, third, "--from", "16", "-o", str(made)]) == 0

@@ -16,15 +16,12 @@ import tempfile
 from pathlib import Path
 
 _KINDS = {
-    "event": "bool",
-    "bool": "bool",
+    **dict.fromkeys(("event", "bool"), "bool"),
     "long": "int",
     "float": "float",
     "point2d": "vec2",
     "color": "vec4",
-    "image": "sampler2D",
-    "audio": "sampler2D",
-    "audiofft": "sampler2D",
+    **dict.fromkeys(("image", "audio", "audiofft"), "sampler2D"),
 }
 _VERSIONS = ("120", "450 compatibility", "100", "300 es")
 _PROMISED = """

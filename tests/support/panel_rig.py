@@ -194,6 +194,7 @@ class PanelRig:
         self.dials: DialsFound | None = None
         self.outlets = Outlets(outlets_of([]))
         self.strange_keyframes = 0
+        self.opened_points: list[Path] = []
         self.listened = [SourceSpec("demo")]
         self.sources = KnownSources(self.listened[0])
         self.models = {"flames": "/models/flames", "cymatics": "/models/cymatics", "tissue": "/models/tissue"}
@@ -206,6 +207,9 @@ class PanelRig:
         self.panel = Panel(self)
         self.window = PanelWindow(self.panel.draw, self.panel.close)
         glfw.set_window_pos(self.window.handle, 0, 0)
+
+    def open_points(self, path: Path) -> None:
+        self.opened_points.append(path)
 
     def status(self) -> str:
         return "lavlive  57 pictures/s  sound to picture 42 ms"
