@@ -170,14 +170,39 @@ def test_turning_a_window_never_makes_the_picture_jump() -> None:
     for value in values[:-1]:
         smoother.step(value, np.full(3, 1.0))
     seconds = np.linspace(0.5, 2.0, 20_001)
-    averages = [smoother._average(0, float(window)) for window in seconds]
+    averages = [smoother._first.average(0, float(window) * RATE) for window in seconds]
     assert np.abs(np.diff(averages, axis=0)).max() < 0.002
+
+
+@pytest.mark.parametrize(("roundness", "first", "second"), [(0.0, 31, 1), (0.4, 25, 7), (1.0, 16, 16)])
+def test_roundness_leaves_delay_and_reach_and_calms_the_steps(
+    roundness: float, first: int, second: int
+) -> None:
+    window = np.array([31 / RATE])
+    smoother = GroupSmoother(RATE, groups=1, dimension=1)
+    pulse = np.zeros((200, 1, 1))
+    pulse[100] = 1.0
+    weights = np.array([smoother.step(value, window, roundness)[0, 0] for value in pulse])[100:]
+    expected = np.convolve(np.full(first, 1 / first), np.full(second, 1 / second))
+    assert np.allclose(weights[:31], expected, atol=1e-12)
+    assert np.abs(weights[31:]).max() < 1e-12
+    assert weights @ np.arange(100) / RATE == pytest.approx(GroupSmoother.delay(window, RATE)[0])
+
+
+def test_a_round_average_trembles_less_by_the_root_of_six_nths() -> None:
+    noise = np.random.default_rng(9).standard_normal((4000, 1, 64))
+    steps = []
+    for roundness in (0.0, 1.0):
+        smoother = GroupSmoother(RATE, groups=1, dimension=64)
+        path = np.array([smoother.step(value, np.array([91 / RATE]), roundness) for value in noise])[200:]
+        steps.append(np.diff(path, axis=0).std() / path.std())
+    assert steps[1] / steps[0] == pytest.approx(np.sqrt(6 / 91), rel=0.1)
 
 
 def test_smoothing_stays_exact_after_hours() -> None:
     smoother = GroupSmoother(RATE, groups=1, dimension=1)
-    smoother._totals[:] = 5e7
-    smoother._count = 3_000_000
+    smoother._first._totals[:] = 5e7
+    smoother._first._count = 3_000_000
     values = np.random.default_rng(5).standard_normal((100, 1, 1))
     for value in values:
         smoothed = smoother.step(value, np.array([30 / RATE]))

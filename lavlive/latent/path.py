@@ -39,6 +39,7 @@ def _indices(prefix: str) -> list[int]:
 _WINDOWS = _indices("smoothing")
 _ONSETS = _indices("modulation.onset")
 _CHROMAS = _indices("modulation.chroma")
+_ROUNDNESS = INDEX["smoothing.roundness"]
 _PLACE = INDEX["mapper.place"]
 _IDLE = INDEX["show.idle"]
 
@@ -164,7 +165,7 @@ class LatentPath:
         mapped = mapped + self._anchor(embedding, directions, numbers, features.silent)
         raw = modulate(mapped, features, directions, numbers[_ONSETS], numbers[_CHROMAS])
         windows = numbers[_WINDOWS]
-        smoothed = self._smoother.step(raw, windows)
+        smoothed = self._smoother.step(raw, windows, float(numbers[_ROUNDNESS]))
         kept = self._energy.step(raw, smoothed, float(numbers[INDEX["smoothing.keep_energy"]]))
         latent = Latent(
             deviation=self._limit(kept).astype(np.float32),

@@ -95,10 +95,18 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("projection.glide", 1.0, 0, 30, "s", "time to walk from one projection to the next"),
     _switch("projection.hold", False, "stop the walk between two projections where it is"),
     *_per_group(
-        "smoothing", (1.2, 0.4, 0.15), ONE_HOP, 8, "s", "window of the moving average, {group} layers", "log"
+        "smoothing", (1.2, 0.4, 0.2), ONE_HOP, 8, "s", "window of the moving average, {group} layers", "log"
     ),
     Parameter(
         "smoothing.keep_energy", 1.0, 0, 1, "", "how much of the motion that smoothing takes away is restored"
+    ),
+    Parameter(
+        "smoothing.roundness",
+        1.0,
+        0,
+        1,
+        "",
+        "0: averaged once, as in the paper; 1: twice, as late and calmer",
     ),
     *_per_group(
         "modulation.onset", (0, 0, 0), 0, 2, "W_std", "how far onsets push the {group} layers", "linear"
