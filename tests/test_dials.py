@@ -11,13 +11,16 @@ import torch
 from lavlive.engine.dial_search import DialSearch
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import CheckpointError
+from lavlive.generator import dial_pictures
 from lavlive.generator import dials as dials_module
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
 from lavlive.generator.dial_files import FoundDials, find_beside, keep_dials, read_names, write_names
-from lavlive.generator.dials import LEAST_EFFECT, Dials, dials_of, find_dials, measurable, no_dials, sample_w
+from lavlive.generator.dial_pictures import DialPictures, RunnerPictures
+from lavlive.generator.dials import LEAST_EFFECT, Dials, dials_of, find_dials, no_dials, sample_w
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
 from lavlive.generator.runner import plain_runner
-from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.base import picture
+from lavlive.generator.runners.plan import Plan, make_plan
 from lavlive.generator.runners.plans import plan_of
 from lavlive.generator.wstats import WStatistics, measure_w
 from lavlive.latent.instrument import Instrument
@@ -40,6 +43,20 @@ def loaded() -> LoadedGenerator:
     return LoadedGenerator(Generator(config).freeze(), {}, "abc" * 20)
 
 
+def small_network(
+    architecture: Architecture, resolution: int
+) -> tuple[Plan, np.ndarray, np.ndarray, np.ndarray]:
+    """Its plan, eight w, its layer groups and three steps in W."""
+    torch.manual_seed(4)
+    config = GeneratorConfig(
+        resolution, z_dim=8, w_dim=8, channel_base=1024, channel_max=8, architecture=architecture
+    )
+    generator = Generator(config).freeze()
+    steps = np.random.default_rng(5).standard_normal((3, 8)).astype(np.float32)
+    plan = make_plan(generator.synthesis)
+    return plan, sample_w(generator, 8), layer_groups(config.layer_resolutions), steps
+
+
 @pytest.fixture(scope="module")
 def statistics(loaded: LoadedGenerator) -> WStatistics:
     return measure_w(loaded.generator, 2000)
@@ -47,10 +64,7 @@ def statistics(loaded: LoadedGenerator) -> WStatistics:
 
 @pytest.fixture(scope="module")
 def found(loaded: LoadedGenerator, statistics: WStatistics) -> Dials:
-    plan = plan_of(loaded.generator)
-    runner = plain_runner(plan, 1)
-    dials = find_dials(plan, runner, sample_w(loaded.generator, 16), statistics, GROUPS)
-    runner.close()
+    dials = find_dials(plan_of(loaded.generator), sample_w(loaded.generator, 16), statistics, GROUPS)
     assert dials is not None
     return dials
 
@@ -79,6 +93,28 @@ def test_one_unit_of_any_dial_changes_pictures_equally(loaded: LoadedGenerator, 
     ]
     unit = found.effects.max()
     assert np.all(np.abs(np.array(effects) / unit - 1.0) < 0.25), np.round(np.array(effects) / unit, 2)
+
+
+def test_of_a_large_network_less_is_tried_and_its_dials_are_equal_all_the_same(
+    loaded: LoadedGenerator, statistics: WStatistics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[tuple[int, int]] = []
+    changes = DialPictures.changes
+
+    def counted(self: DialPictures, index: int, group: int, steps: np.ndarray) -> np.ndarray:
+        measured.append((index, len(steps)))
+        return changes(self, index, group, steps)
+
+    monkeypatch.setattr(DialPictures, "changes", counted)
+    monkeypatch.setattr(dial_pictures, "_MOST_WORK", 1.0)
+    found = find_dials(plan_of(loaded.generator), sample_w(loaded.generator, 32), statistics, GROUPS)
+    assert found is not None
+    assert sum(found.counts) >= 2
+    assert max(count for _, count in measured) == 14, "ten candidates of a group and four random directions"
+    for group, count in enumerate(found.counts):
+        for place in range(count):
+            now = change(loaded, group, found.vectors[group, place], 16)
+            assert now == pytest.approx(found.effects.max(), rel=0.25)
 
 
 def test_every_dial_does_at_least_twice_what_a_random_direction_does(found: Dials) -> None:
@@ -111,21 +147,63 @@ def test_a_search_that_nobody_wants_any_more_ends_and_leaves_nothing(
     assert sum(1 for _ in asked) == 4
 
 
-@pytest.mark.parametrize(("architecture", "measured"), [("skip", 64), ("resnet", 256)])
-def test_a_large_network_is_measured_by_its_lower_resolutions_where_they_make_a_picture(
-    architecture: Architecture, measured: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+@pytest.mark.parametrize("group", [0, 1, 2])
+def test_steps_together_change_pictures_as_they_do_one_by_one(architecture: Architecture, group: int) -> None:
+    plan, sampled, groups, steps = small_network(architecture, 64)
+    together = DialPictures(plan, sampled, groups)
+    one_by_one = RunnerPictures(plan, sampled, groups, 1)
+    assert not together.is_large
+    expected = one_by_one.changes(1, group, steps)
+    assert expected.min() > 0.1
+    assert together.changes(1, group, steps) == pytest.approx(expected, abs=0.02)
+    one_by_one.close()
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+@pytest.mark.parametrize("group", [0, 1, 2])
+def test_windows_of_a_large_network_show_what_whole_pictures_show_there(
+    architecture: Architecture, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = GeneratorConfig(256, channel_base=512, channel_max=4, w_dim=8, architecture=architecture)
-    plan = make_plan(Generator(config).freeze().synthesis)
-    assert measurable(plan) is plan or measurable(plan).blocks == plan.blocks
-    monkeypatch.setattr(dials_module, "_MOST_WORK", 1.0)
-    cut = measurable(plan)
-    assert (cut.height, cut.width, cut.num_ws) == (measured, measured, plan.num_ws)
-    runner = plain_runner(cut, 1)
-    out = np.zeros((measured, measured, 3), np.uint8)
-    runner.picture_into(np.ones((plan.num_ws, 8), np.float32), 1.0, out)
+    plan, sampled, groups, steps = small_network(architecture, 256)
+    seen: list[tuple[int, int, np.ndarray]] = []
+
+    def look(window: dial_pictures._Window, whole: tuple[int, int]) -> np.ndarray:
+        rows, columns = window.inner(whole)
+        inner = pixels_of(window)[0, rows, columns]
+        if whole == (256, 256):
+            seen.append((window.top + rows.start, window.left + columns.start, inner))
+        return lightness_of(window, whole)
+
+    pixels_of, lightness_of = dial_pictures._pixels, dial_pictures._lightness_of
+    monkeypatch.setattr(dial_pictures, "_lightness_of", look)
+    monkeypatch.setattr(dial_pictures, "_MOST_WORK", 1.0)
+    pictures = DialPictures(plan, sampled, groups)
+    assert pictures.is_large
+    pictures.changes(0, group, steps[:1])
+    top, left, inner = seen[0]
+    down, across = inner.shape[:2]
+    assert 88 <= down <= 96 or (group == 2 and 40 <= down <= 48)
+    assert len(seen) == 2
+    runner = plain_runner(plan, 1)
+    whole = picture(runner, np.repeat(sampled[:1], len(groups), axis=0))
     runner.close()
-    assert out.std() > 0
+    part = whole[top : top + down, left : left + across].astype(int)
+    assert np.abs(part - inner).max() <= 2
+    assert part.std() > 1
+
+
+def test_changes_of_parts_are_those_of_whole_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan, sampled, groups, steps = small_network("skip", 256)
+    whole = DialPictures(plan, sampled, groups)
+    expected = [np.mean([whole.changes(i, group, steps) for i in range(8)], axis=0) for group in range(3)]
+    monkeypatch.setattr(dial_pictures, "_MOST_WORK", 1.0)
+    cut = DialPictures(plan, sampled, groups)
+    for group in range(3):
+        found = np.mean([cut.changes(i, group, steps) for i in range(8)], axis=0)
+        assert found.mean() == pytest.approx(expected[group].mean(), rel=0.25)
 
 
 def numbers(**values: float) -> np.ndarray:
