@@ -12,7 +12,7 @@ from lavlive.audio.sources import SourceSpec
 from lavlive.commands.main import main
 from lavlive.errors import LavliveError
 from lavlive.link.memory import SharedBlock
-from lavlive.link.messages import ModelRefused, ModelShown, Restarted, StageEvent
+from lavlive.link.messages import AnchorDrawn, DrawAnchors, ModelRefused, ModelShown, Restarted, StageEvent
 from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
@@ -101,6 +101,21 @@ def test_a_bad_model_is_refused_while_the_show_goes_on(show: RealShow, tmp_path:
     shown = show.link.newest_sequence
     show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures after it")
     assert len(show.pids) == 1
+
+
+def test_small_pictures_to_choose_from_come_while_the_show_goes_on(show: RealShow) -> None:
+    show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
+    show.supervisor.send(DrawAnchors((0, 1, 2)))
+
+    def drawn() -> list[AnchorDrawn]:
+        return [event for event in show.events if isinstance(event, AnchorDrawn)]
+
+    show.run_until(lambda: len(drawn()) == 3, "small pictures")
+    shown = show.link.newest_sequence
+    show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures after them")
+    assert [each.number for each in drawn()] == [0, 1, 2]
+    assert all(each.pixels.std() > 5 for each in drawn())
+    assert not np.array_equal(drawn()[0].pixels, drawn()[1].pixels)
 
 
 def test_a_model_is_swapped_by_a_cross_fade(show: RealShow) -> None:

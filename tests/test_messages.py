@@ -16,11 +16,14 @@ from lavlive.errors import CheckpointError, ModelDoesNotFitError, RunnerError, S
 from lavlive.link.keyframes import Keyframe
 from lavlive.link.messages import (
     VERSION,
+    AnchorDrawn,
+    AnchorsRefused,
     BendRefused,
     ChangeSource,
     Command,
     DialsFound,
     DialsRefused,
+    DrawAnchors,
     EngineEvent,
     Failing,
     FailureKind,
@@ -65,6 +68,7 @@ COMMANDS: list[Command] = [
     KeepMoment(),
     UseKeyframes((Keyframe("ab", "AAAA"),)),
     MixWith("b.pkl"),
+    DrawAnchors((24, 25), 3),
 ]
 EVENTS: list[EngineEvent] = [
     Waiting(),
@@ -88,6 +92,8 @@ EVENTS: list[EngineEvent] = [
     BendRefused("no layers at 64²"),
     DialsFound("a", (8, 8, 3), {"coarse.1": "opening"}),
     DialsRefused("a.dials.npz holds the dials of another model."),
+    AnchorDrawn("ab", 24, 3, "AAAA"),
+    AnchorsRefused("too slow"),
     GovernorChanged(True, 24.5),
     Misunderstood("a line"),
 ]

@@ -227,6 +227,46 @@ def test_the_latents_show_the_dials_that_the_model_has_and_keep_a_moment(rig: Pa
     assert asked == [Action("keyframe.keep")]
 
 
+def test_the_anchor_goes_to_the_small_picture_that_is_clicked(rig: PanelRig) -> None:
+    pixels = np.full((48, 48, 3), (200, 120, 40), np.uint8)
+    rig.drawn_anchors = {3: pixels, 30: pixels}
+    rig.control.edit("anchor.glide", 0.5, rig.now)
+    rig.press("begin_tab_item Latents")
+    rig.frames()
+    scroll_to(rig, "image_button anchor 3")
+    assert rig.control.values.number("anchor.amount") == 0.0
+    rig.press("image_button anchor 3")
+    values = rig.control.values
+    assert (values["anchor.kind"], values["anchor.number"]) == ("random", 3)
+    assert 0.0 < values.number("anchor.amount") < 0.5, "it rises in the time of the glide"
+    rig.frames(30)
+    assert values.number("anchor.amount") == 1.0
+    rig.press("button 24 others##anchors")
+    rig.frames()
+    rig.press("image_button anchor 30")
+    assert values["anchor.number"] == 30
+
+
+def test_a_hand_on_the_amount_stops_its_rise(rig: PanelRig) -> None:
+    rig.drawn_anchors = {3: np.zeros((48, 48, 3), np.uint8)}
+    rig.press("begin_tab_item Latents")
+    rig.frames()
+    scroll_to(rig, "image_button anchor 3")
+    rig.press("image_button anchor 3")
+    rig.control.edit("anchor.amount", 0.75, rig.now)
+    rig.frames(8)
+    assert rig.control.values.number("anchor.amount") == 0.75
+
+
+def scroll_to(rig: PanelRig, name: str) -> None:
+    """Turn the mouse's wheel over the open tab until something is well within the window."""
+    for _ in range(60):
+        if rig.place(name).middle[1] < 1200:
+            return
+        rig.point(rig.place(name).middle[0], 900)
+        rig.mouse("click", "5")
+
+
 def test_a_model_and_a_source_are_chosen_from_lists(rig: PanelRig) -> None:
     rig.press("begin_tab_item Show")
     rig.frames()

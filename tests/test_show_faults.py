@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,9 +19,11 @@ from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.link.keyframes import kept
 from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
+    AnchorDrawn,
     ChangeSource,
     Command,
     DialsFound,
+    DrawAnchors,
     EngineEvent,
     Failing,
     FailureKind,
@@ -164,6 +167,37 @@ def test_a_model_that_is_refused_leaves_the_dials_of_the_one_that_is_shown(stage
     assert stage.show.dials == found
     stage.tell(ModelReady("c.pkl", "c"))
     assert stage.show.dials is None
+
+
+def test_small_pictures_are_asked_of_every_engine_once_and_kept_while_the_show_runs(stage: Stage) -> None:
+    def drawn(number: int) -> AnchorDrawn:
+        pixels = np.full((48, 48, 3), number, np.uint8)
+        return AnchorDrawn("a" * 64, number, 0, base64.b64encode(pixels.tobytes()).decode())
+
+    stage.tell(ModelShown("a", "a" * 64))
+    assert stage.show.anchor_pictures() == {}
+    assert stage.engines[-1].commands[-1] == DrawAnchors(tuple(range(24)))
+    sent = len(stage.engines[-1].commands)
+    stage.tell(drawn(5))
+    stage.tell(AnchorDrawn("a" * 64, 6, 0, "no picture"))
+    (number,) = stage.show.anchor_pictures()
+    assert number == 5
+    assert np.all(stage.show.anchor_pictures()[5] == 5)
+    assert len(stage.engines[-1].commands) == sent, "asked once"
+    stage.show.anchors.others()
+    assert stage.show.anchor_pictures() == {}
+    assert stage.engines[-1].commands[-1] == DrawAnchors(tuple(range(24, 48)))
+    stage.tell(ModelShown("b", "b" * 64))
+    assert stage.show.anchor_pictures() == {}
+    for _ in range(416):
+        stage.show.anchors.others()
+    stage.tell(ModelShown("a", "a" * 64))
+    assert list(stage.show.anchor_pictures()) == [5], "kept by the model's hash"
+    stage.crash()
+    stage.ready()
+    stage.tell(ModelShown("a", "a" * 64))
+    assert list(stage.show.anchor_pictures()) == [5]
+    assert stage.engines[-1].commands[-1] == DrawAnchors(tuple(n for n in range(24) if n != 5))
 
 
 def test_kept_moments_reach_every_engine_and_strange_ones_are_told(stage: Stage) -> None:

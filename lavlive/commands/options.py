@@ -51,7 +51,7 @@ class LookOptions:
     """What pictures are made with, live and rendered.
 
     Attributes:
-        model: a bundled generator's name, or a StyleGAN2 file; live also a folder, a bank of them. None takes
+        model: a bundled generator's name, or a StyleGAN file; live also a folder, a bank of them. None takes
             the preset's, or the first bundled one.
         encoder: ``bundled``, ``encodec``, ``encodec-32khz``, … or a file.
         preset: the name of the preset to begin with.

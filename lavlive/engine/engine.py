@@ -11,6 +11,7 @@
     model loader     a model until it is handed to the picture worker    touch the running one
     mixture loader   a mixture until it is handed to the picture worker  touch a runner that shows
     dials            nothing: it hands a model its dials                 touch a runner that shows
+    anchor pictures  a small runner of its own                           touch a runner that shows
     source switch    a source until it is handed to the latent worker    touch the running one
     main             commands, events, the heartbeat                     compute, open a device
 
@@ -29,6 +30,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from lavlive.engine.anchor_pictures import AnchorPictures
 from lavlive.engine.dial_search import DialSearch
 from lavlive.engine.failures import account, kind_of
 from lavlive.engine.follow_worker import FollowWorker
@@ -45,6 +47,7 @@ from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import (
     ChangeSource,
     Command,
+    DrawAnchors,
     EngineEvent,
     Failing,
     FailureKind,
@@ -99,6 +102,7 @@ class Engine:
         self._newest: Model
         self._source = None if settings.follows else SourceSwitch(settings.source, tell)
         self._dials = DialSearch(tell)
+        self._anchors = AnchorPictures(tell, lambda: self.pictures.model)
         self._log = open_log(settings.log) if settings.log else None
         self._pinned = contextlib.ExitStack()
         self.latents: LatentWorker | FollowWorker
@@ -196,6 +200,7 @@ class Engine:
     def stop(self) -> None:
         """End the workers and let go of the device."""
         self._dials.stop()
+        self._anchors.stop()
         self.latents.stop()
         self.pictures.stop()
         if self._source is not None:
@@ -221,6 +226,8 @@ class Engine:
             case MixWith(path=path):
                 self._mixed_in = path
                 threading.Thread(target=self._mix, name="mixture loader", daemon=True).start()
+            case DrawAnchors():
+                self._anchors.draw(command)
             case StartEngine():
                 self._tell(Misunderstood("StartEngine came to an engine that runs."))
             case Misunderstood():

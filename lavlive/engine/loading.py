@@ -23,12 +23,14 @@ from lavlive.generator.grid import Fill, grid_for
 from lavlive.generator.importing import open_model
 from lavlive.generator.runner import open_runner, time_pictures
 from lavlive.generator.runners.plans import grid_of
+from lavlive.generator.small_pictures import open_small_pictures
 from lavlive.generator.wstats import random_w, w_statistics, whitening
 from lavlive.latent.instrument import Instrument
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
 from lavlive.latent.space import Space, WDistribution, layer_groups
 from lavlive.link.layout import MAX_PIXELS, MAX_RESOLUTION
+from lavlive.link.messages import ANCHOR_SIDE
 from lavlive.link.settings import EngineSettings
 from lavlive.resources import generator_file, is_no_file
 from lavlive.weightfiles.safetensorsfile import read_tensors
@@ -131,6 +133,7 @@ def load_model(
         loaded.hash,
         loaded.generator.config.block_resolutions,
         mixer_of(loaded, opened, grid, filled),
+        open_small=None if is_slow else lambda: open_small_pictures(loaded, ANCHOR_SIDE),
     ), notes
 
 

@@ -22,6 +22,7 @@ from lavlive.generator.bends import RESOLUTIONS, Bend, Bends, bends_of
 from lavlive.generator.dial_files import FoundDials
 from lavlive.generator.mixing import asks_for_mixture
 from lavlive.generator.runner import Runner
+from lavlive.generator.small_pictures import DrawSmall
 from lavlive.latent.instrument import Instrument, Moment
 from lavlive.latent.path import Latent
 from lavlive.latent.space import Space
@@ -74,6 +75,7 @@ class Model:
         resolutions: of its layers, of square pictures.
         mix_with: makes its mixture with another model's file.
         mixture: with the model that is mixed in; None without one.
+        open_small: makes what draws its small pictures; None where that takes too long.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Model:
     resolutions: Collection[int] = RESOLUTIONS
     mix_with: Callable[[str], Mixture] | None = None
     mixture: Mixture | None = None
+    open_small: Callable[[], DrawSmall] | None = None
     buffer: np.ndarray = field(init=False)
     _unmixed: list[Mixture] = field(default_factory=list)
 

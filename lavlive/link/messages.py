@@ -13,11 +13,13 @@ the operator, and goes on. Nothing decides by the words of a text: a failure say
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, TypeVar, get_args
 
+import numpy as np
 from msgspec import Meta
 
 from lavlive.audio.spec import SourceSpec
@@ -31,6 +33,13 @@ VERSION = 1
 
 _FADE = find("show.swap_fade")
 FadeSeconds = Annotated[float, Meta(ge=_FADE.low, le=_FADE.high)]
+
+
+ANCHORS = 24
+"""Small pictures to choose an anchor from."""
+ANCHOR_SIDE = 48
+"""Their rows and columns."""
+AnchorNumber = Annotated[int, Meta(ge=0, le=int(find("anchor.number").high))]
 
 
 class FailureKind(Enum):
@@ -97,6 +106,21 @@ class MixWith:
     """
 
     path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawAnchors:
+    """Draw small pictures of random w that the anchor may go to, beside the show and while it has time.
+
+    A later one takes its place.
+
+    Attributes:
+        numbers: of the w, as ``anchor.number``.
+        class_index: of a model that has classes.
+    """
+
+    numbers: Annotated[tuple[AnchorNumber, ...], Meta(max_length=ANCHORS)]
+    class_index: Annotated[int, Meta(ge=0, le=9999)] = 0
 
 
 # Events
@@ -296,6 +320,43 @@ class DialsRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorDrawn:
+    """One of the small pictures that `DrawAnchors` asked for.
+
+    Attributes:
+        model: the hash of the model that it is of.
+        number, class_index: of the w, as asked for.
+        code: uint8 [48, 48, 3] in base64.
+    """
+
+    model: str
+    number: AnchorNumber
+    class_index: int
+    code: Annotated[str, Meta(max_length=4 * ANCHOR_SIDE**2)]
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Uint8 [48, 48, 3].
+
+        Raises:
+            ValueError: the code is damaged.
+        """
+        try:
+            bytes_ = base64.b64decode(self.code, validate=True)
+            return np.frombuffer(bytes_, np.uint8).reshape(ANCHOR_SIDE, ANCHOR_SIDE, 3)
+        except ValueError:
+            raise ValueError("code is no small picture.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorsRefused:
+    """Small pictures of a model cannot be drawn; the anchor works all the same."""
+
+    text: str
+    kind: FailureKind = FailureKind.UNUSABLE
+
+
+@dataclass(frozen=True, slots=True)
 class GovernorChanged:
     """Pictures are held back for the sake of the sound, or no longer.
 
@@ -335,7 +396,7 @@ class Restarted:
     count: int = field(default=1)
 
 
-Command = StartEngine | ChangeSource | LoadModel | KeepMoment | UseKeyframes | MixWith
+Command = StartEngine | ChangeSource | LoadModel | KeepMoment | UseKeyframes | MixWith | DrawAnchors
 EngineEvent = (
     Waiting
     | Ready
@@ -358,6 +419,8 @@ EngineEvent = (
     | BendRefused
     | DialsFound
     | DialsRefused
+    | AnchorDrawn
+    | AnchorsRefused
     | GovernorChanged
     | Misunderstood
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from lavlive.control.looks.presets import Preset
 from lavlive.link.messages import (
+    AnchorDrawn,
+    AnchorsRefused,
     BendRefused,
     DialsFound,
     DialsRefused,
@@ -53,6 +56,7 @@ class EngineEvents:
                 notices.clear("engine")
                 show.moments.begin(told.model_hash)
                 show.bank.mix_anew()
+                show.anchors.begin()
                 for name in told.untrained:
                     notices.tell(f"{name}: untrained placeholder", now)
                 for note in told.notes:
@@ -90,6 +94,9 @@ class EngineEvents:
                 show.moments.keep(keyframe, now)
             case DialsFound():
                 show.dials = told
+            case AnchorDrawn():
+                with contextlib.suppress(ValueError):  # one without a picture is a number to choose
+                    show.anchors.take(told)
             case GovernorChanged(limiting=True):
                 notices.raise_condition("governor", "The machine is busy: fewer pictures a second", now)
             case GovernorChanged():
@@ -100,6 +107,7 @@ class EngineEvents:
                 SourceNotice(text=text)
                 | ProjectionRefused(text=text)
                 | DialsRefused(text=text)
+                | AnchorsRefused(text=text)
                 | KeyframesRefused(text=text)
                 | MixReady(text=text)
                 | MixRefused(text=text)

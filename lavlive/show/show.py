@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.control import Control
 from lavlive.control.controls import CanvasValues, Controls
@@ -31,6 +33,7 @@ from lavlive.link.memory import SharedBlock
 from lavlive.link.messages import DialsFound
 from lavlive.link.supervisor import Supervisor
 from lavlive.show.acting import act, take_output_event
+from lavlive.show.anchors import AnchorGrid
 from lavlive.show.early import EarlyPictures
 from lavlive.show.engine_events import EngineEvents
 from lavlive.show.hearing import Hearing
@@ -88,6 +91,7 @@ class Show:
         dials: what the newest model's dials are, None until they are found.
         bank: which model is shown, and which comes next.
         moments: the keyframes that were kept.
+        anchors: the small pictures that an anchor is chosen from.
         operator: the operator's panel.
         leaving: what goes out besides the picture on the screen.
         wall: this show's part in a wall of machines; None for a show of its own.
@@ -123,6 +127,7 @@ class Show:
         self.hearing = Hearing(link)
         self.dials: DialsFound | None = None
         self.moments = KeptMoments(control.looks, supervisor, notices)
+        self.anchors = AnchorGrid(supervisor)
         self.wall = wall
         self._slot_problems: dict[str, str] = {}
         self.leaving = Leaving(link, output, notices, recordings or Recordings(), outlets or Outlets())
@@ -367,6 +372,11 @@ class Show:
         self.link.write_beat(own if self.wall is None else self.wall.beat(own, now))
         self.moments.step(now)
         self.bank.mix(now)
+
+    def anchor_pictures(self) -> Mapping[int, np.ndarray]:
+        """The small pictures of ``anchors.numbers`` that have come, of the model and class that are shown."""
+        class_index = int(self.controls.number("generator.class"))
+        return self.anchors.pictures(self.moments.model_hash, class_index)
 
     @property
     def strange_keyframes(self) -> int:

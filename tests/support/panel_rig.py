@@ -156,6 +156,16 @@ class Projector:
         return np.full((height, width, 3), (90, 60, 120), np.uint8)
 
 
+class Offered:
+    """Random w to choose an anchor from."""
+
+    def __init__(self) -> None:
+        self.numbers = range(24)
+
+    def others(self) -> None:
+        self.numbers = range(self.numbers.stop, self.numbers.stop + 24)
+
+
 class Wall:
     """A conductor's part in a wall of two nodes, one of which is gone."""
 
@@ -195,6 +205,8 @@ class PanelRig:
         self.outlets = Outlets(outlets_of([]))
         self.strange_keyframes = 0
         self.opened_points: list[Path] = []
+        self.anchors = Offered()
+        self.drawn_anchors: dict[int, np.ndarray] = {}
         self.listened = [SourceSpec("demo")]
         self.sources = KnownSources(self.listened[0])
         self.models = {"flames": "/models/flames", "cymatics": "/models/cymatics", "tissue": "/models/tissue"}
@@ -230,6 +242,13 @@ class PanelRig:
     @property
     def model_name(self) -> str:
         return next(name for name, path in self.models.items() if path == self.chosen_models[-1])
+
+    def anchor_pictures(self) -> dict[int, np.ndarray]:
+        return {
+            number: self.drawn_anchors[number]
+            for number in self.anchors.numbers
+            if number in self.drawn_anchors
+        }
 
     def choose_model(self, path: str) -> None:
         self.chosen_models.append(path)

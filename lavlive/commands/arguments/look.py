@@ -24,7 +24,7 @@ def add_look(parser: argparse.ArgumentParser) -> None:
     look.add_argument(
         "--model",
         metavar="FILE",
-        help="a bundled generator's name, or a StyleGAN2 file; a folder is a bank of them",
+        help="a bundled generator's name, or a StyleGAN2 or StyleGAN3 file; a folder is a bank of them",
     )
     look.add_argument("--encoder", metavar=ENCODER, help=f"default: {LiveOptions.encoder}")
     look.add_argument("--preset", metavar="NAME", help="begin with this preset")

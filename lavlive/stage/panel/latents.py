@@ -7,6 +7,7 @@ from imgui_bundle import imgui
 from lavlive.control.actions import Action
 from lavlive.link.keyframes import MOST
 from lavlive.parameters import BEND_SLOTS, DIALS_PER_GROUP, GROUPS, TABLE, Parameter, find
+from lavlive.stage.panel.anchors import AnchorPictures
 from lavlive.stage.panel.effects import EffectsSection
 from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.learning import offer_learn
@@ -24,6 +25,15 @@ class LatentsSection(EffectsSection):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._points = FileChooser("points of pictures", (".npz",))
+        self._anchors = AnchorPictures(desk)
+
+    def watch(self) -> None:
+        super().watch()
+        self._anchors.step()
+
+    def close(self) -> None:
+        super().close()
+        self._anchors.close()
 
     def draw(self) -> None:
         ghosts = self.desk.control.ghosts()
@@ -33,6 +43,8 @@ class LatentsSection(EffectsSection):
             heading(title(head))
             if head == "mix":
                 self._draw_mix()
+            if head == "anchor":
+                self._anchors.draw()
             for parameter in TABLE:
                 if parameter.name.startswith(f"{head}."):
                     self._draw_driven(parameter, ghosts)

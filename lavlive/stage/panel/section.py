@@ -67,6 +67,13 @@ class RunningShow(Protocol):
         """The dials of the newest model, None until they are found."""
 
     @property
+    def anchors(self) -> Numbers:
+        """The random w that an anchor may be chosen from, 24 at a time."""
+
+    def anchor_pictures(self) -> Mapping[int, np.ndarray]:
+        """What of them has been drawn, uint8 [48, 48, 3] by number."""
+
+    @property
     def strange_keyframes(self) -> int:
         """How many kept moments are of another model than the one that is shown."""
 
@@ -104,6 +111,17 @@ class RunningShow(Protocol):
 
     def open_model(self, path: str) -> None:
         """Take a file into `models` and fade to it; one that is refused is told, and leaves `models`."""
+
+
+class Numbers(Protocol):
+    """Numbers to choose from, some at a time."""
+
+    @property
+    def numbers(self) -> range:
+        """Those that are offered now."""
+
+    def others(self) -> None:
+        """Offer the next ones."""
 
 
 class Column(Enum):

@@ -1,0 +1,105 @@
+"""A grid of small pictures of random w: the anchor goes to the one that is clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from imgui_bundle import ImVec2, ImVec4, imgui
+
+from lavlive.link.messages import ANCHOR_SIDE
+from lavlive.stage.panel import texture
+from lavlive.stage.panel.section import Desk
+from lavlive.stage.panel.widgets import BRIGHT, UNLIT, Row, say, tip
+
+_EDGE = 2.0
+"""Pixels around a picture, lit where it is the anchor."""
+
+
+class AnchorPictures:
+    """Draws them, and moves the anchor; every call needs the panel's OpenGL context."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._textures: dict[int, int] = {}
+        self._uploaded: dict[int, np.ndarray] = {}
+        self._rising: tuple[float, float] | None = None
+
+    def draw(self) -> None:
+        """The grid, and a button for other pictures."""
+        anchors, pictures = self._desk.show.anchors, self._desk.show.anchor_pictures()
+        self._upload(pictures)
+        values = self._desk.control.values
+        chosen = int(values.number("anchor.number")) if values["anchor.kind"] == "random" else -1
+        if values.number("anchor.amount") <= 0:
+            chosen = -1
+        row = Row()
+        imgui.push_style_var(imgui.StyleVar_.frame_padding.value, ImVec2(_EDGE, _EDGE))
+        for number in anchors.numbers:
+            row.place(ANCHOR_SIDE + 2 * _EDGE)
+            if number in self._textures:
+                self._draw_one(number, number == chosen)
+            else:
+                self._draw_none()
+        imgui.pop_style_var()
+        if Row().button("24 others##anchors"):
+            anchors.others()
+        tip("Other random pictures of this model. The next 24 follow; they are the same every time")
+        if not pictures:
+            say("Small pictures to choose from are drawn while the show has time to spare.")
+
+    def _draw_one(self, number: int, is_chosen: bool) -> None:
+        colour = BRIGHT if is_chosen else UNLIT
+        imgui.push_style_color(imgui.Col_.button.value, colour)
+        reference, size = imgui.ImTextureRef(self._textures[number]), ImVec2(ANCHOR_SIDE, ANCHOR_SIDE)
+        if imgui.image_button(f"anchor {number}", reference, size):
+            self._choose(number)
+        imgui.pop_style_color()
+        tip(f"Let sound move the picture around this one: anchor.number {number}")
+
+    def _draw_none(self) -> None:
+        corner, side = imgui.get_cursor_screen_pos(), ANCHOR_SIDE + 2 * _EDGE
+        opposite = ImVec2(corner.x + side, corner.y + side)
+        colour = imgui.get_color_u32(ImVec4(0.10, 0.11, 0.12, 1.0))
+        imgui.get_window_draw_list().add_rect_filled(corner, opposite, colour, 3.0)
+        imgui.dummy(ImVec2(side, side))
+
+    def _choose(self, number: int) -> None:
+        """Go there; from no anchor at all its amount rises in the time of its glide."""
+        desk = self._desk
+        wanted = {"anchor.kind": "random", "anchor.number": number}
+        for name, value in wanted.items():
+            if desk.control.values[name] != value:
+                desk.control.edit(name, value, desk.now)
+        if desk.control.values.number("anchor.amount") <= 0:
+            self._rising = desk.now, 0.0
+
+    def step(self) -> None:
+        """Let the amount rise, until it is there or another hand moves it."""
+        if self._rising is None:
+            return
+        began, expected = self._rising
+        values, now = self._desk.control.values, self._desk.now
+        if abs(values.number("anchor.amount") - expected) > 1e-3:
+            self._rising = None
+            return
+        seconds = values.number("anchor.glide")
+        share = min((now - began) / seconds, 1.0) if seconds > 0 else 1.0
+        self._desk.control.edit("anchor.amount", share, now)
+        self._rising = (began, share) if share < 1.0 else None
+
+    def _upload(self, pictures: Mapping[int, np.ndarray]) -> None:
+        gone = [number for number, pixels in self._uploaded.items() if pictures.get(number) is not pixels]
+        texture.delete([self._textures.pop(number) for number in gone])
+        for number in gone:
+            del self._uploaded[number]
+        for number, pixels in pictures.items():
+            if number not in self._textures:
+                self._textures[number] = texture.upload(pixels)
+                self._uploaded[number] = pixels
+
+    def close(self) -> None:
+        """Let go of the textures."""
+        texture.delete(list(self._textures.values()))
+        self._textures.clear()
+        self._uploaded.clear()
