@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from lavlive.audio.spec import SourceSpec
-from lavlive.commands.choices import first_model, model_bank
+from lavlive.commands.choices import first_model, model_bank, with_mixed_in
 from lavlive.commands.opening import _if_there
-from lavlive.commands.options import LiveOptions
+from lavlive.commands.options import LiveOptions, RenderOptions
+from lavlive.commands.render import look_of
 from lavlive.control.actions import Action
 from lavlive.control.control import Control
 from lavlive.control.looks.library import PresetLibrary
@@ -147,6 +148,23 @@ def test_the_bank_holds_the_bundled_models_a_folders_or_one_file(tmp_path: Path)
     assert list(model_bank(str(tmp_path / "b.pkl"))) == ["b"]
     with pytest.raises(CheckpointError, match=f"no model nowhere; {names[0]}.* ship with lavlive"):
         model_bank("nowhere")
+
+
+def test_a_model_to_mix_in_is_known_by_name_or_comes_as_a_file(tmp_path: Path) -> None:
+    names = list(bundled_generators())
+    mine = tmp_path / f"{names[0]}.pkl"
+    mine.write_bytes(b"")
+    bank = model_bank(None)
+    assert with_mixed_in(bank, names[1]) == (bank, names[1])
+    added, name = with_mixed_in(bank, str(mine))
+    assert name == mine.name, "another of that stem ships"
+    assert added == {**bank, name: str(mine)}
+    alone = model_bank(str(mine))
+    assert with_mixed_in(alone, str(mine)) == (alone, mine.stem)
+    assert with_mixed_in({"own": "/own.pkl"}, names[1])[0] == {"own": "/own.pkl", names[1]: names[1]}
+    assert look_of(RenderOptions(track="a.wav", video="a.mp4", mix=names[1])).mix == names[1]
+    with pytest.raises(CheckpointError, match=f"no model nowhere to mix in.*{names[1]}"):
+        with_mixed_in(bank, "nowhere")
 
 
 def test_a_show_begins_with_the_model_typed_else_its_presets_else_the_default() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +76,30 @@ def model_bank(model: str | None) -> dict[str, str]:
     if not given.exists():
         raise CheckpointError(f"There is no model {model}; {', '.join(bundled)} ship with lavlive.")
     return {given.stem: str(given)}
+
+
+def with_mixed_in(bank: Mapping[str, str], mix: str) -> tuple[dict[str, str], str]:
+    """The bank with the model that is mixed in among its models, and the name that it has there.
+
+    Args:
+        mix: a name in the bank, a bundled model's name, or a file.
+
+    Raises:
+        CheckpointError: none of these.
+    """
+    if mix in bank:
+        return dict(bank), mix
+    bundled = bundled_generators()
+    if mix in bundled:
+        return {**bank, mix: mix}, mix
+    given = Path(mix).absolute()
+    if not given.is_file():
+        names = ", ".join({**bank, **bundled})
+        raise CheckpointError(f"There is no model {mix} to mix in; a file, or one of {names}.")
+    path = str(given)
+    known = next((name for name, each in bank.items() if each == path), None)
+    name = known or (given.name if given.stem in bank else given.stem)
+    return {**bank, name: path}, name
 
 
 def first_model(options: LiveOptions, bank: dict[str, str]) -> str | None:

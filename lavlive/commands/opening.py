@@ -15,6 +15,7 @@ from lavlive.commands.choices import (
     model_bank,
     osc_settings,
     source_spec,
+    with_mixed_in,
 )
 from lavlive.commands.options import LiveOptions, NodeOptions, text_of
 from lavlive.commands.surroundings import open_mapping, open_outlets, open_wall
@@ -64,11 +65,13 @@ def _open_with(options: LiveOptions, shaders: ShaderLibrary) -> Iterator[Show]:
     # A node has nothing of its own to go on with.
     last = read_state(state_file) if node is None else None
     crashed = last if last is not None and not last.clean else None
-    models = model_bank(text_of(options.model))
+    bank = model_bank(text_of(options.model))
+    mix = text_of(options.mix)
+    models, mixed_in = with_mixed_in(bank, mix) if mix is not None else (bank, None)
     settings = EngineSettings(
         source=source_spec(options, last),
-        model=first_model(options, models),
-        bank=tuple(models.values()) if options.model is not None and Path(options.model).is_dir() else (),
+        model=first_model(options, bank),
+        bank=tuple(bank.values()) if options.model is not None and Path(options.model).is_dir() else (),
         encoder=options.encoder,
         runner=options.runner,
         rate=options.rate,
@@ -86,6 +89,8 @@ def _open_with(options: LiveOptions, shaders: ShaderLibrary) -> Iterator[Show]:
         output_settings = replace(output_settings, canvas=node.whole, part=node.part)
     settings = replace(settings, aspect=shape.begin(canvas_to_come(kind, output_settings)))
     control = _open_control(options, crashed)
+    if mixed_in is not None:
+        control.looks.mix = mixed_in
     log = _engine_log(options.debug)
     with contextlib.ExitStack() as stack:
         notices = Notices(stack.enter_context(Terminal()).say)

@@ -65,6 +65,7 @@ class LookOptions:
             all, of an input the first two.
         shaders: a folder of ISF files beside the bundled ones and the user's.
         points: a file of points of W, from `ModelProjectOptions`: keyframes to begin with.
+        mix: another model to mix in as ``mix.coarse``, ``mix.from`` and so on ask for: as `model`, no folder.
     """
 
     model: AnyPath | None = None
@@ -72,6 +73,7 @@ class LookOptions:
     preset: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     points: AnyPath | None = None
+    mix: AnyPath | None = None
     learned: AnyPath | None = None
     runner: str = "auto"
     shape: str = "screen"

@@ -171,6 +171,8 @@ def look_of(options: RenderOptions) -> Looks:
     looks = initial_looks(options.preset, options.settings, bare=options.as_published)
     if options.points is not None:
         looks.begin_with_points(read_points(Path(options.points)))
+    if options.mix is not None:
+        looks.mix = text_of(options.mix) or ""
     return looks
 
 

@@ -26,6 +26,9 @@ def add_look(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a bundled generator's name, or a StyleGAN2 or StyleGAN3 file; a folder is a bank of them",
     )
+    look.add_argument(
+        "--mix", metavar="FILE", help="another model to mix in, as --set mix.coarse=0.5 and the like ask for"
+    )
     look.add_argument("--encoder", metavar=ENCODER, help=f"default: {LiveOptions.encoder}")
     look.add_argument("--preset", metavar="NAME", help="begin with this preset")
     look.add_argument(
