@@ -41,15 +41,27 @@ _MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 
 @dataclass
 class Loop:
-    """A stage without an engine: presents, and gives away what was presented."""
+    """A stage without an engine: presents, and gives away what was presented.
+
+    Attributes:
+        outlets: to whom.
+        size: of the canvas.
+        dark: the picture between flashes, uint8 [H, W, 3].
+        spacing: seconds between pictures.
+        flashes: when each was presented, by `time.perf_counter`.
+        canvas: as it was drawn last between flashes, uint8 [H, W, 3].
+    """
 
     outlets: Outlets
     size: tuple[int, int]
+    dark: np.ndarray = field(default_factory=lambda: np.full((64, 64, 3), 20, np.uint8))
     spacing: list[float] = field(default_factory=list)
+    flashes: list[float] = field(default_factory=list)
+    canvas: np.ndarray | None = None
 
     def run(self, seconds: float, between: Callable[[float], None] = lambda _: None) -> None:
         """Show for so long; `between` is called after every picture with the time since the beginning."""
-        pictures = [np.full((64, 64, 3), level, np.uint8) for level in (20, 230)]
+        pictures = [self.dark, np.full((64, 64, 3), 230, np.uint8)]
         heard, due, clap_at = 0, 0.0, -1.0
         with HeadlessOutput(OutputSettings(canvas=self.size)) as output:
             began = last = time.perf_counter()
@@ -61,7 +73,10 @@ class Loop:
                     lit = False
                 elif not lit:  # the clap is of the very moment at which the flash is shown
                     lit, clap_at = True, elapsed
+                    self.flashes.append(now)
                 output.present(Picture(pictures[lit], number, now, now, 0), _VALUES, now)
+                if self.canvas is None and not lit:
+                    self.canvas = output.read_canvas().copy()
                 shot = output.fetch_shot()
                 if shot is not None:
                     self.outlets.offer(shot)
