@@ -141,8 +141,8 @@ class DialPictures:
         w_plus[:, self._groups == group] += steps[:, None]
         moved = torch.from_numpy(w_plus)
         window = before
-        point = np.random.default_rng([_SEED, self._index]).random(2)
         rows = _NARROW if group == _FINE else _WIDE
+        point = self._somewhere(rows)
         for block in self._plan.blocks[self._first_of(group) :]:
             if self.is_large and block.resolution >= _CUT_FROM:
                 window = window.cut(rows, point, (block.height // 2, block.width // 2))
@@ -151,6 +151,16 @@ class DialPictures:
         if self.is_large:
             return _lightness_of(window, (self._plan.height, self._plan.width))
         return np.stack([lightness_on_grid(each) for each in _pixels(window)])
+
+    def _somewhere(self, rows: int) -> np.ndarray:
+        """Where in the present picture windows lie, [2]; its edges are seen as often as its middle."""
+        for block in self._plan.blocks:
+            if block.resolution >= _CUT_FROM:
+                rows = 2 * rows - 2 * _EDGE
+        beyond = (rows + 2 * _EDGE) / 2 / np.array([self._plan.height, self._plan.width])
+        uniform = np.random.default_rng([_SEED, self._index]).random(2)
+        point: np.ndarray = uniform * (1.0 + 2.0 * beyond) - beyond
+        return point
 
     def _first_of(self, group: int) -> int:
         """The first block that has a layer of this group."""
