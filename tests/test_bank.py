@@ -150,6 +150,12 @@ def test_the_bank_holds_the_bundled_models_a_folders_or_one_file(tmp_path: Path)
         model_bank("nowhere")
 
 
+def test_a_film_is_told_in_one_line_of_a_model_to_mix_in_that_is_not_there() -> None:
+    options = RenderOptions(track="a.wav", video="a.mp4", mix="nowhere")
+    with pytest.raises(CheckpointError, match="There is no model nowhere to mix in; a file, or one of"):
+        look_of(options)
+
+
 def test_a_model_to_mix_in_is_known_by_name_or_comes_as_a_file(tmp_path: Path) -> None:
     names = list(bundled_generators())
     mine = tmp_path / f"{names[0]}.pkl"

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from lavlive.audio.channels import Pick
 from lavlive.audio.tracks import Track, read_track
+from lavlive.commands.choices import with_mixed_in
 from lavlive.commands.options import RenderOptions, text_of
 from lavlive.commands.results import Rendered
 from lavlive.control.beat.tempo import Tempo
@@ -172,7 +173,8 @@ def look_of(options: RenderOptions) -> Looks:
     if options.points is not None:
         looks.begin_with_points(read_points(Path(options.points)))
     if options.mix is not None:
-        looks.mix = text_of(options.mix) or ""
+        looks.mix = str(options.mix)
+        with_mixed_in({}, looks.mix)  # raises where there is none
     return looks
 
 
