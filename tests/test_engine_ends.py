@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -69,6 +70,19 @@ def test_a_stage_never_waits_for_an_engine_that_does_not_listen(
     engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
     for _ in range(200):
         engine.send(LoadModel("x" * 2000, 1.0))
+    engine.kill()
+    wait_until(lambda: engine.exit_status() == -9, 5.0)
+    engine.close(1.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
+def test_ctrl_c_is_not_for_the_engine_and_the_processor_is_shared_with_its_stage_by_priority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
+    engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
+    assert os.getpgid(engine.pid) == engine.pid
+    assert os.getsid(engine.pid) == os.getsid(0)
     engine.kill()
     wait_until(lambda: engine.exit_status() == -9, 5.0)
     engine.close(1.0)

@@ -82,8 +82,9 @@ class PythonEngine:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 encoding="utf-8",
-                # Ctrl+C in the terminal is for the stage, which then ends the engine in order.
-                start_new_session=os.name == "posix",
+                # Ctrl+C in the terminal is for the stage, which then ends the engine in order. No session of
+                # its own: Linux gives each session its share of the processor, whatever priorities say.
+                process_group=0 if os.name == "posix" else None,
             )
         self.waiting = False
         self._ended: float | None = None
