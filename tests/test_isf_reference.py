@@ -13,6 +13,7 @@ import pytest
 from lavlive.parameters import Value
 from lavlive.stage.canvas.isf.document import read_document
 from lavlive.stage.canvas.isf.shader import Frame, Shader
+from tests.support.offscreen import offscreen, pixels
 
 WIDTH, HEIGHT, FRAMES = 24, 16, 3
 TIMES = [0.0, 0.25, 0.5]
@@ -110,13 +111,8 @@ SHADERS: dict[str, tuple[str, str, Reference]] = {
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[moderngl.Context]:
-    try:
-        opened = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]  # as its page says
-    except Exception as error:
-        pytest.skip(f"no OpenGL: {error}")
-    with opened:
+    with offscreen() as opened:
         yield opened
-    opened.release()
 
 
 @pytest.mark.parametrize("name", SHADERS)
@@ -143,13 +139,11 @@ def test_a_shader_draws_what_its_definition_says(
                 {"inputImage": source},
             )
             drawn = shader.draw(asked)
-        dtype = {"nu2": np.uint16, "f4": np.float32}[drawn.dtype]
-        pixels = np.frombuffer(drawn.read(), dtype).reshape(HEIGHT, WIDTH, 4)[..., :3].astype(float)
-        pixels /= 65535 if drawn.dtype == "nu2" else 1
+        found = pixels(drawn)[..., :3]
         shader.release()
         source.release()
     x, y = np.meshgrid((np.arange(WIDTH) + 0.5) / WIDTH, (np.arange(HEIGHT) + 0.5) / HEIGHT)
     wanted = reference(x, y, picture(FRAMES - 1))
     if isinstance(wanted, tuple):
         wanted = np.stack([np.broadcast_to(part, x.shape) for part in wanted], axis=-1)
-    np.testing.assert_allclose(pixels, wanted, atol=2e-3)
+    np.testing.assert_allclose(found, wanted, atol=2e-3)

@@ -20,7 +20,7 @@ from lavlive.engine.follow_worker import FollowWorker
 from lavlive.engine.latent_worker import TimedLatent
 from lavlive.engine.loading import load_model
 from lavlive.engine.mailbox import Mailbox
-from lavlive.errors import DisplayError, LavliveError, UsageError
+from lavlive.errors import LavliveError, UsageError
 from lavlive.link.contents import BeatClock, Picture
 from lavlive.link.memory import SharedBlock
 from lavlive.link.process import PythonEngine
@@ -30,11 +30,11 @@ from lavlive.parameters import INDEX, Values
 from lavlive.show.wall import ConductorPart, FollowerPart, hops_of, write_due
 from lavlive.stage.canvas.canvas import Canvas
 from lavlive.stage.canvas.limiter import COLUMNS, ROWS, SPENT, WINDOW_SECONDS, FlashLimiter
-from lavlive.stage.canvas.offscreen import offscreen_context
 from lavlive.stage.notices import Notices
 from lavlive.wall.conductor import Conductor
 from lavlive.wall.follower import Due, Follower
 from lavlive.wall.messages import Look, Moment, Report, encode
+from tests.support.offscreen import offscreen
 from tests.test_wall import content, moment
 
 
@@ -309,13 +309,8 @@ def test_the_conductors_part_tells_all_that_a_hand_can_set(link: SharedBlock) ->
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[moderngl.Context]:
-    try:
-        made = offscreen_context()
-    except DisplayError as error:
-        pytest.skip(f"no OpenGL here: {error}")
-    with made:
+    with offscreen() as made:
         yield made
-    made.release()
 
 
 def test_slices_beside_each_other_are_the_whole(context: moderngl.Context) -> None:

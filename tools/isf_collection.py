@@ -82,8 +82,9 @@ def draw(
 
     from lavlive.stage.canvas.isf.shader import Frame, Shader
     from lavlive.stage.canvas.isf.sound import SoundView
+    from lavlive.stage.canvas.offscreen import offscreen_context
 
-    context = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]  # as its page says
+    context = offscreen_context()
     picture = test_picture(*size)
     if moved:
         picture[..., 3] = np.linspace(0, 255, size[0]).astype(np.uint8)
