@@ -22,21 +22,17 @@ from PIL import Image
 from lavlive.control.looks.starting import preset_library
 from lavlive.study.pictures import thumbnail
 
-PLACES = 256
 SIZE = (256, 144)
 
 
 def by_place(one: np.ndarray, other: np.ndarray) -> float:
     """Mean ΔE of two thumbnails [768]."""
-    return float(np.linalg.norm((one - other).reshape(PLACES, 3), axis=1).mean())
+    return float(np.linalg.norm((one - other).reshape(-1, 3), axis=1).mean())
 
 
 def by_colours(one: np.ndarray, other: np.ndarray) -> float:
     """Mean ΔE of two thumbnails [768] whose L*, a* and b* are sorted each for itself."""
-    return by_place(
-        np.sort(one.reshape(PLACES, 3), axis=0).reshape(-1),
-        np.sort(other.reshape(PLACES, 3), axis=0).reshape(-1),
-    )
+    return by_place(*(np.sort(each.reshape(-1, 3), axis=0) for each in (one, other)))
 
 
 def stills(folder: Path) -> dict[tuple[str, str], np.ndarray]:

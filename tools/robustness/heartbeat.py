@@ -28,6 +28,11 @@ class Heartbeat:
         self.stalls: list[Span] = []
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest stall, 0 where there was none."""
+        return max((end - begin for begin, end in self.stalls), default=0.0)
+
     def _run(self) -> None:
         while True:
             due = time.perf_counter() + _BEAT_SECONDS

@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +58,12 @@ class Loop:
     spacing: list[float] = field(default_factory=list)
     flashes: list[float] = field(default_factory=list)
     canvas: np.ndarray | None = None
+
+    @property
+    def pace(self) -> str:
+        """Its spacing in words."""
+        spacing = 1000 * np.array(self.spacing)
+        return f"median {np.median(spacing):.2f}, p99 {np.percentile(spacing, 99):.2f} ms"
 
     def run(self, seconds: float, between: Callable[[float], None] = lambda _: None) -> None:
         """Show for so long; `between` is called after every picture with the time since the beginning."""
@@ -172,14 +178,12 @@ def nginx(port: int) -> Iterator[None]:
             process.wait()
 
 
-def offsets(receiver: Receiver) -> list[float]:
+def offsets(flashes: Sequence[float], claps: Sequence[float]) -> list[float]:
     """Seconds from each flash to the clap nearest to it, as received."""
-    claps = np.array(receiver.received.claps())
-    if not len(claps):
+    if not claps:
         return []
-    nearest = [
-        float(claps[np.argmin(np.abs(claps - flash))] - flash) for flash in receiver.received.flashes()
-    ]
+    heard = np.array(claps)
+    nearest = [float(heard[np.argmin(np.abs(heard - flash))] - flash) for flash in flashes]
     # The first and the last may have lost their other half.
     return [offset for offset in nearest[1:-1] if abs(offset) < _FLASH_EVERY / 2]
 
@@ -218,23 +222,21 @@ def measure(kind: str, seconds: float, restarts: int, size: tuple[int, int]) -> 
         receiver.join(60)
     print(f"{kind} to {server.name}, {size[0]} x {size[1]}, {seconds:.0f} s, {restarts} restarts")
     for number, receiver in enumerate(server.receivers):
-        found = [1000 * offset for offset in offsets(receiver)]
+        received = receiver.received
+        found = [1000 * offset for offset in offsets(received.flashes(), received.claps())]
         sync = (
             f"clap − flash: median {statistics.median(found):+.1f}, "
             f"largest {max(found, key=abs):+.1f} ms of {len(found)}"
             if found
             else "nothing to compare"
         )
-        print(f"  life {number + 1}: {len(receiver.received.pictures)} pictures received, {sync}")
+        print(f"  life {number + 1}: {len(received.pictures)} pictures received, {sync}")
     assert worker is not None
     print(f"  opened {worker.begun} times, {worker.sent} pictures sent, {worker.dropped} left out")
     print(f"  told: {'; '.join(sorted(problems) + told)}")
     assert not any("SECRETKEY" in line for line in [*problems, *told])
     for name, each in (("without", quiet), ("with", loop)):
-        spacing = np.array(each.spacing) * 1000
-        print(
-            f"  spacing {name} it: median {np.median(spacing):.2f}, p99 {np.percentile(spacing, 99):.2f} ms"
-        )
+        print(f"  spacing {name} it: {each.pace}")
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ def conduct(address: Address, seconds: float, heart: Heartbeat) -> dict[str, flo
             "lost": sum(n.report.lost for n in nodes),
             "late": sum(n.report.late for n in nodes),
             "worst_offset_ms": round(1000 * max((abs(n.report.offset) for n in nodes), default=0.0), 3),
-            "longest_stall": round(max((end - begin for begin, end in heart.stalls), default=0.0), 3),
+            "longest_stall": round(heart.longest, 3),
             "megabytes": round(process.memory_info().rss / 1e6, 1),
         }
 
@@ -151,7 +151,7 @@ def follow(address: Address, seconds: float, count: int, light: bool) -> dict[st
         "nodes": count,
         "longest_gaps": longest,
         "stalls": heart.stalls,
-        "longest_stall": round(max((end - begin for begin, end in heart.stalls), default=0.0), 3),
+        "longest_stall": round(heart.longest, 3),
         "moments_that_came": sum(map(len, came)),
         "of": sum(max(each) - min(each) + 1 for each in came if each),
         "way_ms_median_p99_most": [round(1000 * float(np.quantile(ways, q)), 2) for q in (0.5, 0.99, 1)],

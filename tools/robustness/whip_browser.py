@@ -29,10 +29,9 @@ from lavlive.stage.output.takers.addresses import Stream, WhipTarget
 from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.live_encoder import LiveSettings
 from lavlive.stage.output.takers.outlets import Outlets
-from tools.robustness.outputs import Loop
+from tools.robustness.outputs import Loop, offsets
 
 _PAGE = Path(__file__).with_name("whip_page.html")
-_NEAR_MS = 500.0
 
 
 class Between:
@@ -113,15 +112,6 @@ def browser(program: str, address: str, folder: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def offsets(flashes: list[float], claps: list[float]) -> list[float]:
-    """Milliseconds from each flash to the clap nearest to it, without the first and the last."""
-    if not claps:
-        return []
-    heard = np.array(claps)
-    nearest = [float(heard[np.argmin(np.abs(heard - flash))] - flash) for flash in flashes]
-    return [offset for offset in nearest[1:-1] if abs(offset) < _NEAR_MS]
-
-
 def report(between: Between, outlets: Outlets, loop: Loop, problems: set[str]) -> bool:
     """Print what came of it; returns whether the browser saw and heard the show."""
     told, worker = between.told, outlets.all[0].worker
@@ -136,7 +126,8 @@ def report(between: Between, outlets: Outlets, loop: Loop, problems: set[str]) -
         f"its sound: {sound.get('packetsLost')} packets lost, {sound.get('concealedSamples')} samples of "
         f"{sound.get('totalSamplesReceived')} made up"
     )
-    found = offsets(told.get("flashes", []), told.get("claps", []))
+    flashes, claps = ([at / 1000 for at in told.get(name, [])] for name in ("flashes", "claps"))
+    found = [1000 * offset for offset in offsets(flashes, claps)]
     if found:
         print(
             f"clap − flash: median {statistics.median(found):+.1f}, p95 of its size "
@@ -154,8 +145,7 @@ def report(between: Between, outlets: Outlets, loop: Loop, problems: set[str]) -
         )
     if worker is not None:
         print(f"opened {worker.begun} times, {worker.sent} pictures sent, {worker.dropped} left out")
-    spacing = 1000 * np.array(loop.spacing)
-    print(f"the show's spacing: median {np.median(spacing):.2f}, p99 {np.percentile(spacing, 99):.2f} ms")
+    print(f"the show's spacing: {loop.pace}")
     print(f"told: {'; '.join(sorted(problems)) or 'nothing'}{told.get('error') or ''}")
     return bool(found)
 
