@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from imgui_bundle import ImVec2, ImVec4, imgui
+from imgui_bundle import ImVec2, imgui
 
 from lavlive.link.messages import ANCHOR_SIDE
 from lavlive.stage.panel import texture
 from lavlive.stage.panel.section import Desk
-from lavlive.stage.panel.widgets import BRIGHT, UNLIT, Row, say, tip
+from lavlive.stage.panel.widgets import BRIGHT, UNLIT, Row, say, tip, vacant
 
 _EDGE = 2.0
 """Pixels around a picture, lit where it is the anchor."""
@@ -21,8 +21,8 @@ class AnchorPictures:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._textures: dict[int, int] = {}
-        self._uploaded: dict[int, np.ndarray] = {}
+        self._uploaded: dict[int, tuple[np.ndarray, int]] = {}
+        """From a number to its pixels and OpenGL's number of the texture that shows them."""
         self._rising: tuple[float, float] | None = None
 
     def draw(self) -> None:
@@ -37,10 +37,10 @@ class AnchorPictures:
         imgui.push_style_var(imgui.StyleVar_.frame_padding.value, ImVec2(_EDGE, _EDGE))
         for number in anchors.numbers:
             row.place(ANCHOR_SIDE + 2 * _EDGE)
-            if number in self._textures:
+            if number in self._uploaded:
                 self._draw_one(number, number == chosen)
             else:
-                self._draw_none()
+                vacant(ANCHOR_SIDE + 2 * _EDGE)
         imgui.pop_style_var()
         if Row().button("24 others##anchors"):
             anchors.others()
@@ -51,18 +51,11 @@ class AnchorPictures:
     def _draw_one(self, number: int, is_chosen: bool) -> None:
         colour = BRIGHT if is_chosen else UNLIT
         imgui.push_style_color(imgui.Col_.button.value, colour)
-        reference, size = imgui.ImTextureRef(self._textures[number]), ImVec2(ANCHOR_SIDE, ANCHOR_SIDE)
+        reference, size = imgui.ImTextureRef(self._uploaded[number][1]), ImVec2(ANCHOR_SIDE, ANCHOR_SIDE)
         if imgui.image_button(f"anchor {number}", reference, size):
             self._choose(number)
         imgui.pop_style_color()
         tip(f"Let sound move the picture around this one: anchor.number {number}")
-
-    def _draw_none(self) -> None:
-        corner, side = imgui.get_cursor_screen_pos(), ANCHOR_SIDE + 2 * _EDGE
-        opposite = ImVec2(corner.x + side, corner.y + side)
-        colour = imgui.get_color_u32(ImVec4(0.10, 0.11, 0.12, 1.0))
-        imgui.get_window_draw_list().add_rect_filled(corner, opposite, colour, 3.0)
-        imgui.dummy(ImVec2(side, side))
 
     def _choose(self, number: int) -> None:
         """Go there; from no anchor at all its amount rises in the time of its glide."""
@@ -89,17 +82,14 @@ class AnchorPictures:
         self._rising = (began, share) if share < 1.0 else None
 
     def _upload(self, pictures: Mapping[int, np.ndarray]) -> None:
-        gone = [number for number, pixels in self._uploaded.items() if pictures.get(number) is not pixels]
-        texture.delete([self._textures.pop(number) for number in gone])
-        for number in gone:
-            del self._uploaded[number]
+        known = self._uploaded
+        gone = [number for number, (pixels, _) in known.items() if pictures.get(number) is not pixels]
+        texture.delete([known.pop(number)[1] for number in gone])
         for number, pixels in pictures.items():
-            if number not in self._textures:
-                self._textures[number] = texture.upload(pixels)
-                self._uploaded[number] = pixels
+            if number not in known:
+                known[number] = pixels, texture.upload(pixels)
 
     def close(self) -> None:
         """Let go of the textures."""
-        texture.delete(list(self._textures.values()))
-        self._textures.clear()
+        texture.delete([number for _, number in self._uploaded.values()])
         self._uploaded.clear()

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from imgui_bundle import ImVec2, imgui
 
 from lavlive.stage.panel.thumbnails import SIZE
-from lavlive.stage.panel.widgets import Row, button
+from lavlive.stage.panel.widgets import Row, button, vacant
 
 _GAP = 4.0
-_EMPTY = (0.10, 0.11, 0.12, 1.0)
 
 
 class PictureButtons:
@@ -36,10 +35,6 @@ class PictureButtons:
         if texture is not None:
             imgui.image(imgui.ImTextureRef(texture), ImVec2(SIZE, SIZE))
         else:
-            corner = imgui.get_cursor_screen_pos()
-            opposite = ImVec2(corner.x + SIZE, corner.y + SIZE)
-            colour = imgui.get_color_u32(imgui.ImVec4(*_EMPTY))
-            imgui.get_window_draw_list().add_rect_filled(corner, opposite, colour, 3.0)
-            imgui.dummy(ImVec2(SIZE, SIZE))
+            vacant(SIZE)
         imgui.same_line(0, _GAP)
         return button(f"{label}##{key}", chosen, size=ImVec2(self._width, SIZE))

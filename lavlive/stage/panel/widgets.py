@@ -18,6 +18,7 @@ DARK = ImVec4(0.62, 0.40, 0.10, 1.0)
 CHOSEN = ImVec4(0.16, 0.42, 0.47, 1.0)
 BRIGHT = ImVec4(*ACCENT)
 _CLEAR = ImVec4(0.0, 0.0, 0.0, 0.0)
+_VACANT = ImVec4(0.10, 0.11, 0.12, 1.0)
 
 
 class Row:
@@ -75,6 +76,14 @@ def quiet_button(label: str, lit: bool = False, width: float = 0.0) -> bool:
     pressed = bool(imgui.button(f"{words}##{key or label}", ImVec2(width, 0)))
     imgui.pop_style_color(2)
     return pressed
+
+
+def vacant(side: float) -> None:
+    """A dark square where a picture will be: nothing moves when it comes."""
+    corner = imgui.get_cursor_screen_pos()
+    opposite = ImVec2(corner.x + side, corner.y + side)
+    imgui.get_window_draw_list().add_rect_filled(corner, opposite, imgui.get_color_u32(_VACANT), 3.0)
+    imgui.dummy(ImVec2(side, side))
 
 
 def heading(text: str) -> None:

@@ -38,7 +38,6 @@ _LABELS: Mapping[str, str] = {
     "projection.hold": "stop the walk",
     **{f"smoothing.{group}": f"{group}: {what}" for group, what in LAYERS.items()},
     "smoothing.keep_energy": "energy kept",
-    "smoothing.roundness": "roundness",
     **{f"modulation.onset.{group}": f"hits push {what}" for group, what in LAYERS.items()},
     **{f"modulation.chroma.{group}": f"harmony turns {what}" for group, what in LAYERS.items()},
     **{f"loop.amount.{group}": f"loop leads {what}" for group, what in LAYERS.items()},
