@@ -92,10 +92,7 @@ class Canvas:
         self._bytes = Target(self._context, self.size, "f1")
 
     def _make_small(self, size: tuple[int, int]) -> Target:
-        if self._small is None or self._small.texture.size != size:
-            if self._small is not None:
-                self._small.release()
-            self._small = Target(self._context, size, "f1")
+        self._small = sized(self._context, self._small, size, "f1")
         return self._small
 
     def _make_pictures(self, width: int, height: int) -> None:

@@ -73,16 +73,15 @@ def programs_of(context: moderngl.Context, document: Document) -> list[Program]:
         ShaderError: it does not compile; the message gives file, line and the compiler's words.
     """
     count = len(document.passes)
-    if not 1 < count <= _MOST_PROGRAMS or "PASSINDEX" not in document.fragment:
-        return [Program(context, _compile(context, document))]
-    made: list[Program] = []
-    try:
-        made.extend(Program(context, _compile(context, document, number)) for number in range(count))
-    except ShaderError:  # such as a division by the constant that it is then
-        for program in made:
-            program.release()
-        return [Program(context, _compile(context, document))]
-    return made
+    if 1 < count <= _MOST_PROGRAMS and "PASSINDEX" in document.fragment:
+        made: list[Program] = []
+        try:
+            made.extend(Program(context, _compile(context, document, number)) for number in range(count))
+            return made
+        except ShaderError:  # such as a division by the constant that it is then
+            for program in made:
+                program.release()
+    return [Program(context, _compile(context, document))]
 
 
 def _compile(context: moderngl.Context, document: Document, number: int | None = None) -> moderngl.Program:
