@@ -13,6 +13,7 @@ import numpy as np
 from lavlive.wall.buffer import JitterBuffer
 from lavlive.wall.clock import ConductorClock
 from lavlive.wall.messages import (
+    LONGEST_SPENT,
     TABLE_HASH,
     VERSION,
     Content,
@@ -33,7 +34,6 @@ HELD_SECONDS = 0.15
 REPORT_SECONDS = 0.5
 LONGEST_AHEAD = 0.08
 _MOST_WAITING = 512
-_LONGEST_SPENT = 1.275
 _UNKNOWN_OFFSET = float("-inf")
 
 
@@ -137,7 +137,7 @@ class Follower:
             return None
         until = due.content.spent + due.content.moment.delay - self.conductor_time(now)
         # Not longer than any limiter would, whatever a clock does.
-        return np.where(due.content.spent > 0, now + np.minimum(until, _LONGEST_SPENT), 0.0)
+        return np.where(due.content.spent > 0, now + np.minimum(until, LONGEST_SPENT), 0.0)
 
     def asks(self, now: float) -> list[Ping]:
         """What this node asks now: a ping, where it is time for one."""

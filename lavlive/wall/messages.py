@@ -34,6 +34,8 @@ WIDEST_W = 1024
 SPENT = 577
 """Places of the canvas that are told of: 18 rows of 32, and the whole."""
 _SPENT_STEP = 0.005
+LONGEST_SPENT = 255 * _SPENT_STEP
+"""Seconds for which a place can be told to be spent: 1.275."""
 
 TABLE_HASH = hashlib.sha256("\n".join(NAMES).encode()).hexdigest()[:16]
 """Of the parameters' names in their order: numbers are told without names."""
