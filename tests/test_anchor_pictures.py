@@ -21,6 +21,7 @@ from lavlive.generator.small_pictures import cut, open_small_pictures, reduced
 from lavlive.generator.wstats import random_w
 from lavlive.latent.space import Space
 from lavlive.link.messages import AnchorDrawn, AnchorsRefused, DrawAnchors, EngineEvent
+from lavlive.shrinking import averaged
 from tests.support.waiting import wait_until
 from tests.test_picture_worker import Still
 
@@ -46,6 +47,22 @@ def test_a_small_picture_is_that_of_the_anchor_of_its_number() -> None:
     assert found.shape == (48, 48, 3)
     assert np.array_equal(found, reduced(whole, 48))
     assert np.abs(found.mean((0, 1)) - whole.mean((0, 1))).max() < 2.0
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "rows", "columns"), [(96, 96, 48, 48), (50, 101, 48, 7), (3, 2, 6, 4)]
+)
+def test_smaller_pictures_are_means_and_larger_ones_the_nearest_pixels(
+    height: int, width: int, rows: int, columns: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    found = averaged(pixels, rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            top, bottom = height * row // rows, max(height * (row + 1) // rows, height * row // rows + 1)
+            left, right = width * column // columns, width * (column + 1) // columns
+            cell = pixels[top:bottom, left : max(right, left + 1)]
+            assert np.array_equal(found[row, column], np.rint(cell.mean((0, 1))))
 
 
 @pytest.mark.parametrize(("architecture", "side"), [("skip", 64), ("resnet", 256)])

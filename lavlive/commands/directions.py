@@ -30,6 +30,7 @@ from lavlive.generator.runners.plans import plan_of
 from lavlive.latent.space import layer_groups
 from lavlive.parameters import GROUPS
 from lavlive.resources import generator_file
+from lavlive.shrinking import averaged
 from lavlive.stage.output.font import text_image
 
 TURNS = (-3.0, -1.5, 0.0, 1.5, 3.0)
@@ -118,30 +119,17 @@ def _sheet(found: FoundDials, turned: Callable[[int, np.ndarray], np.ndarray]) -
             label = text_image(f"{dial}  {found.names.get(dial, '')}".strip())[:, : width - _GAP]
             sheet[top : top + len(label), left : left + label.shape[1]] = label[:, :, None]
             for place, turn in enumerate(TURNS):
-                small = shrunk(turned(group, dials.vectors[group, row] * np.float32(turn)), _SIDE)
+                small = _shrunk(turned(group, dials.vectors[group, row] * np.float32(turn)), _SIDE)
                 x = left + place * _SIDE
                 sheet[top + _LABEL : top + _LABEL + len(small), x : x + small.shape[1]] = small
     return sheet
 
 
-def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
+def _shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
     """A picture, uint8 [H, W, 3], made to fit a square of ``side`` by taking means of its pixels."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
-    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    if scale >= 1:
-        larger: np.ndarray = pixels[
-            (np.arange(rows) / scale).astype(int)[:, None], (np.arange(columns) / scale).astype(int)
-        ]
-        return larger
-    sums = np.add.reduceat(pixels.astype(np.float64), (np.arange(rows) / scale).astype(int), axis=0)
-    sums = np.add.reduceat(sums, (np.arange(columns) / scale).astype(int), axis=1)
-    counts = np.outer(
-        np.diff([*(np.arange(rows) / scale).astype(int), height]),
-        np.diff([*(np.arange(columns) / scale).astype(int), width]),
-    )
-    smaller: np.ndarray = np.rint(sums / counts[:, :, None]).astype(np.uint8)
-    return smaller
+    return averaged(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:

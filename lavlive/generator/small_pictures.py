@@ -14,6 +14,7 @@ from lavlive.generator.runners.base import picture
 from lavlive.generator.runners.plans import AnyPlan, plan_of
 from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.generator.wstats import random_w
+from lavlive.shrinking import averaged
 
 _LEAST = 64
 """Rows that a picture has at least, if the network has so many."""
@@ -63,13 +64,4 @@ def reduced(pixels: np.ndarray, side: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     square = min(height, width)
     top, left = (height - square) // 2, (width - square) // 2
-    pixels = pixels[top : top + square, left : left + square]
-    if square < side:
-        nearest = np.arange(side) * square // side
-        larger: np.ndarray = pixels[nearest[:, None], nearest]
-        return larger
-    edges = np.linspace(0, square, side + 1).astype(int)
-    sums = np.add.reduceat(np.add.reduceat(pixels.astype(np.float64), edges[:-1], axis=0), edges[:-1], axis=1)
-    counts = np.outer(np.diff(edges), np.diff(edges))
-    smaller: np.ndarray = np.rint(sums / counts[:, :, None]).astype(np.uint8)
-    return smaller
+    return averaged(pixels[top : top + square, left : left + square], side, side)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lavlive.control.looks.presets import file_stem
+from lavlive.shrinking import averaged
 from lavlive.stage.panel import texture
 
 SIZE = 48
@@ -34,7 +35,7 @@ class Thumbnails:
             return
         if preset and pixels is not None and preset != self._taken and now - self._since > _SETTLED_SECONDS:
             self._taken = preset
-            self._keep(preset, _reduced(pixels))
+            self._keep(preset, averaged(pixels, SIZE, SIZE))
 
     def texture(self, preset: str) -> int | None:
         """OpenGL's number of a preset's thumbnail, None if it was never shown."""
@@ -68,13 +69,3 @@ class Thumbnails:
 
     def _path(self, preset: str) -> Path:
         return self._folder / f"{file_stem(preset)}.npy"
-
-
-def _reduced(pixels: np.ndarray) -> np.ndarray:
-    """Means over the squares of a 48 x 48 grid."""
-    rows = np.linspace(0, pixels.shape[0], SIZE + 1).astype(int)[:-1]
-    columns = np.linspace(0, pixels.shape[1], SIZE + 1).astype(int)[:-1]
-    sums = np.add.reduceat(np.add.reduceat(pixels.astype(np.uint32), rows, axis=0), columns, axis=1)
-    counts = np.diff(np.append(rows, pixels.shape[0]))[:, None] * np.diff(np.append(columns, pixels.shape[1]))
-    reduced: np.ndarray = (sums // counts[..., None]).astype(np.uint8)
-    return reduced
