@@ -8,6 +8,7 @@ from pathlib import Path
 from lavlive.control.looks.order import ORDER, read_order, write_order
 from lavlive.control.looks.presets import Preset, check_name, file_stem, read_preset, write_preset
 from lavlive.errors import LavliveError, PresetError
+from lavlive.files import version_of
 
 _LOOK_SECONDS = 1.0
 _MOST_FILES = 1000
@@ -176,11 +177,9 @@ class PresetLibrary:
         found: dict[Path, tuple[int, int]] = {}
         for folder in self._folders:
             for path in _toml_files(folder):
-                try:
-                    status = path.stat()
-                except OSError:
-                    continue
-                found[path] = (status.st_mtime_ns, status.st_size)
+                version = version_of(path)
+                if version is not None:
+                    found[path] = version
         for path in [path for path in self._stamps if path not in found]:
             self._presets.pop(path, None)
             self.refused.pop(path, None)

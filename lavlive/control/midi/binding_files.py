@@ -20,6 +20,7 @@ from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.targets import read_ends, read_target
 from lavlive.control.travel import Curve
 from lavlive.errors import ControlError, LavliveError
+from lavlive.files import version_of
 
 SCHEMA = 1
 _HIGHEST = {MidiControlKind.NRPN: 16383, MidiControlKind.CC14: 31}
@@ -102,11 +103,9 @@ class BindingFolders:
 
     def _read(self, path: Path) -> BindingSet | None:
         """The set in a file, read anew when the file has changed."""
-        try:
-            status = path.stat()
-        except OSError:
+        stamp = version_of(path)
+        if stamp is None:
             return None
-        stamp = (status.st_mtime_ns, status.st_size)
         if path in self._known and self._known[path][0] == stamp:
             return self._known[path][1]
         try:
