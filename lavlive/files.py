@@ -50,6 +50,11 @@ def version_of(path: str | Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that is there."""
+    return one.exists() and other.exists() and one.samefile(other)
+
+
 def unused(path: Path, is_taken: Callable[[Path], bool]) -> Path:
     """The path itself, or with -2, -3 … before its ending: the first that is not taken."""
     candidate, number = path, 1

@@ -8,6 +8,7 @@ import torch
 
 from lavlive.commands.options import ModelMixOptions, text_of
 from lavlive.errors import CheckpointError, UsageError
+from lavlive.files import same_file
 from lavlive.generator.checkpoint import save_generator, stylegan2_of
 from lavlive.generator.importing import open_model
 from lavlive.generator.mixing import KINSHIP, kinship, mixed, require_one_shape, shares_of
@@ -24,7 +25,7 @@ def mix(options: ModelMixOptions) -> str:
     output = Path(options.output)
     files = [generator_file(text_of(each)) for each in (options.model, options.other)]
     for file in files:
-        if output.exists() and file.exists() and output.samefile(file):
+        if same_file(output, file):
             raise UsageError(f"{output} is one of the models to be mixed; give another name.")
     one, other = (open_model(file) for file in files)
     names = [

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from lavlive.commands.typed import check_model_output
 from lavlive.errors import UsageError
+from lavlive.files import same_file
 from lavlive.generator.alias_free import AliasFreeConfig, AliasFreeGenerator, AnyConfig
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.importing import convert_model, open_model
@@ -55,9 +57,8 @@ def convert(path: Path, output: Path) -> str:
     Raises UsageError for an output that is the input or has another ending, CheckpointError for a file
     that cannot be read or written.
     """
-    if output.suffix != ".safetensors":
-        raise UsageError(f"{output}: lavlive writes safetensors; let the name end in .safetensors")
-    if output.exists() and path.exists() and output.samefile(path):
+    check_model_output(output)
+    if same_file(output, path):
         raise UsageError(f"{output} is the file to be converted; give another name")
     loaded = convert_model(path, output)
     config = loaded.generator.config

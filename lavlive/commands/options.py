@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from lavlive.commands.typed import check_canvas, check_size, parse_rate, parse_slice
+from lavlive.commands.typed import check_canvas, check_model_output, check_size, parse_rate, parse_slice
 from lavlive.errors import UsageError
 
 AnyPath = str | Path
@@ -361,8 +361,7 @@ class ModelMixOptions:
     blend: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if Path(self.output).suffix != ".safetensors":
-            raise UsageError(f"{self.output}: lavlive writes safetensors; let the name end in .safetensors")
+        check_model_output(Path(self.output))
         if len(self.blend) != 3 or not all(0 <= amount <= 1 for amount in self.blend):
             raise UsageError("--blend takes three amounts from 0 to 1, coarse,middle,fine, such as 0,0.5,1.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 from lavlive.errors import UsageError
 
@@ -55,6 +56,16 @@ def check_canvas(size: tuple[int, int]) -> tuple[int, int]:
     if not (64 <= size[0] <= 8192 and 64 <= size[1] <= 4096):
         raise UsageError(f"A canvas is 64 to 8192 wide and 64 to 4096 high, not {size[0]}x{size[1]}.")
     return size
+
+
+def check_model_output(output: Path) -> None:
+    """See that a model can be written under that name.
+
+    Raises:
+        UsageError: of another ending.
+    """
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output}: lavlive writes safetensors; let the name end in .safetensors")
 
 
 def split_setting(text: str) -> tuple[str, str]:
