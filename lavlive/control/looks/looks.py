@@ -205,17 +205,14 @@ class Looks:
 
     def keep(self, keyframe: Keyframe) -> bool:
         """Keep a moment of the show; False where there are 16 already."""
-        if len(self.keyframes) >= MOST:
-            return False
-        self._history.add(self._step(f"keyframe {len(self.keyframes) + 1}", (), standing=True))
-        self.keyframes = (*self.keyframes, keyframe)
-        return True
+        return self.keep_all((keyframe,)) == 1
 
     def keep_all(self, keyframes: Sequence[Keyframe]) -> int:
         """Keep as many of these as there is room for; how many."""
         room = keyframes[: MOST - len(self.keyframes)]
         if room:
-            self._history.add(self._step(f"{len(room)} keyframes", (), standing=True))
+            what = f"{len(room)} keyframes" if len(room) > 1 else f"keyframe {len(self.keyframes) + 1}"
+            self._history.add(self._step(what, (), standing=True))
             self.keyframes = (*self.keyframes, *room)
         return len(room)
 
