@@ -15,9 +15,7 @@ from lavlive.commands.opening import open_show
 from lavlive.commands.options import LiveOptions
 from lavlive.show.pace import ShowPace
 from lavlive.show.show import Show
-from lavlive.stage.output.takers.addresses import (
-    secrets_of,
-)
+from lavlive.stage.output.takers.addresses import secrets_of
 
 DISPLAY_RATE = 60.0
 

@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -45,14 +44,9 @@ from lavlive.show.shape import ShapeFollower
 from lavlive.show.wall import WallPart
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.notices import Notices
-from lavlive.stage.output.base import (
-    Output,
-)
+from lavlive.stage.output.base import Output
 from lavlive.stage.output.takers.outlets import Outlets
 from lavlive.stage.recording.recordings import Recordings
-
-if TYPE_CHECKING:
-    pass
 
 BLIND_SECONDS = 5.0
 """A stage that has shown nothing for so long ends: its next start goes on where it was."""

@@ -1,4 +1,4 @@
-"""What is typed for ``model``: info, convert, directions, fetch, mix."""
+"""What is typed for ``model``: info, convert, directions, mix, project, fetch."""
 
 from __future__ import annotations
 

@@ -63,12 +63,10 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what is shown on which screen (default: surfaces.toml, if it is there)",
     )
-    show.add_argument("--headless", action="store_true", help="without a window")
     show.add_argument(
         "--badge", action="store_true", help="draw notices over the picture, too, while it is in a window"
     )
-    show.add_argument("--no-panel", action="store_false", dest="panel", help="without the operator's panel")
-    show.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    _add_running(show)
     show.add_argument("--record", metavar="FILE", help="also write a video: mp4, mov, mkv")
     show.add_argument(
         "--record-size",
@@ -82,9 +80,6 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     )
     show.add_argument(
         "--record-rate", metavar="N", help=f"pictures per second of it (default: {LiveOptions.record_rate})"
-    )
-    show.add_argument(
-        "--rate", type=float, help=f"pictures per second, at most (default: {LiveOptions.rate:g})"
     )
     _add_outlets(parser.add_argument_group("other outputs; each can be switched during the show"))
     control = parser.add_argument_group("control")
@@ -118,6 +113,15 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         help="tell nodes what to show: this machine's address, 0.0.0.0 for all (default: this machine alone)",
     )
     _add_wall(wall)
+
+
+def _add_running(show: argparse._ArgumentGroup) -> None:
+    show.add_argument("--headless", action="store_true", help="without a window")
+    show.add_argument("--no-panel", action="store_false", dest="panel", help="without the operator's panel")
+    show.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    show.add_argument(
+        "--rate", type=float, help=f"pictures per second, at most (default: {LiveOptions.rate:g})"
+    )
 
 
 def _add_wall(wall: argparse._ArgumentGroup) -> None:
@@ -157,10 +161,7 @@ def add_node(commands: Commands) -> None:
     show.add_argument("--runner", help=f"auto, torch, openvino, cuda (default: {LiveOptions.runner})")
     show.add_argument("--shape", metavar="W:H|screen|own", help=f"default: {LiveOptions.shape}, of the whole")
     show.add_argument("--screen", metavar="N", dest="monitor", help="fill this monitor; see lavlive devices")
-    show.add_argument("--headless", action="store_true", help="without a window")
-    show.add_argument("--no-panel", action="store_false", dest="panel", help="without the operator's panel")
-    show.add_argument("--seconds", type=float, metavar="N", help="end after so long")
-    show.add_argument("--rate", type=float, help=f"pictures per second, at most ({LiveOptions.rate:g})")
+    _add_running(show)
 
 
 def _add_outlets(outputs: argparse._ArgumentGroup) -> None:
