@@ -1,20 +1,4 @@
-"""Make the bundled encoder, or one of your own: compose the data, train, evaluate, ship.
-
-    python -m lavlive.training encoder --make-data MUSIC
-    python -m lavlive.training encoder --data MUSIC/train --run RUN
-    python -m lavlive.training encoder --ship RUN --tracks MUSIC/train -o FILE
-    python -m lavlive.training encoder --evaluate RUN --encoder FILE --tracks MUSIC/heldout --tracks FOLDER
-
-Of an encoder whose run is gone, such as the bundled one: fit a decoder to it as it stands, or measure it
-as a driver alone.
-
-    python -m lavlive.training encoder --data MUSIC/train --run DECODER --decoder-only --encoder FILE
-    python -m lavlive.training encoder --evaluate DECODER --encoder FILE --tracks MUSIC/heldout
-    python -m lavlive.training encoder --driving --encoder FILE --tracks MUSIC/heldout
-
-Training goes on where the run's checkpoint stands; Ctrl+C stops it and loses nothing. Any folder of
-sound files will do for --data and --tracks.
-"""
+"""Makes the bundled encoder, or one of your own; `encoder_options` says how it is asked."""
 
 from __future__ import annotations
 
@@ -45,7 +29,6 @@ from lavlive.training.encoder_options import (
 )
 from lavlive.training.encoder_train import (
     DECODER,
-    DecoderRecipe,
     Run,
     Training,
     codec_of,
@@ -62,11 +45,9 @@ def main(argv: list[str]) -> int:
         case MakeData(folder, pieces):
             make_data(folder, pieces)
         case TrainEncoder() as options:
-            _check_lengths(options.recipe)
             run = Run(options.run, read_folder(options.data), options.recipe, options.device)
             _continue(run, options.minutes)
         case TrainDecoder() as options:
-            _check_lengths(options.recipe)
             encoder = StreamingEncoder(*read_seanet_encoder(options.encoder))
             data = read_folder(options.data)
             _continue(DecoderRun(options.run, data, options.recipe, encoder, options.device), options.minutes)
@@ -75,11 +56,6 @@ def main(argv: list[str]) -> int:
         case ShipEncoder() as options:
             _ship(options)
     return 0
-
-
-def _check_lengths(recipe: DecoderRecipe) -> None:
-    if min(recipe.steps, recipe.batch) < 1 or recipe.seconds < 0.25:
-        raise UsageError("--steps and --batch must be positive, --seconds at least 0.25")
 
 
 def _continue(run: Training, minutes: float | None) -> None:

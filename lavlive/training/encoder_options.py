@@ -125,11 +125,13 @@ def parse(argv: list[str]) -> Asked:
         action = MakeData(typed.make_data, typed.pieces)
     elif typed.data and typed.decoder_only:
         recipe = _decoder_recipe(_chosen(vars(typed)))
+        _check_lengths(recipe)
         action = TrainDecoder(typed.data, typed.run, recipe, typed.device, typed.minutes, typed.encoder)
     elif typed.data:
         whole = Recipe(**_chosen(vars(typed)))
         if whole.filters < 1 or whole.batch % 4:
             raise UsageError("--filters must be positive, --batch a multiple of 4")
+        _check_lengths(whole)
         action = TrainEncoder(typed.data, typed.run, whole, typed.device, typed.minutes)
     elif typed.evaluate or typed.driving:
         action = EvaluateEncoder(typed.evaluate, typed.encoder, tracks, typed.track_seconds, typed.json)
@@ -143,6 +145,11 @@ def _decoder_recipe(chosen: dict[str, Any]) -> DecoderRecipe:
     if idle:
         raise UsageError(f"--{idle[0]} is for training an encoder: it has no effect with --decoder-only")
     return DecoderRecipe(**chosen)
+
+
+def _check_lengths(recipe: DecoderRecipe) -> None:
+    if min(recipe.steps, recipe.batch) < 1 or recipe.seconds < 0.25:
+        raise UsageError("--steps and --batch must be positive, --seconds at least 0.25")
 
 
 def _chosen(typed: dict[str, Any]) -> dict[str, Any]:

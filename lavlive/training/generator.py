@@ -1,10 +1,4 @@
-"""Trains a generator on a folder or zip of pictures.
-
-    python -m lavlive.training generator --data flames256.zip --out runs/flames --minutes 90
-
-StyleGAN2's generator against a projected discriminator, grown 64² → 128² → 256². It may be stopped at any
-time and goes on with ``--resume``. ``generator.safetensors`` in the output folder is for the show.
-"""
+"""Trains a generator on pictures; `generator_options` says how it is asked."""
 
 from __future__ import annotations
 
