@@ -56,16 +56,16 @@ def open_mixture(loaded: LoadedGenerator, runner: Runner, grid: Grid, fill: Fill
     Raises:
         CheckpointError: there is no such model, it has another shape, or one of both is a StyleGAN3.
     """
+    one = stylegan2_of(loaded)
     file = generator_file(other)
     mixed_in = open_model(file)
-    one, two = stylegan2_of(loaded), stylegan2_of(mixed_in)
+    two, name = stylegan2_of(mixed_in), _name(mixed_in, file)
     try:
         require_one_shape(one.config, two.config)
     except CheckpointError as reason:
-        raise CheckpointError(f"{_name(mixed_in, file)} is not mixed in: {reason}.") from None
+        raise CheckpointError(f"{name} is not mixed in: {reason}.") from None
     kin = kinship(one, two)
     plans = [make_plan(each.synthesis, each.mapping.w_mean, grid, fill) for each in (one, two)]
-    name = _name(mixed_in, file)
     on_card = runner.name in ("cuda", "mps")
 
     def build(plan: Plan) -> Runner:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from lavlive.generator.runner import plain_runner
 from lavlive.generator.runners.base import picture
 from lavlive.generator.runners.plan import EPSILON, LEAK, Affine, BlockPlan, ConvPlan, PicturePlan, Plan
+from lavlive.generator.runners.planned import as_bytes
 from lavlive.generator.runners.plans import AnyPlan
 from lavlive.light import OF_BYTES, lightness, lightness_on_grid
 
@@ -121,7 +122,7 @@ class DialPictures:
         before = self._features_before(first)
         blocks = self._plan.blocks[first:]
         most = max(block.conv1.weight.shape[0] * block.height * block.width for block in blocks)
-        batch = int(_BATCH_WORK / sum(block_work(block) for block in self._plan.blocks))
+        batch = int(_BATCH_WORK / work_of(self._plan))
         if self.is_large:
             batch, most = int(_BATCH_WORK / _MOST_WORK), 1
         batch = max(1, min(batch, _BATCH_FEATURES // most))
@@ -303,6 +304,5 @@ def _lightness_of(window: _Window, whole: tuple[int, int]) -> np.ndarray:
 def _pixels(window: _Window) -> np.ndarray:
     """Uint8 [N, h, w, 3], as runners make them."""
     assert window.picture is not None
-    levels = window.picture.mul(127.5).add_(128.0).clamp_(0.0, 255.0).to(torch.uint8)
-    pixels: np.ndarray = levels.permute(0, 2, 3, 1).contiguous().numpy()
+    pixels: np.ndarray = as_bytes(window.picture.clone()).numpy()
     return pixels

@@ -27,11 +27,10 @@ import torch
 
 from lavlive.errors import CheckpointError
 from lavlive.generator.network import Generator, GeneratorConfig
-from lavlive.parameters import GROUPS, INDEX, find
+from lavlive.parameters import GROUPS, INDEX, find, group_of
 
 KINSHIP = 0.25
 """Least cosine of the convolutions of two networks that have one ancestor."""
-COARSE_UP_TO, MIDDLE_UP_TO = 8, 32
 _AMOUNTS = np.array([INDEX[f"mix.{group}"] for group in GROUPS])
 _FROM = INDEX["mix.from"]
 _PLACES = find("mix.from").choices
@@ -70,11 +69,6 @@ def kinship(one: Generator, other: Generator) -> dict[int, float]:
         lengths = [sum(float(pair[side].square().sum()) for pair in pairs) for side in (0, 1)]
         found[resolution] = product / max((lengths[0] * lengths[1]) ** 0.5, 1e-30)
     return found
-
-
-def group_of(resolution: int) -> int:
-    """Layer group of a block: 0 coarse, 1 middle, 2 fine."""
-    return 0 if resolution <= COARSE_UP_TO else 1 if resolution <= MIDDLE_UP_TO else 2
 
 
 def shares_of(

@@ -22,9 +22,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lavlive.generator.likeness import Likeness
-from lavlive.generator.mixing import group_of
 from lavlive.generator.network import Generator
+from lavlive.generator.runners.planned import as_bytes
 from lavlive.generator.wstats import WStatistics
+from lavlive.parameters import group_of
 
 STARTS = 96
 """Random w among which the first one is found."""
@@ -91,8 +92,8 @@ class Projector:
     def picture(self, w: np.ndarray) -> np.ndarray:
         """uint8 [H, W, 3] of w [3, w_dim]."""
         with torch.inference_mode():
-            made = self._synthesis(torch.from_numpy(w)[self._groups][None])[0]
-        pixels: np.ndarray = (made * 127.5 + 128).clamp(0, 255).permute(1, 2, 0).to(torch.uint8).numpy()
+            made = self._synthesis(torch.from_numpy(w)[self._groups][None])
+            pixels: np.ndarray = as_bytes(made)[0].numpy()
         return pixels
 
     def begin(self, target: np.ndarray, seed: int = 0) -> Search:

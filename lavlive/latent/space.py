@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COARSE_UP_TO = 8
-MIDDLE_UP_TO = 32
+from lavlive.parameters import group_of
 
 
 def layer_groups(resolutions: Sequence[int]) -> np.ndarray:
     """Group of each w+ layer by its resolution: 0 coarse (4²–8²), 1 middle (16²–32²), 2 fine."""
-    return np.array([0 if r <= COARSE_UP_TO else 1 if r <= MIDDLE_UP_TO else 2 for r in resolutions])
+    return np.array([group_of(resolution) for resolution in resolutions])
 
 
 def fitted(deviation: np.ndarray, width: int) -> np.ndarray:

@@ -40,6 +40,7 @@ from lavlive.parameters.table import (
     NAMES,
     ONE_HOP,
     TABLE,
+    group_of,
 )
 from lavlive.parameters.values import (
     Values,
@@ -71,6 +72,7 @@ __all__ = [
     "can_be_driven",
     "checked_settings",
     "find",
+    "group_of",
     "is_loaded",
     "joined",
     "loaded_parameters",

@@ -14,6 +14,12 @@ from lavlive.parameters.parameter import Parameter, ParameterKind
 
 GROUPS = ("coarse", "middle", "fine")
 """The layer groups of a generator, by the resolution at which a layer works."""
+_COARSE_UP_TO, _MIDDLE_UP_TO = 8, 32
+
+
+def group_of(resolution: int) -> int:
+    """Which of `GROUPS` a layer is in: 0 coarse (4²–8²), 1 middle (16²–32²), 2 fine."""
+    return 0 if resolution <= _COARSE_UP_TO else 1 if resolution <= _MIDDLE_UP_TO else 2
 
 
 def _per_group(

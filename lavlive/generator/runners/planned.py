@@ -33,7 +33,16 @@ def eager_activation(x: Tensor, demodulation: Tensor, noise: Tensor, bias: Tenso
     return F.leaky_relu_(y, LEAK).mul_(follow)
 
 
-class _Styles(nn.Module):
+def as_bytes(pictures: Tensor, scale: float = 1.0) -> Tensor:
+    """Pictures [N, 3, H, W], −1..1 once they are multiplied by ``scale``, to uint8 [N, H, W, 3].
+
+    The numbers given are overwritten.
+    """
+    levels = pictures.mul_(127.5 * scale).add_(128.0).clamp_(0.0, 255.0)
+    return levels.permute(0, 2, 3, 1).to(torch.uint8, memory_format=torch.contiguous_format)
+
+
+class LayerStyles(nn.Module):
     """w to styles [inputs]."""
 
     matrix: Tensor
@@ -63,7 +72,7 @@ class _Conv(nn.Module):
 
     def __init__(self, plan: ConvPlan, taps: Tensor, dtype: torch.dtype, fold: bool) -> None:
         super().__init__()
-        self.styles = _Styles(plan.affine)
+        self.styles = LayerStyles(plan.affine)
         self.is_half = dtype == torch.float16
         self.dtype = dtype
         self.up, self.fold = plan.up, fold and plan.up
@@ -124,7 +133,7 @@ class _ToPicture(nn.Module):
 
     def __init__(self, plan: PicturePlan) -> None:
         super().__init__()
-        self.styles = _Styles(plan.affine)
+        self.styles = LayerStyles(plan.affine)
         self.clamp = plan.clamp
         self.register_buffer("weight", torch.from_numpy(plan.weight))
         self.register_buffer("bias", torch.from_numpy(plan.bias)[None, :, None, None])
@@ -201,8 +210,7 @@ class PlannedSynthesis(nn.Module):
                 part = block.to_picture(x, w_plus)
                 picture = part if picture is None else picture.add_(part)
         assert picture is not None
-        levels = picture.mul_(127.5).add_(128.0).clamp_(0.0, 255.0)
-        return levels[0].permute(1, 2, 0).to(torch.uint8, memory_format=torch.contiguous_format)
+        return as_bytes(picture)[0]
 
     def _features(self, block: Any, x: Tensor | None, w_plus: Tensor, noise: Tensor) -> Tensor:
         styles1, demodulation1 = block.conv1.scales(w_plus)

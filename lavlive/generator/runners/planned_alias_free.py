@@ -18,20 +18,8 @@ from lavlive.generator.alias_free import EPSILON, GAIN, LEAK
 from lavlive.generator.bends import RESOLUTIONS, Bends, at
 from lavlive.generator.runners.alias_free_plan import AliasFreePlan, FilteredPlan, FourierPlan
 from lavlive.generator.runners.bending import bent
-from lavlive.generator.runners.plan import Affine, Array
-
-
-class _Styles(nn.Module):
-    matrix: Tensor
-    bias: Tensor
-
-    def __init__(self, affine: Affine) -> None:
-        super().__init__()
-        self.row = affine.row
-        _keep(self, matrix=affine.matrix, bias=affine.bias)
-
-    def forward(self, w_plus: Tensor) -> Tensor:
-        return torch.addmv(self.bias, self.matrix, w_plus[self.row])
+from lavlive.generator.runners.plan import Array
+from lavlive.generator.runners.planned import LayerStyles, as_bytes
 
 
 class _Fourier(nn.Module):
@@ -44,7 +32,7 @@ class _Fourier(nn.Module):
 
     def __init__(self, plan: FourierPlan) -> None:
         super().__init__()
-        self.styles = _Styles(plan.affine)
+        self.styles = LayerStyles(plan.affine)
         self.bandwidth, self.limit = plan.bandwidth, plan.limit
         _keep(
             self,
@@ -83,7 +71,7 @@ class _Filtered(nn.Module):
 
     def __init__(self, plan: FilteredPlan) -> None:
         super().__init__()
-        self.styles = _Styles(plan.affine)
+        self.styles = LayerStyles(plan.affine)
         self.resolution = plan.resolution
         self.up, self.down, self.clamp = plan.up, plan.down, plan.clamp
         self.kernel = plan.weight.shape[2]
@@ -153,7 +141,7 @@ class PlannedAliasFree(nn.Module):
         super().__init__()
         self.fourier = _Fourier(plan.fourier)
         self.layers = nn.ModuleList(_Filtered(layer) for layer in plan.layers)
-        self.scale = 127.5 * plan.scale
+        self.scale = plan.scale
         self.bent_after = _bent_after(plan)
         self.requires_grad_(False)
 
@@ -165,8 +153,7 @@ class PlannedAliasFree(nn.Module):
             if bends and index in self.bent_after:
                 resolution = self.bent_after[index]
                 x = bent(x, resolution, at(bends, resolution))
-        levels = x.mul_(self.scale).add_(128.0).clamp_(0.0, 255.0)
-        return levels[0].permute(1, 2, 0).to(torch.uint8, memory_format=torch.contiguous_format)
+        return as_bytes(x, self.scale)[0]
 
 
 def _bent_after(plan: AliasFreePlan) -> dict[int, int]:
