@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,13 +23,13 @@ import torch
 from torch import nn
 
 from lavlive.errors import LavliveError
+from lavlive.generator.mixing import Shares
 from lavlive.generator.runners.base import MadeOf, Runner
 from lavlive.generator.runners.plan import Affine, Array, ConvPlan, PicturePlan, Plan
 from lavlive.generator.runners.planned import PlannedSynthesis
 from lavlive.generator.runners.torch_runner import TorchRunner
 
 REST_SECONDS = 1.0
-Shares = Mapping[int, float]
 
 
 class BlendedRunner(TorchRunner):
@@ -37,7 +37,8 @@ class BlendedRunner(TorchRunner):
 
     def __init__(self, one: Plan, other: Plan, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(one, device, threads)
-        first, second = (PlannedSynthesis(plan).to(self._device) for plan in (one, other))
+        first, second = self._synthesis, PlannedSynthesis(other).to(self._device)
+        assert isinstance(first, PlannedSynthesis)
         # The plans' arrays are the networks' own weights: what is blended lies beside them.
         self._synthesis = copy.deepcopy(first)
         self._ends: tuple[PlannedSynthesis, PlannedSynthesis] | None = first, second
