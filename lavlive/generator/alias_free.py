@@ -21,7 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.network import Generator, GeneratorConfig, Linear, MappingNetwork, normal
+from lavlive.generator.network import (
+    Generator,
+    GeneratorConfig,
+    Linear,
+    MappedGenerator,
+    MappingNetwork,
+    normal,
+)
 
 EPSILON = 1e-8
 LEAK = 0.2
@@ -360,9 +367,9 @@ class AliasFreeSynthesis(nn.Module):
         self.config = config
         self.input = FourierInput(config)
         widths = [config.input_channels, *(layer.channels for layer in config.layers)]
-        last = len(config.layers) - 1
+        paddings, last = config.paddings, len(config.layers) - 1
         self.layers = nn.ModuleList(
-            FilteredConv(config, layer, widths[index], config.paddings[index], index == last)
+            FilteredConv(config, layer, widths[index], paddings[index], index == last)
             for index, layer in enumerate(config.layers)
         )
 
@@ -376,35 +383,17 @@ class AliasFreeSynthesis(nn.Module):
         return pictures
 
 
-class AliasFreeGenerator(nn.Module):
-    """Mapping and synthesis together."""
+class AliasFreeGenerator(MappedGenerator):
+    """StyleGAN3; it has no ``noise``."""
+
+    config: AliasFreeConfig
+    synthesis: AliasFreeSynthesis
 
     def __init__(self, config: AliasFreeConfig) -> None:
         super().__init__()
         self.config = config
         self.mapping = MappingNetwork(config)
         self.synthesis = AliasFreeSynthesis(config)
-
-    @property
-    def num_ws(self) -> int:
-        """Length L of w+."""
-        return self.config.num_ws
-
-    @property
-    def layer_resolutions(self) -> list[int]:
-        """The resolution at which each of the L entries of w+ works."""
-        return self.config.layer_resolutions
-
-    def freeze(self) -> AliasFreeGenerator:
-        """Switch to evaluation and stop gradients; returns itself."""
-        self.eval().requires_grad_(False)
-        return self
-
-    def forward(self, z: Tensor, class_index: Tensor | None = None, noise: float | Tensor = 1.0) -> Tensor:
-        """z [N, z] → pictures [N, 3, H, W], about −1..1, with one w for all layers."""
-        w = self.mapping(z, class_index)
-        pictures: Tensor = self.synthesis(w[:, None].expand(-1, self.num_ws, -1), noise)
-        return pictures
 
 
 AnyConfig = GeneratorConfig | AliasFreeConfig

@@ -23,8 +23,6 @@ from lavlive.generator.shapes import expected_shapes
 from lavlive.weightfiles.weights import check_values
 
 FORMAT = "lavlive-generator-1"
-
-
 _FRACTIONS = ("F16", "BF16", "F32", "F64")
 
 
@@ -39,7 +37,11 @@ class LoadedGenerator:
 
 def config_of(values: dict[str, Any]) -> AnyConfig:
     """The configuration of a StyleGAN2, or of a StyleGAN3, which lists its layers. Raises as they do."""
-    return AliasFreeConfig(**values) if "layers" in values else GeneratorConfig(**values)
+    return _kind_of(values)(**values)
+
+
+def _kind_of(values: dict[str, Any]) -> type[GeneratorConfig] | type[AliasFreeConfig]:
+    return AliasFreeConfig if "layers" in values else GeneratorConfig
 
 
 def build(config: AnyConfig) -> AnyGenerator:
@@ -154,7 +156,7 @@ def _read_header(path: Path) -> tuple[AnyConfig, dict[str, Any]]:
     try:
         values = json.loads(metadata["config"])
         card = json.loads(metadata["card"])
-        known = {entry.name for entry in fields(AliasFreeConfig if "layers" in values else GeneratorConfig)}
+        known = {entry.name for entry in fields(_kind_of(values))}
         if set(values) - known:
             raise CheckpointError(f"{path} was made by a newer lavlive: {sorted(set(values) - known)}")
         config = config_of(values)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -403,8 +403,41 @@ class SynthesisNetwork(nn.Module):
         return picture
 
 
-class Generator(nn.Module):
-    """Mapping and synthesis together."""
+class MappedGenerator(nn.Module):
+    """Mapping and synthesis together: what StyleGAN2's and StyleGAN3's generators have in common."""
+
+    config: Any
+    mapping: MappingNetwork
+    synthesis: Any
+
+    @property
+    def num_ws(self) -> int:
+        """Length L of w+."""
+        length: int = self.config.num_ws
+        return length
+
+    @property
+    def layer_resolutions(self) -> list[int]:
+        """The resolution at which each of the L entries of w+ works first."""
+        resolutions: list[int] = self.config.layer_resolutions
+        return resolutions
+
+    def freeze(self) -> Self:
+        """Switch to evaluation and stop gradients; returns itself."""
+        return self.eval().requires_grad_(False)
+
+    def forward(self, z: Tensor, class_index: Tensor | None = None, noise: float | Tensor = 1.0) -> Tensor:
+        """z [N, z] → pictures [N, 3, H, W], about −1..1, with one w for all layers."""
+        w = self.mapping(z, class_index)
+        pictures: Tensor = self.synthesis(w[:, None].expand(-1, self.num_ws, -1), noise)
+        return pictures
+
+
+class Generator(MappedGenerator):
+    """StyleGAN2."""
+
+    config: GeneratorConfig
+    synthesis: SynthesisNetwork
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -412,26 +445,10 @@ class Generator(nn.Module):
         self.mapping = MappingNetwork(config)
         self.synthesis = SynthesisNetwork(config)
 
-    @property
-    def num_ws(self) -> int:
-        """Length L of w+."""
-        return self.config.num_ws
-
-    @property
-    def layer_resolutions(self) -> list[int]:
-        """The resolution at which each of the L entries of w+ works first."""
-        return self.config.layer_resolutions
-
-    def freeze(self) -> Generator:
+    def freeze(self) -> Self:
         """Switch to evaluation, stop gradients and compute the weights' squares once; returns itself."""
-        self.eval().requires_grad_(False)
+        super().freeze()
         for module in self.modules():
             if isinstance(module, ModulatedConv):
                 module.freeze()
         return self
-
-    def forward(self, z: Tensor, class_index: Tensor | None = None, noise: float | Tensor = 1.0) -> Tensor:
-        """z [N, z] → pictures [N, 3, H, W], about −1..1, with one w for all layers."""
-        w = self.mapping(z, class_index)
-        pictures: Tensor = self.synthesis(w[:, None].expand(-1, self.num_ws, -1), noise)
-        return pictures

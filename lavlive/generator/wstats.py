@@ -24,7 +24,6 @@ _log = logging.getLogger(__name__)
 _SHRINKAGE = 0.1
 _SHARES = 501
 
-
 Vector = npt.NDArray[np.float32]
 
 

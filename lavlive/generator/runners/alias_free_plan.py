@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from lavlive.generator.alias_free import GAIN, AliasFreeSynthesis
+from lavlive.generator.alias_free import GAIN, AliasFreeSynthesis, centred
 from lavlive.generator.grid import Grid
-from lavlive.generator.runners.plan import Affine, Array
+from lavlive.generator.runners.plan import Affine, Array, affine_of, array_of
 
 
 @dataclass(frozen=True)
@@ -115,13 +114,13 @@ def make_alias_free_plan(synthesis: AliasFreeSynthesis, grid: Grid | None = None
     )
     source = synthesis.input
     fourier = FourierPlan(
-        affine=_affine(source.affine, 0),
-        transform=_array(source.transform),
-        frequencies=_array(source.frequencies),
-        phases=_array(source.phases),
-        weight=_array(source.weight) / np.float32(math.sqrt(config.input_channels)),
-        places_across=_places(widths[0], config.input_rate),
-        places_down=_places(heights[0], config.input_rate),
+        affine=affine_of(source.affine, 0),
+        transform=array_of(source.transform),
+        frequencies=array_of(source.frequencies),
+        phases=array_of(source.phases),
+        weight=array_of(source.weight) / np.float32(math.sqrt(config.input_channels)),
+        places_across=array_of(centred(widths[0], config.input_rate)),
+        places_down=array_of(centred(heights[0], config.input_rate)),
         bandwidth=config.bandwidth,
         limit=config.input_rate / 2,
     )
@@ -159,7 +158,7 @@ def alias_free_grid(synthesis: AliasFreeSynthesis) -> Grid:
 def _layer(
     layer: Any, row: int, resolution: int, size: tuple[int, int], padding: tuple[int, int, int, int]
 ) -> FilteredPlan:
-    weight = _array(layer.weight).astype(np.float64)
+    weight = array_of(layer.weight).astype(np.float64)
     inputs = weight.shape[1]
     square = None
     if not layer.last:
@@ -168,34 +167,17 @@ def _layer(
     weight /= math.sqrt(float(layer.magnitude))
     gain = 1.0 if layer.last else GAIN
     return FilteredPlan(
-        affine=_affine(layer.affine, row, 1 / math.sqrt(inputs) if layer.last else 1.0),
+        affine=affine_of(layer.affine, row, 1 / math.sqrt(inputs) if layer.last else 1.0),
         height=size[0],
         width=size[1],
         resolution=resolution,
         weight=weight.astype(np.float32),
         square=square,
-        bias=_array(layer.bias) * np.float32(gain),
+        bias=array_of(layer.bias) * np.float32(gain),
         up=layer.layer.up,
         down=layer.layer.down,
-        up_taps=None if layer.up_filter is None else _array(layer.up_filter) * np.float32(layer.layer.up),
-        down_taps=None if layer.down_filter is None else _array(layer.down_filter),
+        up_taps=None if layer.up_filter is None else array_of(layer.up_filter) * np.float32(layer.layer.up),
+        down_taps=None if layer.down_filter is None else array_of(layer.down_filter),
         padding=padding,
         clamp=layer.clamp,
     )
-
-
-def _affine(layer: Any, row: int, gain: float = 1.0) -> Affine:
-    matrix = _array(layer.weight) * np.float32(layer.weight_gain * gain)
-    return Affine(row, matrix, _array(layer.bias) * np.float32(layer.bias_gain * gain))
-
-
-def _places(count: int, rate: int) -> Array:
-    places: Array = ((np.arange(count, dtype=np.float32) + np.float32(0.5 - count / 2)) / rate).astype(
-        np.float32
-    )
-    return places
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.detach().float().cpu().numpy()
-    return array

@@ -144,7 +144,7 @@ def make_plan(
         residual = block.shortcut is not None
         shortcut = None
         if residual:
-            matrix = _array(block.shortcut.weight)[:, :, 0, 0]
+            matrix = array_of(block.shortcut.weight)[:, :, 0, 0]
             shortcut = matrix * np.float32(block.shortcut.weight_gain * math.sqrt(0.5))
         conv0 = None
         if block.conv0 is not None:
@@ -157,14 +157,14 @@ def make_plan(
                 resolution=block.resolution,
                 height=height,
                 width=width,
-                constant=None if block.constant is None else refilled(_array(block.constant), grid, fill),
+                constant=None if block.constant is None else refilled(array_of(block.constant), grid, fill),
                 conv0=conv0,
                 conv1=conv1,
                 shortcut=shortcut,
                 picture=None if block.to_picture is None else _picture(block.to_picture, row),
             )
         )
-    centre = np.zeros(config.w_dim, np.float32) if w_mean is None else _array(w_mean)
+    centre = np.zeros(config.w_dim, np.float32) if w_mean is None else array_of(w_mean)
     return Plan(
         tuple(_without_faint_noise(blocks, centre)),
         _taps(config.fir),
@@ -204,14 +204,16 @@ def _with_noise_from(faintest: float, conv: ConvPlan) -> ConvPlan:
     return replace(conv, noise=np.zeros_like(conv.noise)) if is_faint else conv
 
 
-def _array(tensor: torch.Tensor) -> Array:
+def array_of(tensor: torch.Tensor) -> Array:
+    """A parameter's numbers, float32, on the CPU."""
     array: Array = tensor.detach().float().cpu().numpy()
     return array
 
 
-def _affine(layer: Linear, row: int, gain: float = 1.0) -> Affine:
-    matrix = _array(layer.weight) * np.float32(layer.weight_gain * gain)
-    return Affine(row, matrix, _array(layer.bias) * np.float32(layer.bias_gain * gain))
+def affine_of(layer: Linear, row: int, gain: float = 1.0) -> Affine:
+    """An affine layer with its gains folded in, and one more."""
+    matrix = array_of(layer.weight) * np.float32(layer.weight_gain * gain)
+    return Affine(row, matrix, array_of(layer.bias) * np.float32(layer.bias_gain * gain))
 
 
 def native_grid(synthesis: SynthesisNetwork) -> Grid:
@@ -222,18 +224,18 @@ def native_grid(synthesis: SynthesisNetwork) -> Grid:
 
 def _conv(layer: ModulatedConv, row: int, height: int, width: int, gain: float) -> ConvPlan:
     activation_gain = math.sqrt(2) * gain
-    weight = _array(layer.weight)
+    weight = array_of(layer.weight)
     strength = float(layer.noise_strength)
     return ConvPlan(
-        affine=_affine(layer.affine, row),
+        affine=affine_of(layer.affine, row),
         height=height,
         width=width,
         up=layer.resample is not None,
         weight=weight,
         square=np.square(weight).sum((2, 3)),
-        noise=noise_for(_array(layer.noise_constant), height, width, row)
+        noise=noise_for(array_of(layer.noise_constant), height, width, row)
         * np.float32(strength * activation_gain),
-        bias=_array(layer.bias) * np.float32(activation_gain),
+        bias=array_of(layer.bias) * np.float32(activation_gain),
         gain=activation_gain,
         clamp=None if layer.clamp is None else layer.clamp * gain,
     )
@@ -241,9 +243,9 @@ def _conv(layer: ModulatedConv, row: int, height: int, width: int, gain: float) 
 
 def _picture(layer: ToPicture, row: int) -> PicturePlan:
     return PicturePlan(
-        affine=_affine(layer.affine, row, layer.style_gain),
-        weight=_array(layer.weight)[:, :, 0, 0],
-        bias=_array(layer.bias),
+        affine=affine_of(layer.affine, row, layer.style_gain),
+        weight=array_of(layer.weight)[:, :, 0, 0],
+        bias=array_of(layer.bias),
         clamp=layer.clamp,
     )
 
