@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,8 +35,10 @@ from lavlive.stage.canvas.limiter import COLUMNS, ROWS, SPENT, WINDOW_SECONDS, F
 from lavlive.stage.notices import Notices
 from lavlive.wall.conductor import Conductor
 from lavlive.wall.follower import Due, Follower
+from lavlive.wall.hashes import FileHashes
 from lavlive.wall.messages import Look, Moment, Report, encode
 from tests.support.offscreen import offscreen
+from tests.support.wall_network import Network, NodeClock, SimulatedWall
 from tests.test_wall import content, moment
 
 
@@ -142,7 +146,7 @@ class Stage(SimpleNamespace):
         self.loaded: list[str] = []
         super().__init__(
             link=link,
-            control=SimpleNamespace(values=Values()),
+            control=SimpleNamespace(values=Values(), looks=SimpleNamespace(mix="")),
             notices=Notices(self.told.append),
             output=SimpleNamespace(sign="", limiter=FlashLimiter()),
             models={"bloom": "bloom", "silk": "silk"},
@@ -199,6 +203,11 @@ def test_a_nodes_limiter_counts_what_the_conductors_has_let_pass(link: SharedBlo
     assert limiter.step(np.ones((ROWS, COLUMNS, 3)), 1.6) == 1.0
 
 
+def hashes_by_name() -> Any:
+    """Stands for the hashes of files that have been read: each is the file's name."""
+    return SimpleNamespace(of=lambda path: path.stem, busy=False, close=lambda: None)
+
+
 def look(**others: Any) -> bytes:
     return encode(Look(show=1, software="1", table=others.pop("table", ""), **others))
 
@@ -211,12 +220,16 @@ def look(**others: Any) -> bytes:
             "the model huge, which this node has not: it shows its own",
         ),
         ({"loaded": {"fx1.shader": "glow"}}, "effects that this node has not: fx1: glow"),
+        (
+            {"model": "bloom", "model_hash": "bloom", "mix": "huge", "mix_hash": "ab" * 32},
+            "mixes in the model huge, which this node has not: nothing is mixed in here",
+        ),
         ({"table": "other"}, "with other parameters: install the same on both"),
     ],
 )
 def test_what_a_node_has_not_is_told_in_one_line(link: SharedBlock, told: dict[str, Any], line: str) -> None:
     part, follower = part_of(link)
-    part._hashes = SimpleNamespace(of=lambda path: "cd" * 32)  # type: ignore[assignment]
+    part._hashes = hashes_by_name()
     stage: Any = Stage(link)
     follower.take(encode(moment(1, 1.0)), 1.0)
     follower.take(look(**told), 1.0)
@@ -232,13 +245,105 @@ def test_a_node_shows_the_conductors_model_unless_it_was_given_its_own(
     link: SharedBlock, own_model: bool, loaded: list[str]
 ) -> None:
     part, follower = part_of(link, own_model)
-    part._hashes = SimpleNamespace(of=lambda path: path.stem)  # type: ignore[assignment]
+    part._hashes = hashes_by_name()
     stage: Any = Stage(link)
     follower.take(encode(moment(1, 1.0)), 1.0)
     follower.take(look(model="silk", model_hash="silk"), 1.0)
     follower.step(1.0)
     part.collect(stage, 1.0)
     assert stage.loaded == loaded
+
+
+def test_a_model_that_a_node_cannot_load_is_not_asked_for_in_every_frame(link: SharedBlock) -> None:
+    part, follower = part_of(link)
+    part._hashes = hashes_by_name()
+    stage: Any = Stage(link)
+    follower.take(encode(moment(1, 1.0)), 1.0)
+    follower.take(look(model="silk", model_hash="silk"), 1.0)
+    follower.step(1.0)
+    for frame in range(600):
+        part.collect(stage, 1.0 + frame / 60)  # it is refused, and so the model stays bloom
+    assert stage.loaded == ["silk"]
+    part.collect(stage, 30.0)
+    assert stage.loaded == ["silk", "silk"]
+
+
+def test_what_is_mixed_in_is_mixed_in_on_every_node_that_shows_the_conductors_model() -> None:
+    """Over a bad network: one node has all files, one lacks what is mixed in, one has a model of its own."""
+    wall = SimulatedWall([NodeClock()] * 3, Network(loss=0.2), seed=2)
+    wall.load(model="silk", model_hash="silk")
+    with SharedBlock.create() as link:
+        parts = [
+            FollowerPart(node.follower, link, no_conductor, "all", own_model=number == 2)
+            for number, node in enumerate(wall.nodes)
+        ]
+        stages: list[Any] = [Stage(link) for _ in parts]
+        stages[0].models["nebula"] = "nebula"
+        stages[2].control.looks.mix = "silk"
+
+        def frames(until: float) -> list[str]:
+            while wall.now < until:
+                wall.run(wall.now + 0.1)
+                for part, stage in zip(parts, stages, strict=True):
+                    part._hashes = hashes_by_name()
+                    part.collect(stage, wall.now)
+            return [stage.control.looks.mix for stage in stages]
+
+        wall.load(mix="nebula", mix_hash="nebula")
+        assert frames(2.0) == ["", "", "silk"], "not into the model before: that is on its way"
+        assert [stage.loaded for stage in stages] == [["silk"], ["silk"], []]
+        for stage in stages[:2]:
+            stage.model_name = "silk"
+        assert frames(2.2) == ["nebula", "", "silk"]
+        assert [notice for notice in stages[1].told if "mixes in the model nebula" in notice]
+        wall.load(mix="", mix_hash="")
+        assert frames(4.0) == ["", "", "silk"]
+
+
+def test_a_file_that_is_gone_keeps_a_node_from_following_no_more(link: SharedBlock, tmp_path: Path) -> None:
+    part, follower = part_of(link)
+    stage: Any = Stage(link)
+    (tmp_path / "here.safetensors").write_bytes(b"here")
+    stage.models = {name: str(tmp_path / f"{name}.safetensors") for name in ("gone", "here")}
+    follower.take(encode(moment(1, 1.0)), 1.0)
+    follower.take(look(model="here", model_hash=hashlib.sha256(b"here").hexdigest()), 1.0)
+    follower.step(1.0)
+    part.collect(stage, 1.0)
+    for path in stage.models.values():
+        part._hashes.look(path)
+    part.collect(stage, 1.1)
+    assert stage.loaded == [stage.models["here"]]
+    follower.take(look(model="other", model_hash="ab" * 32), 1.2)
+    follower.step(1.2)
+    part.collect(stage, 1.2)
+    assert any("the model other, which this node has not" in notice for notice in stage.told)
+    part.close()
+
+
+def test_hashes_are_made_aside_one_at_a_time_and_anew_for_a_file_that_changed(tmp_path: Path) -> None:
+    now = [0.0]
+    hashes = FileHashes(lambda: now[0])
+    files = [tmp_path / f"{number}.bin" for number in range(20)]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    before = threading.active_count()
+    assert {hashes.of(file) for file in files} == {""}
+    assert threading.active_count() <= before + 1
+    hashes.close()
+    assert hashes._thread is not None
+    hashes._thread.join(10)
+    assert not hashes.busy
+    assert [hashes.of(file) for file in files] == [hashlib.sha256(f.name.encode()).hexdigest() for f in files]
+    first = files[0]
+    first.write_bytes(b"written anew")
+    assert hashes.of(first) != "", "it is looked at again only after a while"
+    now[0] = 2.5
+    hashes.of(first)
+    hashes.look(str(first))
+    assert hashes.of(first) == hashlib.sha256(b"written anew").hexdigest()
+    first.unlink()
+    hashes.look(str(first))
+    assert hashes.of(first) == ""
 
 
 def test_a_picture_is_begun_as_early_as_it_takes(link: SharedBlock) -> None:
@@ -287,8 +392,9 @@ def test_the_conductors_part_tells_all_that_a_hand_can_set(link: SharedBlock) ->
         values=values,
         moved_now={"fx1.flow.amount": 0.5},
         beat=lambda now: SimpleNamespace(known=True, bpm=120.0, beat=3.5),
-        looks=SimpleNamespace(preset="dawn"),
+        looks=SimpleNamespace(preset="dawn", mix="silk"),
     )
+    part._hashes = hashes_by_name()
     for frame in range(7):
         stage.output.limiter.step(np.full((ROWS, COLUMNS, 3), frame % 2), 0.9 + 0.01 * frame)
     part.presented(stage, None, 1.0)
@@ -297,6 +403,8 @@ def test_the_conductors_part_tells_all_that_a_hand_can_set(link: SharedBlock) ->
     found = next(each for each in told if isinstance(each, Moment))
     assert (found.tempo, found.beat, found.onset, found.revision) == (120.0, 3.5, 0.5, 4)
     assert found.moved == {"fx1.flow.amount": 0.5}
+    shown = next(each for each in told if isinstance(each, Look))
+    assert (shown.mix, shown.mix_hash, shown.model) == ("silk", "silk", "bloom")
     assert set(found.spent) == {round((0.91 + WINDOW_SECONDS - 1.0) / 0.005)}
     assert np.frombuffer(found.numbers, "<f4")[INDEX["show.freeze"]] == 1.0
     part.presented(stage, None, 1.1)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _ASSIST = INDEX["assist.on"]
 _SHADER = ".shader"
+_ASK_AGAIN_SECONDS = 20.0
+"""For the conductor's model, where this node has its file and yet does not show it."""
 _LATENCY_SHARE = 0.05
 _FRAME_SECONDS = 0.008
 """Half a frame of the screen, and a look at the link."""
@@ -104,6 +106,7 @@ class ConductorPart:
         loaded = self._loaded[1]
         chosen = {str(value) for name, value in loaded.items() if name.endswith(_SHADER) and value != NONE}
         heard, beat = show.hearing.heard, show.control.beat(now)
+        mix = show.models.get(show.control.looks.mix)
         self._conductor.show(
             Snapshot(
                 numbers=show.controls.numbers,
@@ -120,6 +123,8 @@ class ConductorPart:
                 model_hash=self._hashes.of(generator_file(show.supervisor.settings.model)),
                 loaded=loaded,
                 shaders={name: shader_hash(show.shaders, name, self._hashes) for name in chosen},
+                mix=show.control.looks.mix if mix is not None else "",
+                mix_hash=self._hashes.of(generator_file(mix)) if mix is not None else "",
             )
         )
         self._tell(show, now)
@@ -163,8 +168,9 @@ class ConductorPart:
         self._conductor.identify(node, now)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._thread.close()
+        self._hashes.close()
 
 
 class FollowerPart:
@@ -198,6 +204,7 @@ class FollowerPart:
         self._hashes = FileHashes()
         self._moved: Mapping[str, float] = {}
         self._lacking: dict[str, str] = {}
+        self._asked = ("", -np.inf)
         self._met = False
 
     def start(self) -> None:
@@ -267,8 +274,9 @@ class FollowerPart:
         """There are no nodes here."""
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._thread.close()
+        self._hashes.close()
 
     def _report(self) -> Report:
         pictures = self._link.number("picture.rate")
@@ -294,22 +302,35 @@ class FollowerPart:
         ]
         if others:
             self._lacking["shaders"] = ", ".join(sorted(others))
-        self._follow_model(show, look)
+        if not self._own_model and look.model_hash and not show.model_is_loading:
+            self._follow_models(show, look, now)
 
-    def _follow_model(self, show: Show, look: Look) -> None:
-        if self._own_model or not look.model_hash or show.model_is_loading:
+    def _follow_models(self, show: Show, look: Look, now: float) -> None:
+        """Show the model that the conductor shows, then mix in what it mixes in: each if this node has it."""
+        found = {name: self._hashes.of(generator_file(path)) for name, path in show.models.items()}
+        same = _named(found, look.model_hash)
+        if same is None and self._hashes.busy:  # its file may be one of those that are still being read
             return
-        found = {path: self._hashes.of(generator_file(path)) for path in show.models.values()}
-        shown = show.supervisor.settings.model or next(iter(show.models.values()), None)
-        if found.get(str(shown)) == look.model_hash or "" in found.values():
-            self._lacking.pop("model", None)
+        self._lack("model", look.model if same is None else "")
+        if same is not None and found.get(show.model_name) != look.model_hash:
+            # One that is refused here is not asked for in every frame.
+            if look.model_hash != self._asked[0] or now - self._asked[1] >= _ASK_AGAIN_SECONDS:
+                self._asked = look.model_hash, now
+                show.load_model(show.models[same])
             return
-        same = next((path for path, own in found.items() if own == look.model_hash), None)
-        if same is None:
-            self._lacking["model"] = look.model
+        mix = _named(found, look.mix_hash) if look.mix and same is not None else ""
+        if mix is None and (not look.mix_hash or self._hashes.busy):
+            return
+        self._lack("mix", look.mix if mix is None else "")
+        # It is no hand's doing: there is nothing to take back.
+        show.control.looks.mix = mix or ""
+
+    def _lack(self, what: str, name: str) -> None:
+        """Note that this node has not what the conductor shows; "" for that it has."""
+        if name:
+            self._lacking[what] = name
         else:
-            self._lacking.pop("model", None)
-            show.load_model(same)
+            self._lacking.pop(what, None)
 
     def _tell(self, show: Show, now: float) -> None:
         conditions = {
@@ -317,6 +338,7 @@ class FollowerPart:
             "shaders": "This node's files of these effects differ from the conductor's: {}",
             "model": "The conductor shows the model {}, which this node has not: it shows its own, "
             + show.model_name,
+            "mix": "The conductor mixes in the model {}, which this node has not: nothing is mixed in here",
         }
         for key, text in conditions.items():
             if key in self._lacking:
@@ -335,6 +357,11 @@ class FollowerPart:
         else:
             text = self._thread.problem or "Waiting for the conductor"
             show.notices.raise_condition("wall", text, now)
+
+
+def _named(hashes: Mapping[str, str], hash: str) -> str | None:
+    """The name of what has this hash; None where nothing has it."""
+    return next((name for name, each in hashes.items() if hash and each == hash), None)
 
 
 def write_due(link: SharedBlock) -> Callable[[Due], None]:

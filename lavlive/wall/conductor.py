@@ -63,7 +63,7 @@ class Snapshot:
         revision: of them.
         tempo, beat, moved, onset, spectrum, chroma: as of `Moment`.
         spent: [577], conductor's clock, until when places of the canvas may not flash again; or None.
-        preset, model, model_hash, loaded, shaders: as of `Look`.
+        preset, model, model_hash, loaded, shaders, mix, mix_hash: as of `Look`.
     """
 
     numbers: np.ndarray
@@ -80,6 +80,8 @@ class Snapshot:
     model_hash: str = ""
     loaded: dict[str, bool | int | float | str] = field(default_factory=dict)
     shaders: dict[str, str] = field(default_factory=dict)
+    mix: str = ""
+    mix_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,4 +264,6 @@ class Conductor:
             model_hash=snapshot.model_hash,
             loaded=snapshot.loaded,
             shaders=snapshot.shaders,
+            mix=snapshot.mix,
+            mix_hash=snapshot.mix_hash,
         )

@@ -120,6 +120,8 @@ class Look(_Message, frozen=True, array_like=True, kw_only=True, tag="look"):
         model_hash: SHA-256 of its file, or "" where it is not known yet.
         loaded: slots and inputs of shaders, by name: numbers, texts and switches.
         shaders: SHA-256 of each shader's text, by name.
+        mix: name of the model that the conductor mixes in, or "".
+        mix_hash: SHA-256 of its file, or "" where it is not known yet.
     """
 
     show: int
@@ -130,6 +132,8 @@ class Look(_Message, frozen=True, array_like=True, kw_only=True, tag="look"):
     model_hash: Word = ""
     loaded: dict[Word, bool | int | float | Word] = {}
     shaders: dict[Word, Word] = {}
+    mix: Line = ""
+    mix_hash: Word = ""
 
 
 class Ping(_Message, frozen=True, array_like=True, kw_only=True, tag="ping"):

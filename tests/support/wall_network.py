@@ -76,6 +76,7 @@ class SimulatedWall:
             SimulatedNode(Follower(f"node {number}", "test"), clock) for number, clock in enumerate(clocks)
         ]
         self.conductor: Conductor | None = None
+        self.loaded: dict[str, str] = {}
         self.sent = 0
         self._chance = np.random.default_rng(seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -89,7 +90,7 @@ class SimulatedWall:
     def start(self, run: int = 1) -> None:
         """A conductor begins."""
         conductor = self.conductor = Conductor(run, "test")
-        conductor.show(Snapshot(self.values.numbers.copy(), self.values.revision))
+        self._show()
         self._later(self.now, lambda: self._tell(conductor))
 
     def kill(self) -> None:
@@ -99,8 +100,16 @@ class SimulatedWall:
     def set(self, name: str, value: object) -> None:
         """A hand moves."""
         self.values.set(name, value)
+        self._show()
+
+    def load(self, **loaded: str) -> None:
+        """A hand loads: model, model_hash, mix, mix_hash, as of `Look`."""
+        self.loaded |= loaded
+        self._show()
+
+    def _show(self) -> None:
         assert self.conductor is not None
-        self.conductor.show(Snapshot(self.values.numbers.copy(), self.values.revision))
+        self.conductor.show(Snapshot(self.values.numbers.copy(), self.values.revision, **self.loaded))  # type: ignore[arg-type]
 
     def run(self, until: float) -> None:
         """Let everything happen up to a time."""
