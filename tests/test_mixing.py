@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,12 @@ from lavlive.engine.picture_worker import Model
 from lavlive.errors import CheckpointError, UsageError
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator, stylegan2_of
 from lavlive.generator.grid import Grid
-from lavlive.generator.mixing import KINSHIP, kinship, mixed, shares_now, shares_of
+from lavlive.generator.mixing import KINSHIP, Shares, kinship, mixed, shares_now, shares_of
 from lavlive.generator.network import Architecture, Generator, GeneratorConfig
 from lavlive.generator.runner import open_runner
 from lavlive.generator.runners.base import Runner, picture
-from lavlive.generator.runners.blending import Blend, BlendedRunner, blended_plan
-from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.blending import Blend, BlendedRunner
+from lavlive.generator.runners.plan import Plan, make_plan
 from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.latent.space import Space
 from lavlive.link.memory import SharedBlock
@@ -151,8 +151,30 @@ def test_a_live_mixture_draws_what_the_mixed_model_draws(architecture: Architect
     runner.blend({})
     assert np.array_equal(picture(runner, W_PLUS), drawn(first))
     runner.close()
-    resting = TorchRunner(blended_plan(*plans, HALF), threads=1)
-    assert apart(picture(resting, W_PLUS), wanted) <= 1
+
+
+@pytest.mark.parametrize("grid", [Grid(4, 4), Grid(4, 7)])
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_a_file_of_a_mixture_and_the_live_one_draw_the_same_noise_and_all(
+    one: Generator, share: float, grid: Grid, tmp_path: Path
+) -> None:
+    other = trained_on(one)
+    with torch.no_grad():
+        for number, block in enumerate(other.synthesis.blocks):
+            conv = block.conv1
+            conv.noise_constant.normal_()  # type: ignore[operator]
+            # As strong as A's, of the other sign, none at all, and much stronger.
+            conv.noise_strength.fill_((0.1, -0.1, 0.0, 2.0, 0.5)[number])  # type: ignore[operator]
+    shares = dict.fromkeys((4, 8, 16, 32, 64), share)
+    runner = BlendedRunner(
+        make_plan(one.synthesis, grid=grid), make_plan(other.synthesis, grid=grid), threads=1
+    )
+    runner.blend(shares)
+    live = picture(runner, W_PLUS)
+    runner.close()
+    (file,) = files(tmp_path, mixed(one, other, shares))
+    resting = TorchRunner(make_plan(stylegan2_of(load_generator(file)).synthesis, grid=grid), threads=1)
+    assert apart(picture(resting, W_PLUS), live) <= 1
     resting.close()
 
 
@@ -176,14 +198,20 @@ def built() -> list[_Built]:
     return []
 
 
+def blended(one: Generator, other: Generator) -> tuple[Plan, Plan, Callable[[Shares], Plan]]:
+    def plan_of(shares: Shares) -> Plan:
+        return make_plan(mixed(one, other, shares).synthesis)
+
+    return make_plan(one.synthesis), make_plan(other.synthesis), plan_of
+
+
 @pytest.fixture
 def blend(one: Generator, child: Generator, now: list[float], built: list[_Built]) -> Iterator[Blend]:
     def build(plan: object) -> Runner:
         built.append(_Built())
         return built[-1]  # type: ignore[return-value]
 
-    plans = make_plan(one.synthesis), make_plan(child.synthesis)
-    made = Blend(*plans, build=build, threads=1, clock=lambda: now[0])
+    made = Blend(*blended(one, child), build=build, threads=1, clock=lambda: now[0])
     yield made
     made.close()
 
@@ -214,8 +242,7 @@ def test_a_runner_that_cannot_be_had_leaves_the_mixture_to_torch(one: Generator,
     def fail(plan: object) -> Runner:
         raise RuntimeError("no memory")
 
-    plans = make_plan(one.synthesis), make_plan(child.synthesis)
-    blend = Blend(*plans, build=fail, threads=1, clock=iter(range(100)).__next__)
+    blend = Blend(*blended(one, child), build=fail, threads=1, clock=iter(range(100)).__next__)
     for _ in range(4):
         assert isinstance(blend.runner({4: 0.6}), BlendedRunner)
         if blend._builder is not None:

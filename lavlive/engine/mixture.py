@@ -12,7 +12,7 @@ from lavlive.errors import CheckpointError
 from lavlive.generator.checkpoint import LoadedGenerator, stylegan2_of
 from lavlive.generator.grid import Fill, Grid
 from lavlive.generator.importing import open_model
-from lavlive.generator.mixing import KINSHIP, kinship, require_one_shape, shares_now
+from lavlive.generator.mixing import KINSHIP, Shares, kinship, mixed, require_one_shape, shares_now
 from lavlive.generator.runner import another_like, spare_threads
 from lavlive.generator.runners.base import Runner
 from lavlive.generator.runners.blending import Blend
@@ -68,12 +68,16 @@ def open_mixture(loaded: LoadedGenerator, runner: Runner, grid: Grid, fill: Fill
     plans = [make_plan(each.synthesis, each.mapping.w_mean, grid, fill) for each in (one, two)]
     on_card = runner.name in ("cuda", "mps")
 
+    def plan_of(shares: Shares) -> Plan:
+        return make_plan(mixed(one, two, shares).synthesis, one.mapping.w_mean, grid, fill)
+
     def build(plan: Plan) -> Runner:
         return another_like(runner, plan)
 
     blend = Blend(
         plans[0],
         plans[1],
+        plan_of,
         runner.name if on_card else "cpu",
         None if runner.name in ("torch", "mps") else build,
         None if on_card else spare_threads(),

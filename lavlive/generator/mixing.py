@@ -2,8 +2,10 @@
 
     share 0 of a resolution: its layers are A's      1: they are B's      between: (1 − share) · A + share · B
 
-A block is mixed as a whole: its convolutions, their affine layers, its picture layer. What leads there, the
-mapping network and so W, stays A's, and with it A's keyframes. Layers of a share of 1 from one resolution on
+A block is mixed as a whole: its convolutions, their affine layers, its picture layer. Of the noise, what
+either network adds is mixed, its learned strength times its constant: of the two mixed apart, where only one
+network has noise, a quarter would be left of it at a half share. What leads there, the mapping network and so
+W, stays A's, and with it A's keyframes. Layers of a share of 1 from one resolution on
 are the layer swap of Pinkney and Adler ("Resolution Dependent GAN Interpolation", 2020).
 
 Weights between two networks draw pictures between theirs only where both were trained on from one ancestor:
@@ -21,9 +23,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lavlive.errors import CheckpointError
 from lavlive.generator.network import Generator, GeneratorConfig
@@ -34,6 +38,8 @@ KINSHIP = 0.25
 _AMOUNTS = np.array([INDEX[f"mix.{group}"] for group in GROUPS])
 _FROM = INDEX["mix.from"]
 _PLACES = find("mix.from").choices
+_LEAST_STRENGTH = 1e-3
+"""Of the noise of a mixture, as a share of the stronger one's."""
 _OF_W = ("z_dim", "class_count", "mapping_layers", "mapping_width", "class_width", "mapping_rate")
 """What two networks of one shape may differ in: A's mapping network stays."""
 
@@ -118,6 +124,37 @@ def mixed(one: Generator, other: Generator, shares: Shares) -> Generator:
             share = shares.get(resolution, 0.0)
             if not share:
                 continue
-            for mine, its in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
-                mine.copy_(its if share == 1.0 else torch.lerp(mine, its, share))
+            _mix_block(ours, theirs, share)
     return result.freeze()
+
+
+def mix_tensor(out: Tensor, one: Tensor, other: Tensor, share: float) -> None:
+    """(1 − share) · one + share · other into `out`; exactly the one or the other at the ends."""
+    if share in (0.0, 1.0):
+        out.copy_(other if share else one)
+    else:
+        torch.lerp(one, other, share, out=out)
+
+
+def _mix_block(ours: Any, theirs: Any, share: float) -> None:
+    """Make a block of A's, in place, that of the mixture."""
+    noises = [
+        (mine, mine.noise_strength * mine.noise_constant, its.noise_strength * its.noise_constant, its)
+        for mine, its in ((ours.conv0, theirs.conv0), (ours.conv1, theirs.conv1))
+        if mine is not None
+    ]
+    strengths = [(float(mine.noise_strength), float(its.noise_strength)) for mine, _, _, its in noises]
+    for mine, its in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
+        mix_tensor(mine, mine, its, share)
+    if share == 1.0:
+        return
+    for (conv, mine, its, _), (one, other) in zip(noises, strengths, strict=True):
+        largest = max(abs(one), abs(other))
+        if not largest:
+            continue
+        # In another shape the constant is drawn anew, and there the strengths alone are mixed, as here.
+        strength = float(conv.noise_strength)
+        if abs(strength) < _LEAST_STRENGTH * largest:  # opposite ones, which leave a constant all the same
+            strength = _LEAST_STRENGTH * largest
+        conv.noise_strength.fill_(strength)
+        conv.noise_constant.copy_(torch.lerp(mine, its, share) / strength)

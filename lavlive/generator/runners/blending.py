@@ -15,17 +15,15 @@ import copy
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from lavlive.errors import LavliveError
-from lavlive.generator.mixing import Shares
+from lavlive.generator.mixing import Shares, mix_tensor
 from lavlive.generator.runners.base import MadeOf, Runner
-from lavlive.generator.runners.plan import Affine, Array, ConvPlan, PicturePlan, Plan
+from lavlive.generator.runners.plan import Plan
 from lavlive.generator.runners.planned import PlannedSynthesis
 from lavlive.generator.runners.torch_runner import TorchRunner
 
@@ -57,7 +55,7 @@ class BlendedRunner(TorchRunner):
                 share = shares.get(int(mixed.resolution), 0.0)  # type: ignore[arg-type]
                 if share == self._shares.get(int(mixed.resolution), 0.0):  # type: ignore[arg-type]
                     continue
-                _lerp(mixed, one, other, share)
+                _mix(mixed, one, other, share)
                 self._made_of = MadeOf()
         self._shares = dict(shares)
 
@@ -67,75 +65,18 @@ class BlendedRunner(TorchRunner):
         self._ends = None
 
 
-def _lerp(mixed: nn.Module, one: nn.Module, other: nn.Module, share: float) -> None:
+def _mix(mixed: nn.Module, one: nn.Module, other: nn.Module, share: float) -> None:
+    """A block's buffers as of `mixing.mixed`: a plan's arrays are linear in what is mixed, but for squares."""
     for out, start, end in zip(mixed.buffers(), one.buffers(), other.buffers(), strict=True):
-        if share in (0.0, 1.0):
-            out.copy_(end if share else start)
-        else:
-            torch.lerp(start, end, share, out=out)
-    block: Any = mixed
+        mix_tensor(out, start, end, share)
     if share in (0.0, 1.0):
         return
+    block: Any = mixed
     for conv in (block.conv0, block.conv1):
         if conv is not None:
-            # Squares of blended weights, not blended squares; a doubling one has its inputs first.
+            # Squares of mixed weights, not mixed squares; a doubling one has its inputs first.
             squares = conv.weight.square().sum((2, 3))
             conv.square.copy_(squares.t() if conv.up else squares)
-
-
-def blended_plan(one: Plan, other: Plan, shares: Shares) -> Plan:
-    """The plan of a mixture: (1 − share) · one + share · other, by the resolution of a block."""
-
-    def array(mine: Array, its: Array, share: float) -> Array:
-        return mine + np.float32(share) * (its - mine)
-
-    def affine(mine: Affine, its: Affine, share: float) -> Affine:
-        return Affine(mine.row, array(mine.matrix, its.matrix, share), array(mine.bias, its.bias, share))
-
-    def conv(mine: ConvPlan | None, its: ConvPlan | None, share: float) -> ConvPlan | None:
-        if mine is None or its is None:
-            return None
-        weight = array(mine.weight, its.weight, share)
-        return replace(
-            mine,
-            affine=affine(mine.affine, its.affine, share),
-            weight=weight,
-            square=np.square(weight).sum((2, 3)),
-            noise=array(mine.noise, its.noise, share),
-            bias=array(mine.bias, its.bias, share),
-        )
-
-    def picture(mine: PicturePlan | None, its: PicturePlan | None, share: float) -> PicturePlan | None:
-        if mine is None or its is None:
-            return None
-        return PicturePlan(
-            affine(mine.affine, its.affine, share),
-            array(mine.weight, its.weight, share),
-            array(mine.bias, its.bias, share),
-            mine.clamp,
-        )
-
-    blocks = []
-    for mine, its in zip(one.blocks, other.blocks, strict=True):
-        share = shares.get(mine.resolution, 0.0)
-        if share in (0.0, 1.0):
-            blocks.append(its if share else mine)
-            continue
-        conv1 = conv(mine.conv1, its.conv1, share)
-        assert conv1 is not None
-        both_constant = mine.constant is not None and its.constant is not None
-        both_shortcut = mine.shortcut is not None and its.shortcut is not None
-        blocks.append(
-            replace(
-                mine,
-                constant=array(mine.constant, its.constant, share) if both_constant else None,  # type: ignore[arg-type]
-                conv0=conv(mine.conv0, its.conv0, share),
-                conv1=conv1,
-                shortcut=array(mine.shortcut, its.shortcut, share) if both_shortcut else None,  # type: ignore[arg-type]
-                picture=picture(mine.picture, its.picture, share),
-            )
-        )
-    return replace(one, blocks=tuple(blocks))
 
 
 class Blend:
@@ -143,6 +84,7 @@ class Blend:
 
     Args:
         one, other: the plans of A and B, of one shape.
+        plan_of: makes the plan of a mixture, `mixing.mixed`.
         device: of torch's pictures while shares move.
         build: opens a runner for a mixture that rests, warm; None where torch's is as good.
         threads: of torch's pictures.
@@ -152,12 +94,13 @@ class Blend:
         self,
         one: Plan,
         other: Plan,
+        plan_of: Callable[[Shares], Plan],
         device: str = "cpu",
         build: Callable[[Plan], Runner] | None = None,
         threads: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._plans = one, other
+        self._plan_of = plan_of
         self._moving = BlendedRunner(one, other, device, threads)
         self._build = build
         self._clock = clock
@@ -204,7 +147,8 @@ class Blend:
 
     def _run(self, build: Callable[[Plan], Runner], shares: dict[int, float]) -> None:
         try:
-            built = build(blended_plan(*self._plans, shares))
+            torch.set_num_threads(1)  # OpenMP keeps this per calling thread
+            built = build(self._plan_of(shares))
         except (LavliveError, RuntimeError, MemoryError):
             self._build = None  # torch goes on
             return
