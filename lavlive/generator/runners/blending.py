@@ -66,7 +66,7 @@ class BlendedRunner(TorchRunner):
 
 
 def _mix(mixed: nn.Module, one: nn.Module, other: nn.Module, share: float) -> None:
-    """A block's buffers as of `mixing.mixed`: a plan's arrays are linear in what is mixed, but for squares."""
+    """A block's buffers as of `mixing.mixed`: a plan's arrays are linear in what is mixed, squares apart."""
     for out, start, end in zip(mixed.buffers(), one.buffers(), other.buffers(), strict=True):
         mix_tensor(out, start, end, share)
     if share in (0.0, 1.0):
