@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,17 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_generator_comes_back_as_it_was(tmp_path: Path) -> None:
-    generator = Generator(CONFIG)
+@pytest.mark.parametrize("least", [1, 12])
+def test_a_generator_comes_back_as_it_was(tmp_path: Path, least: int) -> None:
+    config = replace(CONFIG, channel_max=16, channel_min=least)
+    assert [config.channels(side) for side in (4, 8, 16)] == [16, 16, max(8, least)]
+    generator = Generator(config)
     z = torch.randn(2, 8)
     card = {"name": "small", "hours": 0.5, "übung": "ψ"}
     save_generator(tmp_path / "g.safetensors", generator, card, torch.float32)
     loaded = load_generator(tmp_path / "g.safetensors")
     assert loaded.card == card
-    assert loaded.generator.config == CONFIG
+    assert loaded.generator.config == config
     assert torch.allclose(loaded.generator(z), generator(z), atol=1e-6)
     assert not any(parameter.requires_grad for parameter in loaded.generator.parameters())
 

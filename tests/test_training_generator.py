@@ -251,6 +251,19 @@ def test_a_checkpoint_of_another_architecture_is_refused(folder: Path, out: Path
         Run(parse(command(folder, out, "--pictures", "8", "--resume", "--channel-max", "6")))
 
 
+def test_blocks_that_have_not_grown_yet_may_be_wider_than_the_checkpoint_knew(
+    folder: Path, tmp_path: Path
+) -> None:
+    narrow = ("--channel-base", "64", "--pictures", "8", "--shares", "1,0")
+    Run(parse(command(folder, tmp_path / "run", *narrow))).train()
+    more = ("--channel-base", "64", "--channel-min", "6", "--resume")
+    wider = Run(parse(command(folder, tmp_path / "run", *more))).trainer
+    wider.grow(16)
+    assert [wider.generator.config.channels(side) for side in (8, 16)] == [8, 6]
+    with pytest.raises(TrainingError, match=r"another architecture \(channel_min\)"):
+        Run(parse(command(folder, tmp_path / "run", *more[:3], "10", "--resume")))
+
+
 def test_a_damaged_checkpoint_is_refused(folder: Path, out: Path) -> None:
     (out / "training.pt").write_bytes(b"PK damaged")
     with pytest.raises(TrainingError, match="damaged"):

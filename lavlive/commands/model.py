@@ -90,9 +90,10 @@ def _network(config: AnyConfig) -> str:
             f"channels, mapping of {config.mapping_layers} layers"
         )
     widths = f"{config.channels(4)} to {config.channels(config.resolution)} channels"
+    least = f", channel_min {config.channel_min}" if config.channel_min > 1 else ""
     return (
         f"{config.architecture}, {widths} (channel_base {config.channel_base}, "
-        f"channel_max {config.channel_max}), mapping of {config.mapping_layers} layers"
+        f"channel_max {config.channel_max}{least}), mapping of {config.mapping_layers} layers"
     )
 
 

@@ -39,6 +39,7 @@ _SIZES = {
     "class_width": (1, 1 << 14),
     "channel_base": (1, 1 << 22),
     "channel_max": (1, 1 << 14),
+    "channel_min": (1, 1 << 14),
     "picture_channels": (1, 16),
     "rows": (2, 64),
     "columns": (2, 64),
@@ -49,7 +50,8 @@ _SIZES = {
 class GeneratorConfig:
     """Everything that fixes the shapes and the arithmetic of a generator.
 
-    ``channel_base`` / resolution, at most ``channel_max``, is the width at a resolution. ``conv_clamp``
+    ``channel_base`` / resolution, at least ``channel_min`` and at most ``channel_max``, is the width at a
+    resolution. ``conv_clamp``
     bounds activations (networks trained in half precision have it, at 256). ``mapping_width`` and
     ``class_width`` default to ``w_dim``. ``picture_fir`` is the filter that doubles the pictures of the
     ``skip`` architecture, where it is not ``fir``: rosinality's code gives only the convolutions the filter
@@ -76,6 +78,7 @@ class GeneratorConfig:
     picture_fir: tuple[float, ...] | None = None
     rows: int = 4
     columns: int = 4
+    channel_min: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fir", tuple(float(tap) for tap in self.fir))
@@ -133,7 +136,7 @@ class GeneratorConfig:
 
     def channels(self, resolution: int) -> int:
         """Width of the block at ``resolution``."""
-        return max(min(self.channel_base // resolution, self.channel_max), 1)
+        return max(min(self.channel_base // resolution, self.channel_max), self.channel_min)
 
 
 def normal(*shape: int, deviation: float = 1.0) -> Tensor:

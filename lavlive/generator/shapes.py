@@ -61,7 +61,9 @@ def _stylegan2(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]
     before, channels = 0, config["picture_channels"]
     for index, resolution in enumerate(2**power for power in range(2, config["resolution"].bit_length())):
         block = f"synthesis.blocks.{index}"
-        width = max(min(config["channel_base"] // resolution, config["channel_max"]), 1)
+        width = max(
+            min(config["channel_base"] // resolution, config["channel_max"]), config.get("channel_min", 1)
+        )
         if resolution == 4:
             yield f"{block}.constant", (width, rows, columns)
         elif config["architecture"] == "resnet":

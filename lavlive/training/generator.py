@@ -81,6 +81,7 @@ class Run:
             mapping_layers=1,
             channel_base=options.channel_base,
             channel_max=options.channel_max,
+            channel_min=options.channel_min,
         )
         recipe = Recipe(
             batch=options.batch,
@@ -206,6 +207,7 @@ class Run:
             "command": "python -m lavlive.training generator "
             f"--data {options.data.name} --resolution {options.resolution} --shares {self._shares()} "
             f"--channel-base {options.channel_base} --channel-max {options.channel_max} "
+            f"--channel-min {options.channel_min} "
             f"--code {options.code} --batch {options.batch} --rate {options.rate} "
             f"--adversarial {options.adversarial} "
             f"--warm-up {options.warm_up} --nats {options.nats} --moments {options.moments} "

@@ -37,7 +37,7 @@ class GeneratorOptions:
         start: begin with what another training learned, of other pictures.
         blocks_from: let new blocks begin as those of another training.
         shares: of the whole per resolution, lowest first, with commas between.
-        channel_base, channel_max: see `GeneratorConfig`.
+        channel_base, channel_max, channel_min: see `GeneratorConfig`.
         w_dim: width of W.
         code: numbers in a code; at most `w_dim`.
         features: what the discriminator sees with.
@@ -67,6 +67,7 @@ class GeneratorOptions:
     shares: str = "0.4,0.3,0.3"
     channel_base: int = 2048
     channel_max: int = 256
+    channel_min: int = 1
     w_dim: int = 512
     code: int = 64
     features: str = "nudenet"
@@ -129,6 +130,7 @@ def parse(argv: list[str]) -> GeneratorOptions:
     parser.add_argument("--shares", help="shares of the whole per resolution, lowest first")
     parser.add_argument("--channel-base", type=int)
     parser.add_argument("--channel-max", type=int)
+    parser.add_argument("--channel-min", type=int, help="width of the finest blocks at least")
     parser.add_argument("--w-dim", type=int)
     parser.add_argument("--code", type=int, help="numbers in a code; at most --w-dim")
     parser.add_argument("--features", choices=sorted(SOURCES))

@@ -505,6 +505,9 @@ class Trainer:
         except Exception as error:
             raise TrainingError(f"{path} is no training checkpoint or is damaged: {error}") from error
         wanted = replace(self.generator.config, resolution=found.resolution)
+        if all(found.channels(side) == wanted.channels(side) for side in wanted.block_resolutions):
+            # How wide the blocks are that it has not grown yet is free.
+            found = replace(found, channel_min=wanted.channel_min)
         if found != wanted:
             differing = [k for k, v in asdict(wanted).items() if asdict(found)[k] != v]
             raise TrainingError(

@@ -34,7 +34,7 @@ def draw(random: Generator, side: int) -> Light:
     c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     a, b = c * (u - middle[0]) + s * (v - middle[1]), c * (v - middle[1]) - s * (u - middle[0])
     reach = np.sqrt(a * a + np.square(b / stretch))
-    size = np.float32(random.uniform(0.5, 0.85))
+    size = np.float32(random.uniform(0.65, 1.15))
     shell = np.exp(-np.square((reach - size * 0.75) / (0.38 * size)))
     core = np.exp(-np.square(reach / (0.6 * size)))
     cloud = np.clip(shell + 0.8 * core, 0, 1.2)
@@ -44,6 +44,8 @@ def draw(random: Generator, side: int) -> Light:
     )
     light += (0.9 * cloud * veil * veil * dust)[..., None] * bright
     light += (0.7 * shell * body * (1 - dust) ** 2)[..., None] * hsv(hues[2], 0.8, 1.0).astype(np.float32)
+    # Faint gas all over, so that no part of a wide picture is empty.
+    light += (0.32 * veil * (0.3 + 0.7 * dust))[..., None] * hsv(hues[2], 0.8, 1.0).astype(np.float32)
     light += (0.10 * np.exp(-np.square(reach / 1.1)))[..., None] * hsv(hues[0], 0.9, 1.0).astype(np.float32)
     far = np.hypot(x - middle[0], y - middle[1])
     sun = np.float32(random.uniform(0.025, 0.06))

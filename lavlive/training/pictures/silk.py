@@ -35,8 +35,8 @@ def draw(random: Generator, side: int) -> Light:
     steep = np.sqrt(right * right + down * down)
     angle = random.uniform(0, 2 * np.pi)
     lit = np.clip((np.float32(np.cos(angle)) * right + np.float32(np.sin(angle)) * down) / (steep + 2), 0, 1)
-    envelope = np.clip(0.7 + 0.42 * Waves(random, 1.6)(x, y), 0, 1) ** 1.5
-    light = envelope * (0.12 + 0.6 * folds**3 + 0.3 * lit * folds + 0.28 * fine**6 * folds)
+    envelope = np.clip(0.85 + 0.35 * Waves(random, 1.6)(x, y), 0.2, 1) ** 1.5
+    light = envelope * (0.12 + 0.5 * folds**2.2 + 0.36 * lit * folds + 0.3 * fine**6 * folds)
     hues = chord(random)
     drift = np.clip(0.5 + 0.4 * Waves(random, 1.1)(u, v), 0, 1)[..., None]
     one, two = (_palette(hues[0], hues[1]), _palette(hues[2], hues[1]))
