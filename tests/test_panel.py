@@ -342,6 +342,9 @@ def test_outputs_are_switched_and_slices_added_by_the_mouse(rig: PanelRig) -> No
         def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
             pass
 
+        def hear(self, sound: list[SoundBlock]) -> None:
+            pass
+
         def close(self) -> None:
             pass
 

@@ -54,6 +54,9 @@ class Receiver:
         if self.failure is not None:
             raise self.failure
         self.taken.append(int(shot.pixels[0, 0, 0]))
+        self.hear(sound)
+
+    def hear(self, sound: list[SoundBlock]) -> None:
         self.heard += sum(len(block.samples) for block in sound)
 
     def close(self) -> None:

@@ -42,5 +42,12 @@ class Taker(Protocol):
             OutputError, OSError: it cannot be given.
         """
 
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Give away sound that came since the last call of this or of `take`, between canvases.
+
+        Raises:
+            OutputError, OSError: it cannot be given.
+        """
+
     def close(self) -> None:
         """Let go of everything; called once."""

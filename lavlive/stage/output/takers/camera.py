@@ -45,6 +45,9 @@ class CameraTaker:
             pixels = frame.reformat(*self._size, interpolation="BILINEAR").to_ndarray()
         self._camera.send(np.ascontiguousarray(pixels))
 
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Nothing: cameras have no sound."""
+
     def close(self) -> None:
         """Give the camera back."""
         self._camera.close()

@@ -94,7 +94,7 @@ class LiveEncoder:
         name, options = choose_encoder(settings)
         stream = self._container.add_stream(name, rate=self._rate)
         assert isinstance(stream, VideoStream)
-        _set_up(stream.codec_context, settings)
+        set_up(stream.codec_context, settings)
         bits = str(settings.kilobits * 1000)
         stream.options = {"maxrate": bits, "bufsize": bits, **options}
         stream.time_base = 1 / self._rate
@@ -116,11 +116,21 @@ class LiveEncoder:
         if index > self._last:
             self._last = index
             self._encode(shot.pixels, index)
+        self.hear(sound)
+        for made in self._steady.fill(shot.time - self._begun - _SILENCE_AFTER):
+            self._hear(made)
+
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Encode sound; what comes before the first canvas is left out.
+
+        Raises:
+            OutputError, OSError: the sink has failed.
+        """
+        if self._begun is None:
+            return
         for block in sound:
             for made in self._steady.take(block.samples, block.time - self._begun):
                 self._hear(made)
-        for made in self._steady.fill(shot.time - self._begun - _SILENCE_AFTER):
-            self._hear(made)
 
     def _encode(self, pixels: np.ndarray, index: int) -> None:
         frame = frame_of(pixels, self._settings.size)
@@ -171,7 +181,7 @@ def starts(name: str, options: Mapping[str, str], settings: LiveSettings) -> boo
     if not has_encoder(name):
         return False
     context = av.CodecContext.create(name, "w")
-    _set_up(context, settings)
+    set_up(context, settings)
     context.time_base = Fraction(1, 30)
     context.options = dict(options)
     try:
@@ -181,7 +191,8 @@ def starts(name: str, options: Mapping[str, str], settings: LiveSettings) -> boo
     return True
 
 
-def _set_up(context: av.VideoCodecContext, settings: LiveSettings) -> None:
+def set_up(context: av.VideoCodecContext, settings: LiveSettings) -> None:
+    """What all encoders of H.264 are told: size, bits, key pictures and colours."""
     context.width, context.height = settings.size
     context.pix_fmt = "yuv420p"
     context.bit_rate = settings.kilobits * 1000

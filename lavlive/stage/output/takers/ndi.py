@@ -43,6 +43,12 @@ class NdiTaker:
             self._open(width, height)
         self._pixels[..., :3] = shot.pixels
         self._sender.write_video(self._pixels.reshape(-1))
+        self.hear(sound)
+
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Send sound; what comes before the first canvas is left out."""
+        if self._sender is None or not sound:
+            return
         self._heard = np.concatenate([self._heard, *(block.samples for block in sound)])
         while len(self._heard) >= _PIECE:
             self._sender.write_audio(np.ascontiguousarray(self._heard[:_PIECE].T))

@@ -46,6 +46,9 @@ class SpoutTaker:
             raise OutputError("Spout does not take the canvas; it needs a graphics card with DirectX 11.")
         self._sender.setFrameSync(self._name)
 
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Nothing: Spout has no sound."""
+
     def close(self) -> None:
         """End the sender."""
         self._sender.releaseSender()

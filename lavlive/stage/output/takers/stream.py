@@ -25,6 +25,10 @@ class StreamTaker:
         """Send a canvas and the sound that came with it."""
         self._encoder.take(shot, sound)
 
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Send sound that came between canvases."""
+        self._encoder.hear(sound)
+
     def close(self) -> None:
         """End the connection first: what the muxer would still write keeps nobody waiting then."""
         self._sink.close()

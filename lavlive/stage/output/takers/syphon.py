@@ -44,6 +44,9 @@ class SyphonTaker:
         self._copy(self._pixels, self._texture)
         self._server.publish_frame_texture(self._texture)
 
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Nothing: Syphon has no sound."""
+
     def close(self) -> None:
         """End the server."""
         self._server.stop()

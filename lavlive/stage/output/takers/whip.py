@@ -1,6 +1,7 @@
 """WHIP (RFC 9725): the canvas and the show's sound by WebRTC, through aiortc (the extra ``whip``).
 
-aiortc encodes at a bit rate of its own, which follows what the receiver tells of the network.
+stage's loop ── worker ── take, hear ──► loop of the connection ──► pictures: thread that encodes ──► network
+                                                                └─► sound: every 20 ms ──► network
 """
 
 from __future__ import annotations
@@ -8,29 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Coroutine
-from fractions import Fraction
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-import av
 import numpy as np
 
 from lavlive.errors import OutputError, OutputMissingError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.addresses import WhipTarget
 from lavlive.stage.output.takers.base import SoundBlock
-from lavlive.stage.output.takers.live_encoder import SOUND_RATE, LiveSettings, frame_of
+from lavlive.stage.output.takers.live_encoder import SOUND_RATE, LiveSettings
 from lavlive.stage.recording.steady_sound import SteadySound
 
 _SECONDS = 10.0
 """For an answer of the server, and for the connection to come about."""
-_PIECE = SOUND_RATE // 50
-"""Samples of one packet of Opus."""
-_CLOCK = Fraction(1, 90_000)
-_MOST_SOUND = SOUND_RATE
 _SILENCE_AFTER = 0.4
 _LONGEST_ANSWER = 1 << 20
 _Result = TypeVar("_Result")
@@ -39,20 +35,25 @@ _Result = TypeVar("_Result")
 class WhipTaker:
     """One WebRTC connection; its loop runs in a thread of its own.
 
+    Args:
+        now: the clock by which canvases and sound have their times.
+
     Raises:
         OutputMissingError: aiortc is missing.
         OutputError: the server cannot be reached, or refuses.
     """
 
-    def __init__(self, target: WhipTarget, settings: LiveSettings) -> None:
+    def __init__(
+        self, target: WhipTarget, settings: LiveSettings, now: Callable[[], float] = time.perf_counter
+    ) -> None:
         try:
             import aiortc
         except ImportError:
             raise OutputMissingError("WHIP needs aiortc: pip install 'lavlive[whip]'.") from None
-        self._target, self._settings = target, settings
+        self._target, self._settings, self._now = target, settings, now
+        self._tracks: list[Any] = []
         self._aiortc = aiortc
         self._resource: str | None = None
-        self._begun: float | None = None
         self._steady = SteadySound(SOUND_RATE, 2)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="whip", daemon=True)
@@ -74,9 +75,17 @@ class WhipTaker:
         self._peer = rtc.RTCPeerConnection()
         self._connected = asyncio.Event()
         self._peer.on("connectionstatechange", self._changed)
-        self._pictures, self._sound = _tracks(rtc)
-        video = self._peer.addTransceiver(self._pictures, direction="sendonly")
-        self._peer.addTransceiver(self._sound, direction="sendonly")
+        # Classes of aiortc's are only there once it is imported.
+        from lavlive.stage.output.takers.whip_clock import Reports, ShowClock
+        from lavlive.stage.output.takers.whip_tracks import PICTURE_RATE, Pictures, Sound
+
+        self._clock = clock = ShowClock(self._now)
+        self._pictures, self._sound = pictures, sound = Pictures(self._settings, clock), Sound(clock)
+        self._tracks = [pictures, sound]
+        video = self._peer.addTransceiver(pictures, direction="sendonly")
+        audio = self._peer.addTransceiver(sound, direction="sendonly")
+        Reports(video.sender, pictures, clock, PICTURE_RATE, pictures.want_key, pictures.limit)
+        Reports(audio.sender, sound, clock, SOUND_RATE)
         known = rtc.RTCRtpSender.getCapabilities("video").codecs
         video.setCodecPreferences(sorted(known, key=lambda codec: codec.mimeType != "video/H264"))
         await self._peer.setLocalDescription(await self._peer.createOffer())
@@ -85,10 +94,12 @@ class WhipTaker:
             await self._peer.setRemoteDescription(rtc.RTCSessionDescription(answer, "answer"))
         except (ValueError, AttributeError, IndexError, rtc.exceptions.InvalidStateError):
             raise OutputError(f"{self._target.url} answers with what is no session.") from None
-        try:
+        self._pictures.whole = not _takes_h264(answer)
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._connected.wait(), _SECONDS)
-        except TimeoutError:
-            raise OutputError(f"{self._target.url} answered, but no connection came about.") from None
+        if self._peer.connectionState != "connected":
+            raise OutputError(f"{self._target.url} answered, but no connection came about.")
+        clock.begin()
 
     def _changed(self) -> None:
         if self._peer.connectionState in ("connected", "failed", "closed"):
@@ -118,21 +129,26 @@ class WhipTaker:
         Raises:
             OutputError: the connection has ended.
         """
-        if self._peer.connectionState in ("failed", "closed"):
-            raise OutputError(f"{self._target.url} has ended the connection.")
-        if self._begun is None:
-            self._begun = shot.time
-        time = shot.time - self._begun
-        frame = frame_of(shot.pixels, self._settings.size)
-        frame.pts, frame.time_base = round(time / _CLOCK), _CLOCK
-        made = [
-            piece for block in sound for piece in self._steady.take(block.samples, block.time - self._begun)
-        ]
-        made += self._steady.fill(time - _SILENCE_AFTER)
-        self._loop.call_soon_threadsafe(self._give, frame, made)
+        self.hear(sound)
+        made = list(self._steady.fill(shot.time - self._clock.begun - _SILENCE_AFTER))
+        self._loop.call_soon_threadsafe(self._give, shot, made)
 
-    def _give(self, frame: av.VideoFrame, sound: list[np.ndarray]) -> None:
-        self._pictures.give(frame)
+    def hear(self, sound: list[SoundBlock]) -> None:
+        """Hand over sound that came.
+
+        Raises:
+            OutputError: the connection has ended.
+        """
+        ended = any(track.readyState == "ended" for track in self._tracks)
+        if ended or self._peer.connectionState in ("failed", "closed"):
+            raise OutputError(f"{self._target.url} has ended the connection.")
+        begun = self._clock.begun
+        made = [piece for block in sound for piece in self._steady.take(block.samples, block.time - begun)]
+        self._loop.call_soon_threadsafe(self._give, None, made)
+
+    def _give(self, shot: Shot | None, sound: list[np.ndarray]) -> None:
+        if shot is not None:
+            self._pictures.give(shot)
         for piece in sound:
             self._sound.give(piece)
 
@@ -150,6 +166,8 @@ class WhipTaker:
             with contextlib.suppress(Exception):
                 await asyncio.to_thread(self._delete, self._resource)
         await self._peer.close()
+        for track in self._tracks:  # that never began is ended by nobody else
+            track.stop()
 
     def _delete(self, resource: str) -> None:
         head = {"Authorization": f"Bearer {self._target.token}"} if self._target.token else {}
@@ -157,55 +175,8 @@ class WhipTaker:
         urllib.request.urlopen(request, timeout=2.0).close()
 
 
-def _tracks(rtc: Any) -> tuple[Any, Any]:
-    """A track of pictures and one of sound; classes of aiortc's are only there once it is imported."""
-
-    class Pictures(rtc.MediaStreamTrack):  # type: ignore[misc]
-        """Gives the newest picture, each once."""
-
-        kind = "video"
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._newest: av.VideoFrame | None = None
-            self._there = asyncio.Event()
-
-        def give(self, frame: av.VideoFrame) -> None:
-            self._newest = frame
-            self._there.set()
-
-        async def recv(self) -> av.VideoFrame:
-            await self._there.wait()
-            self._there.clear()
-            return self._newest
-
-    class Sound(rtc.MediaStreamTrack):  # type: ignore[misc]
-        """Gives sound in pieces of 20 ms, without a hole."""
-
-        kind = "audio"
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._waiting = np.zeros((0, 2), np.float32)
-            self._there = asyncio.Event()
-            self._given = 0
-
-        def give(self, samples: np.ndarray) -> None:
-            self._waiting = np.concatenate([self._waiting, samples])
-            if (late := len(self._waiting) - _MOST_SOUND) > 0:
-                self._waiting = self._waiting[late:]
-                self._given += late
-            self._there.set()
-
-        async def recv(self) -> av.AudioFrame:
-            while len(self._waiting) < _PIECE:
-                self._there.clear()
-                await self._there.wait()
-            piece, self._waiting = self._waiting[:_PIECE], self._waiting[_PIECE:]
-            whole = np.rint(np.clip(piece, -1.0, 1.0) * 32767.0).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(whole.reshape(1, -1), "s16", "stereo")
-            frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, self._given, Fraction(1, SOUND_RATE)
-            self._given += _PIECE
-            return frame
-
-    return Pictures(), Sound()
+def _takes_h264(answer: str) -> bool:
+    """Whether an answer in SDP takes pictures in H.264, by the first format that it names for them."""
+    _, found, rest = answer.partition("m=video ")
+    wanted = rest.split("\n", 1)[0].split()[2:3]
+    return bool(found and wanted) and f"a=rtpmap:{wanted[0]} H264/" in rest

@@ -104,6 +104,7 @@ class Worker:
         """Hand over sound; the oldest is dropped where too much waits."""
         if self.state is State.ON:
             self._sound.append(block)
+            self._there.set()
 
     def stop(self) -> None:
         """Ask it to end, without waiting."""
@@ -146,12 +147,15 @@ class Worker:
                 self._there.wait()
                 self._there.clear()
                 shot, self._newest = self._newest, None
-                if shot is None or self._stopping.is_set():
+                if self._stopping.is_set():
                     continue
                 self._busy_since = self._clock()
-                taker.take(shot, self._heard())
+                if shot is None:
+                    taker.hear(self._heard())
+                else:
+                    taker.take(shot, self._heard())
+                    self.sent += 1
                 self._busy_since = None
-                self.sent += 1
         finally:
             self._busy_since = None
             taker.close()
