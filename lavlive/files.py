@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,18 +15,23 @@ def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; at the end of the block that file takes the place of the old one.
 
     A crash at any moment leaves the old file or the new one, and two processes may write the same one. If the
-    block raises, the old file stays and nothing is left beside it. Folders that are missing are made.
+    block raises, the old file stays and nothing is left beside it. Folders that are missing are made. A link
+    stays one: what it leads to is replaced, as for those who keep their settings on a stick. The old file's
+    permissions stay, too.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or a link leads into a folder that is not there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    place = Path(os.path.realpath(path))
+    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         yield beside
         with beside.open("rb") as written:
             os.fsync(written.fileno())
-        beside.replace(path)
+        with contextlib.suppress(OSError):  # there is no old one, or the file system knows no permissions
+            shutil.copymode(place, beside)
+        beside.replace(place)
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -39,6 +46,23 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     with replacing(path) as beside:
         beside.write_bytes(content)
+
+
+def read_whole(path: str | Path, largest: int) -> bytes:
+    """The content of a file of at most `largest` bytes.
+
+    Raises:
+        OSError: it cannot be read, is longer, or is none: a folder, or a pipe or device, which would let
+            whoever opens it wait, or read, for ever. `strerror` says which.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
+    with open(path, "rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        size = f"{largest >> 20} MiB" if largest >= 1 << 20 else f"{largest >> 10} KiB"
+        raise OSError(errno.EFBIG, f"it is longer than {size}, which no such file should be", str(path))
+    return content
 
 
 def version_of(path: str | Path) -> tuple[int, int] | None:

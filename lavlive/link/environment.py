@@ -6,7 +6,10 @@ Importing lavlive changes nothing in the process that imports it.
 
 from __future__ import annotations
 
+import contextlib
+import locale
 import os
+import re
 import sys
 from typing import Any, cast
 
@@ -24,3 +27,16 @@ def prepare_process() -> None:
     if sys.platform.startswith("linux") and os.environ.get("XDG_SESSION_TYPE") == "wayland":
         # GLFW may speak X11 here; PyOpenGL must then do so too, and asks when it is imported.
         os.environ.setdefault("PYOPENGL_PLATFORM", "x11")
+    _take_capital_i_for_i()
+
+
+def _take_capital_i_for_i() -> None:
+    """Leave Turkish and its kin to people: there "EXPLICIT" is not "explicit" in other letters.
+
+    OpenVINO compares names by the computer's language and would refuse its own. Any other language stays.
+    """
+    for plain in ("C.UTF-8", "C"):
+        if re.fullmatch(b"i", b"I", re.IGNORECASE | re.LOCALE):
+            return
+        with contextlib.suppress(locale.Error):
+            locale.setlocale(locale.LC_CTYPE, plain)

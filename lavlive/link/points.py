@@ -9,11 +9,14 @@ What else is in it is the command's own. Nothing in such a file is run.
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from lavlive.errors import UsageError
+from lavlive.files import read_whole
 from lavlive.link.keyframes import MOST, Keyframe, kept
 
 _LARGEST = 64 << 20
@@ -26,9 +29,11 @@ def read_points(path: Path) -> tuple[Keyframe, ...]:
         UsageError: the file cannot be read, or holds no points.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path} is larger than any file of points.")
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        content = read_whole(path, _LARGEST)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+                raise UsageError(f"{path} unpacks to more than any file of points holds.")
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             model, w = str(stored["model"]), np.asarray(stored["w"], np.float32)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error

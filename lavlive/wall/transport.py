@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lavlive.errors import WallError
+from lavlive.files import read_whole
 
 if TYPE_CHECKING:
     import zenoh
@@ -40,6 +41,7 @@ GROUP = "224.0.0.224:7449"
 """Where conductors that are opened to the network hear who looks for them."""
 
 _USER = "lavlive"
+_LARGEST_KEY_FILE = 1 << 16
 _LEASE_MS = 1000
 """A side that has been silent for so long is gone, and its place is free for a new one."""
 _TRY_MS = 1000
@@ -317,9 +319,11 @@ def read_key(path: str | Path) -> str:
         WallError: there is none, or it has a colon, a space or fewer than 8 letters.
     """
     try:
-        key = Path(path).read_text(encoding="utf-8").splitlines()[:1]
-    except (OSError, ValueError) as error:
-        raise WallError(f"The wall's key {path} cannot be read: {error}.") from None
+        key = read_whole(path, _LARGEST_KEY_FILE).decode("utf-8").splitlines()[:1]
+    except OSError as error:
+        raise WallError(f"The wall's key {path} cannot be read: {error.strerror or error}.") from None
+    except ValueError:
+        raise WallError(f"The wall's key {path} cannot be read: it is not UTF-8 text.") from None
     if not key or not 8 <= len(key[0]) <= 200 or any(letter in ": \t" for letter in key[0]):
         raise WallError(
             f"{path} holds no key: its first line is the key, 8 letters or more without spaces and colons."

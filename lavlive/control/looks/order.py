@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lavlive.errors import PresetError
-from lavlive.files import write_whole
+from lavlive.files import read_whole, write_whole
 
 ORDER = "order.txt"
 _LARGEST = 1 << 18
@@ -14,9 +14,7 @@ _LARGEST = 1 << 18
 def read_order(path: Path) -> list[str]:
     """The names in the file, in order; none where it is missing or cannot be read."""
     try:
-        if path.stat().st_size > _LARGEST:
-            return []
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_whole(path, _LARGEST).decode("utf-8").splitlines()
     except (OSError, ValueError):
         return []
     return [line.strip() for line in lines if line.strip()]

@@ -17,7 +17,7 @@ from msgspec import Meta
 from lavlive.audio.spec import SourceSpec
 from lavlive.checking import plain, read_fields
 from lavlive.errors import ParameterError, PresetError
-from lavlive.files import write_whole
+from lavlive.files import read_whole, write_whole
 from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.parameters import Value, find
 
@@ -153,7 +153,7 @@ class StateKeeper:
             return
         try:
             if _is_whole(self._path):
-                write_whole(backup_of(self._path), self._path.read_bytes())
+                write_whole(backup_of(self._path), read_whole(self._path, _LARGEST))
             write_whole(self._path, text.encode("utf-8"))
         except (OSError, MemoryError) as reason:
             detail = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
@@ -199,11 +199,11 @@ def read_state_file(path: Path) -> ShowState | None:
         PresetError: there is no whole state in it; the message gives file, line and reason.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise _Damaged(f"{path}, line 1: longer than {_LARGEST >> 20} MiB, which no state should be.")
-        data = path.read_bytes()
-    except OSError:
+        data = read_whole(path, _LARGEST)
+    except FileNotFoundError:
         return None
+    except OSError as reason:
+        raise _Damaged(f"{path} cannot be read: {reason.strerror or reason}.") from None
     try:
         text = data.decode("utf-8")
         content = json.loads(text)

@@ -12,9 +12,8 @@ from pathlib import Path
 import tomli_w
 
 from lavlive.errors import LavliveError
-from lavlive.files import write_whole
+from lavlive.files import read_whole, write_whole
 from lavlive.parameters import Parameter, Value
-from lavlive.resources import is_no_file
 
 _LARGEST = 256 * 1024
 _AT_LINE = re.compile(r"^(?P<reason>.*?) \(at line (?P<line>\d+), column \d+\)$", re.DOTALL)
@@ -67,14 +66,9 @@ def read_toml(path: Path, error: type[LavliveError]) -> TomlFile:
         error: it cannot be read or is not TOML; the message gives file, line and reason.
     """
     try:
-        if is_no_file(path):
-            raise error(f"{path} cannot be read: it is not a file.")
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_whole(path, _LARGEST)
     except OSError as reason:
         raise error(f"{path} cannot be read: {reason.strerror or reason}.") from None
-    if len(data) > _LARGEST:
-        raise error(f"{path}, line 1: longer than {_LARGEST // 1024} KiB, which no such file should be.")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as reason:
