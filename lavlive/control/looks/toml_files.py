@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 from collections.abc import Mapping
@@ -68,7 +69,8 @@ def read_toml(path: Path, error: type[LavliveError]) -> TomlFile:
     try:
         data = read_whole(path, _LARGEST)
     except OSError as reason:
-        raise error(f"{path} cannot be read: {reason.strerror or reason}.") from None
+        place = f"{path}, line 1:" if reason.errno == errno.EFBIG else f"{path} cannot be read:"
+        raise error(f"{place} {reason.strerror or reason}.") from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as reason:
