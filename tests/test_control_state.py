@@ -109,6 +109,14 @@ def test_what_no_longer_fits_is_left_out_and_a_show_never_comes_back_black(tmp_p
     assert "gone.parameter" in told["gone.parameter"]
 
 
+def test_a_dimmed_show_comes_back_dimmed_and_one_at_black_comes_back_seen(tmp_path: Path) -> None:
+    for master, restored in ((0.6, {"show.master": 0.6}), (0.0, {})):
+        write(tmp_path / "state.json", ShowState(values={"show.master": master}))
+        state = read_state(tmp_path / "state.json")
+        assert state is not None
+        assert state.values == restored
+
+
 @pytest.mark.parametrize(
     ("field", "value", "kept"),
     [

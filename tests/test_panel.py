@@ -12,7 +12,7 @@ from OpenGL import GL
 from lavlive.control.actions import Action
 from lavlive.errors import ControlError
 from lavlive.link.messages import DialsFound
-from lavlive.parameters import find
+from lavlive.parameters import Value, find
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
@@ -321,7 +321,9 @@ def test_nothing_below_moves_when_there_is_news_and_lamps_count(rig: PanelRig) -
     rig.link.meter("audio.xruns")[0] = 123
     rig.link.meter("audio.rate")[0] = 48_000
     rig.link.meter("audio.dropped")[0] = 48_000 * 77
+    rig.control.edit("show.master", 0.4, rig.now)
     rig.frames()
+    assert rig.place("text_colored master 40%")
     assert [place.middle for place in rig.eye.places if place.name == "text_colored lost 77.0 s"]
     assert places() == before
 
@@ -366,15 +368,20 @@ def test_outputs_are_switched_and_slices_added_by_the_mouse(rig: PanelRig) -> No
     mapping.close()
 
 
-def test_a_presets_picture_is_of_the_canvas_and_never_of_the_dark(rig: PanelRig) -> None:
+@pytest.mark.parametrize(
+    ("name", "dark", "light"), [("show.blackout", True, False), ("show.master", 0.3, 1.0)]
+)
+def test_a_presets_picture_is_of_the_canvas_and_never_of_the_dark(
+    rig: PanelRig, name: str, dark: Value, light: Value
+) -> None:
     rig.control.looks.recall(rig.control.looks.library.find("Dub"), rig.now, 0.0)
     section = next(s for s in rig.panel._sections if isinstance(s, PresetsSection))
-    rig.control.edit("show.blackout", True, rig.now)
+    rig.control.edit(name, dark, rig.now)
     rig.frames(2)
     rig.now += 4.0
     rig.frames(2)
     assert section._thumbnails._taken == ""
-    rig.control.edit("show.blackout", False, rig.now)
+    rig.control.edit(name, light, rig.now)
     rig.frames(2)
     assert section._thumbnails._taken == "", "not while it fades in"
     rig.now += 4.0

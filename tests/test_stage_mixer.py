@@ -103,6 +103,19 @@ def test_blackout_fades_to_black_and_back_in_its_time() -> None:
     assert play(mixer, values, 1.5, 2.0, 1 / 30)[-1].light == 1.0
 
 
+def test_the_master_dims_what_is_shown_within_a_tenth_of_a_second_and_blackout_beside_it() -> None:
+    mixer, values = Mixer(), Values({"show.master": 0.4})
+    assert mixer.step(picture(1), values, 0.0).light == pytest.approx(0.4)  # as it was left: no flash
+    values.set("show.master", 1.0)
+    light = [mix.light for mix in play(mixer, values, 0.0, 0.2, 1 / 30)]
+    assert max(b - a for a, b in pairwise(light)) < 0.2
+    assert light[-1] == 1.0
+    values.update({"show.master": 0.25, "show.blackout": True})
+    assert play(mixer, values, 0.2, 1.0, 1 / 30)[-1].light == pytest.approx(0.0, abs=1e-9)
+    values.set("show.blackout", False)
+    assert play(mixer, values, 1.0, 2.0, 1 / 30)[-1].light == pytest.approx(0.25)
+
+
 def test_it_is_never_dark_unless_asked() -> None:
     mixer, values = Mixer(), Values({"show.dissolve": 0.3})
     for every in (1 / 60, 1 / 10, None, 1.0):

@@ -184,6 +184,7 @@ TABLE: tuple[Parameter, ...] = (
         "how small pictures are enlarged: sharp along their edges, or as soft as they are",
         False,
     ),
+    Parameter("show.master", 1.0, 0, 1, "", "how bright all that is shown is: 0 is black", saved=False),
     Parameter("show.dissolve", 0.033, 0, 1, "s", "cross-dissolve between pictures"),
     Parameter("show.idle", 0.5, 0, 1, "", "how far the picture breathes while nothing sounds"),
     Parameter("show.swap_fade", 2.0, 0, 30, "s", "cross-fade from one model to the next", saved=False),

@@ -24,6 +24,8 @@ from lavlive.parameters import Value, find
 SCHEMA = 1
 _PERIOD = 1.0
 _LARGEST = 1 << 20
+MASTER = "show.master"
+"""Goes on where it was, for it dims a wall of light all night; but not at black."""
 _NEVER_RESTORED = ("show.blackout", "show.freeze")
 
 
@@ -290,6 +292,8 @@ def _values(
             nearest, held = find(name).hold(value)
         except (ParameterError, OverflowError) as reason:
             problems.append(([*place, name], str(reason)))
+            continue
+        if restored and name == MASTER and nearest == 0:
             continue
         values[name] = nearest
         if held:

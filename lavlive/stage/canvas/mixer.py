@@ -1,4 +1,4 @@
-"""When each picture is seen: cross-dissolve, freeze, blackout, and gentle motion while nothing comes.
+"""When each picture is seen: cross-dissolve, freeze, blackout, master, and gentle motion while nothing comes.
 
 No pixels here. Every step says what to draw now, as a handful of numbers that any canvas can follow.
 """
@@ -15,6 +15,8 @@ from lavlive.link.contents import Picture
 from lavlive.parameters import Value
 
 BLACKOUT_SECONDS = 0.3
+MASTER_SECONDS = 0.1
+"""From one end of the master fader to the other, at least: its steps are not seen, a hand is not held up."""
 STALL_SECONDS = 0.5
 """Without a new picture for this long, the last one begins to move."""
 
@@ -61,6 +63,10 @@ def _ease(x: float) -> float:
     return x * x * (3 - 2 * x)
 
 
+def _towards(target: float, present: float, step: float) -> float:
+    return present + min(max(target - present, -step), step)
+
+
 class Mixer:
     """Follows the pictures through time; `step` is called once for each time the display shows something."""
 
@@ -72,6 +78,7 @@ class Mixer:
         self._alive = 0.0
         self._phase = 0.0
         self._light = 1.0
+        self._master: float | None = None
         self._first = True
 
     def step(self, picture: Picture | None, values: Mapping[str, Value], now: float) -> Mix:
@@ -83,9 +90,12 @@ class Mixer:
         if self._first:
             self._first, self._position = False, 1.0
         self._move(bool(values["show.freeze"]), elapsed, now)
-        target = 0.0 if values["show.blackout"] else 1.0
-        step = elapsed / BLACKOUT_SECONDS
-        self._light += min(max(target - self._light, -step), step)
+        self._light = _towards(
+            0.0 if values["show.blackout"] else 1.0, self._light, elapsed / BLACKOUT_SECONDS
+        )
+        wanted = float(values["show.master"])
+        before = wanted if self._master is None else self._master
+        self._master = _towards(wanted, before, elapsed / MASTER_SECONDS)
         amount = _ease(self._alive)
         drift = amount * _ALIVE_DRIFT
         return Mix(
@@ -93,7 +103,7 @@ class Mixer:
             self._position,
             1.0 + amount * _ALIVE_ZOOM * (1.0 - 0.4 * math.cos(self._phase)),
             (drift * math.sin(self._phase), drift * 0.5 * math.sin(2 * self._phase)),
-            _ease(self._light),
+            _ease(self._light) * self._master,
         )
 
     def _take(self, picture: Picture | None, frozen: bool, now: float) -> np.ndarray | None:

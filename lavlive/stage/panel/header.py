@@ -32,7 +32,7 @@ class Header:
         status = show.status().removeprefix("lavlive").strip()
         row.text(status, imgui.get_style().color_(imgui.Col_.text.value), _LONGEST_STATUS)
         for text, lit, colour, meaning in self._lamps():
-            counts = text.startswith(("gaps", "lost"))
+            counts = text.startswith(("gaps", "lost", "master"))
             row.text(text, colour if lit else UNLIT, f"{text.split()[0]} 000 ms" if counts else "")
             tip(meaning)
 
@@ -41,6 +41,7 @@ class Header:
         invalid, gaps = number("audio.invalid"), number("audio.xruns")
         lost = number("audio.dropped") / max(number("audio.rate"), 1.0)
         held = self._desk.show.flash_held_back()
+        master = self._desk.control.values.number("show.master")
         return [
             ("no sound", number("audio.silent") > 0, WARN, "Nothing is heard"),
             ("too quiet", number("audio.too_quiet") > 0, WARN, "Raise the gain, or the sound at its source"),
@@ -75,6 +76,12 @@ class Header:
                 lost > 0,
                 WARN,
                 "Sound that came faster than it was used",
+            ),
+            (
+                f"master {master:.0%}" if master < 1 else "master",
+                master < 1,
+                WARN,
+                "Everything is dimmed by show.master",
             ),
         ]
 

@@ -26,7 +26,8 @@ class PresetsSection(Section):
 
     def watch(self) -> None:
         control = self.desk.control
-        looks, dark = control.looks, control.values["show.blackout"] is True
+        looks, dark = control.looks, control.values.number("show.master") < 1
+        dark = dark or control.values["show.blackout"] is True
         # The canvas: with the preset's effects, as the audience sees it.
         self._thumbnails.watch(looks.preset, looks.morphing or dark, self.desk.preview, self.desk.now)
 

@@ -58,6 +58,7 @@ _LABELS: Mapping[str, str] = {
     "loop.noise": "random walk",
     "loop.noise_seconds": "its turn",
     "generator.noise": "grain",
+    "show.master": "master brightness",
     "show.idle": "breath in silence",
     "show.swap_fade": "fade of models",
     "show.morph": "morph of presets",
