@@ -76,6 +76,8 @@ class MidiPorts:
         self._system = system
         self._only = only.lower() if only else None
         self._open: dict[str, _Open] = {}
+        self._inputs: dict[str, str] = {}
+        self._outputs: dict[str, str] = {}
         self._parsers: dict[str, Parser] = {}
         self._failed: dict[str, float] = {}
         self._to_send: dict[tuple[str, Hashable], Sequence[int]] = {}
@@ -114,11 +116,12 @@ class MidiPorts:
     def look(self) -> None:
         """Open what has come, close what has gone (the ports' thread, or a test without it)."""
         try:
-            inputs = named(self._system.inputs())
-            outputs = named(self._system.outputs())
+            inputs = named(self._system.inputs(), self._inputs)
+            outputs = named(self._system.outputs(), self._outputs)
         except ControlError as reason:
             self._note(str(reason))
             inputs = outputs = {}
+        self._inputs, self._outputs = inputs, outputs
         if self._only is not None:
             inputs = {name: port for name, port in inputs.items() if self._only in name.lower()}
         for device, entry in list(self._open.items()):
@@ -129,7 +132,7 @@ class MidiPorts:
             if device not in self._open and now - self._failed.get(device, -10.0) > 1.0:
                 self._connect(device, port)
         for device, entry in self._open.items():
-            back = output_for(device, outputs)
+            back = output_for(device, outputs, entry.port)
             if back != entry.output_port:
                 self._connect_output(device, entry, back)
 

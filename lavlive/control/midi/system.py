@@ -207,10 +207,23 @@ def device_name(port: str, platform: str = sys.platform) -> str:
     return name.strip() or port
 
 
-def named(ports: Sequence[str]) -> dict[str, str]:
-    """Device name to port name; a second device of the same name is called ``name #2``."""
+def named(ports: Sequence[str], before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Device name to port name; a second device of the same name is called ``name #2``.
+
+    Args:
+        ports: as the system names them now.
+        before: what was returned the last time. Whoever is still there keeps its name, so that of two equal
+            controllers the one that is pulled out, and not the other, loses its place, and finds it free.
+    """
+    keeps = {port: device for device, port in (before or {}).items()}
     named: dict[str, str] = {}
+    new = []
     for port in ports:
+        if (device := keeps.pop(port, None)) is not None:
+            named[device] = port
+        else:
+            new.append(port)
+    for port in new:
         device = device_name(port)
         number = 1
         while device in named:
@@ -220,11 +233,17 @@ def named(ports: Sequence[str]) -> dict[str, str]:
     return named
 
 
+_NUMBERED = re.compile(r" \d+:\d+$")
 _DIRECTION = re.compile(r"\b(in|out|input|output|capture|playback)\b", re.IGNORECASE)
 
 
-def output_for(device: str, outputs: Mapping[str, str]) -> str | None:
-    """The port that leads back to an input device: of the same name, but for words like in and out."""
+def output_for(device: str, outputs: Mapping[str, str], port: str = "") -> str | None:
+    """The port that leads back to an input device: of the same name, but for words like in and out.
+
+    Where the system gives both ends of a device one number, as ALSA does, that of the input's `port` counts.
+    """
+    if _NUMBERED.search(port) and port in outputs.values():
+        return port
     if device in outputs:
         return outputs[device]
     plain = _DIRECTION.sub("", device)
