@@ -18,7 +18,7 @@ import numpy as np
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.beat.tempo import AbletonLink, BeatState, Tempo
-from lavlive.control.keyboard import action_for
+from lavlive.control.keyboard import LOCKED, action_for
 from lavlive.control.looks.drives import SILENCE, Heard
 from lavlive.control.looks.library import PresetLibrary
 from lavlive.control.looks.looks import Looks
@@ -38,7 +38,6 @@ from lavlive.control.router import Router
 from lavlive.errors import ControlError, PresetError
 from lavlive.parameters import Values, find
 
-_LOCKED = "The keys are locked: Ctrl+L unlocks them"
 _WHILE_LOCKED = ("lock", "help")
 
 
@@ -183,7 +182,7 @@ class Control:
         if action is None:
             return False
         if self.locked and action.name not in _WHILE_LOCKED:
-            self.notes.tell(_LOCKED)
+            self.notes.tell(LOCKED)
             return False
         self._asked.append(action)
         return True

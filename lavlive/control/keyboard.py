@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 
 from lavlive.control.actions import ACTIONS, Action
 
+LOCKED = "The keys are locked: Ctrl+L unlocks them"
+
 KEYS: Mapping[tuple[str, str], Action] = {
     ("", "f"): Action("fullscreen"),
     ("", "tab"): Action("panel"),

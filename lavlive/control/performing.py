@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lavlive.control.actions import ACTIONS, Action
+from lavlive.control.keyboard import LOCKED
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.undo import Step
 from lavlive.errors import PresetError
@@ -40,7 +41,7 @@ def perform(control: Control, action: Action, now: float) -> list[Action]:
             control.tempo.tap(now)
         case "lock":
             control.locked = not control.locked
-            control.notes.tell(f"The keys are {'locked: Ctrl+L unlocks them' if control.locked else 'free'}")
+            control.notes.tell(LOCKED if control.locked else "The keys are free")
         case "undo":
             return _restored(control, control.looks.undo(), "Undone", "Nothing to undo")
         case "redo":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
-from lavlive.control.keyboard import key_table
+from lavlive.control.keyboard import LOCKED, key_table
 from lavlive.stage.panel.section import Column, Section
 from lavlive.stage.panel.widgets import DIM, say
 
@@ -17,7 +17,7 @@ class KeysSection(Section):
 
     def draw(self) -> None:
         if self.desk.control.locked:
-            say("The keys are locked: Ctrl+L unlocks them.")
+            say(f"{LOCKED}.")
         width = max(imgui.calc_text_size(keys).x for keys, _ in key_table()) + 24
         for keys, text in key_table():
             imgui.text_colored(DIM, keys)
