@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from lavlive.engine import dial_search
 from lavlive.engine.dial_search import DialSearch
 from lavlive.engine.picture_worker import Model
 from lavlive.errors import CheckpointError
-from lavlive.generator import dial_pictures
+from lavlive.generator import dial_files, dial_pictures
 from lavlive.generator import dials as dials_module
 from lavlive.generator.checkpoint import LoadedGenerator, load_generator, save_generator
 from lavlive.generator.dial_files import FoundDials, find_beside, keep_dials, read_names, write_names
@@ -30,6 +33,7 @@ from lavlive.light import lightness_on_grid
 from lavlive.link.messages import DialsFound, DialsRefused, EngineEvent
 from lavlive.parameters import Values
 from lavlive.resources import bundled_generators
+from tests.support.waiting import wait_until
 from tests.test_picture_worker import Still
 
 GROUPS = layer_groups(GeneratorConfig(64).layer_resolutions)
@@ -310,15 +314,6 @@ def shown(find: object) -> Model:
     return Model("still", Still(1), lambda _: space, find_dials=find)  # type: ignore[arg-type]
 
 
-def wait_for(told: list[EngineEvent], count: int = 1) -> None:
-    import time
-
-    deadline = time.perf_counter() + 10
-    while len(told) < count:
-        assert time.perf_counter() < deadline
-        time.sleep(0.005)
-
-
 def test_the_engine_hands_a_model_its_dials_and_tells_the_stage() -> None:
     told: list[EngineEvent] = []
     search = DialSearch(told.append)
@@ -326,7 +321,7 @@ def test_the_engine_hands_a_model_its_dials_and_tells_the_stage() -> None:
     dials.effects[0, :3] = 1.0
     model = shown(lambda stop: FoundDials(dials, {"coarse.1": "opening"}, ("a note",)))
     search.begin(model)
-    wait_for(told, 2)
+    wait_until(lambda: len(told) == 2)
     assert told == [DialsRefused("a note"), DialsFound("still", (3, 0, 0), {"coarse.1": "opening"})]
     assert model.instrument.dials is dials.vectors
 
@@ -339,9 +334,53 @@ def test_a_search_that_fails_is_told_and_leaves_the_show_alone() -> None:
         raise MemoryError("none left")
 
     search.begin(shown(fail))
-    wait_for(told)
+    wait_until(lambda: told)
     assert isinstance(told[0], DialsRefused)
     assert "still has no dials: none left" in told[0].text
+
+
+@pytest.mark.parametrize("end", ["close", "swap"])
+def test_a_search_ends_when_the_show_ends_or_another_model_comes(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial_search, "CALM_SECONDS", 0.01)
+    searching, ended = threading.Event(), threading.Event()
+
+    def find(stop: Callable[[], bool]) -> None:
+        while not stop():  # as between two pictures
+            searching.set()
+        ended.set()
+
+    told: list[EngineEvent] = []
+    search = DialSearch(told.append)
+    search.begin(shown(find))
+    assert searching.wait(10)
+    if end == "close":
+        search.stop()
+    else:
+        search.begin(shown(None))
+    assert ended.wait(10)
+    assert told == []
+
+
+def test_no_search_begins_once_the_show_ends() -> None:
+    search = DialSearch(lambda event: None)
+    search.stop()
+    search.begin(shown(lambda stop: pytest.fail("searched")))  # by a model's loader, which came late
+    assert "dials" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_of_a_slow_model_dials_are_taken_that_were_found_before_and_nothing_is_opened(
+    file: Path, found: Dials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_generator(file)
+    monkeypatch.setattr(dial_files, "dials_of", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr(dial_files, "remembered_dials", lambda loaded: None)
+    assert find_beside(file, model, GROUPS, search=False) is None
+    monkeypatch.setattr(dial_files, "remembered_dials", lambda loaded: found)
+    beside = find_beside(file, model, GROUPS, search=False)
+    assert beside is not None
+    assert beside.dials is found
 
 
 def test_the_sheet_shows_every_dial(

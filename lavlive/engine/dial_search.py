@@ -29,12 +29,12 @@ class DialSearch:
     def begin(self, model: Model) -> None:
         """Find a model's dials; a search for another one ends."""
         self._wanted = model
-        if model.find_dials is None:
+        if model.find_dials is None or self._ended.is_set():
             return
         threading.Thread(target=self._run, args=(model,), name="dials", daemon=True).start()
 
     def stop(self) -> None:
-        """End the search."""
+        """End the search within a picture of it, and begin no other."""
         self._wanted = None
         self._ended.set()
 
@@ -44,11 +44,11 @@ class DialSearch:
         calm = threading.Event()
 
         def unwanted() -> bool:
-            """Asked before every picture of a search; where dials are known already, never."""
+            """Asked before a search and before each of its pictures; where dials are known already, never."""
             if not calm.is_set():
                 self._ended.wait(CALM_SECONDS)
                 calm.set()
-            return self._wanted is not model
+            return self._wanted is not model or self._ended.is_set()
 
         try:
             found = model.find_dials(unwanted)

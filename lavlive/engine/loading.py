@@ -113,7 +113,7 @@ def load_model(
 
     def find_dials(stop: Callable[[], bool]) -> FoundDials | None:
         # The search needs a thousand pictures: of so slow a model only dials that were kept are taken.
-        return find_beside(file, loaded, groups, (lambda: True) if is_slow else stop)
+        return find_beside(file, loaded, groups, stop, search=not is_slow)
 
     if isinstance(config, AliasFreeConfig):
         notes.append(

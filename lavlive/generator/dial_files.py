@@ -20,7 +20,7 @@ import tomli_w
 from lavlive.errors import CheckpointError
 from lavlive.files import replacing, write_whole
 from lavlive.generator.checkpoint import LoadedGenerator
-from lavlive.generator.dials import Dials, dials_of, read_dials
+from lavlive.generator.dials import Dials, dials_of, read_dials, remembered_dials
 from lavlive.generator.wstats import w_statistics
 from lavlive.parameters import DIALS_PER_GROUP, GROUPS
 
@@ -47,8 +47,13 @@ def find_beside(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[float], object] = lambda share: None,
     threads: int = 1,
+    search: bool = True,
 ) -> FoundDials | None:
-    """The dials of a model: those beside its file, else as ``dials_of``; None where that was stopped."""
+    """The dials of a model: those beside its file, else as ``dials_of``; None where there are none.
+
+    Args:
+        search: whether to find and measure them where nobody has; ``stop`` ends that.
+    """
     notes: list[str] = []
     names: Mapping[str, str] = {}
     try:
@@ -61,6 +66,8 @@ def find_beside(
     except CheckpointError as reason:
         notes.append(f"{reason} They are found anew.")
     if dials is None:
+        dials = remembered_dials(loaded)
+    if dials is None and search and not stop():
         dials = dials_of(loaded, w_statistics(loaded.generator, loaded.hash), groups, stop, progress, threads)
     return None if dials is None else FoundDials(dials, names, tuple(notes))
 

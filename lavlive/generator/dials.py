@@ -117,19 +117,28 @@ def dials_of(
         threads: that the pictures are made with.
         folder: of the cache, if not the usual one.
     """
-    path = (cache_folder() if folder is None else folder) / f"dials{_VERSION}-{loaded.hash[:32]}.npz"
-    kept = read_dials(path, len(statistics.mean))
+    kept = remembered_dials(loaded, folder)
     if kept is not None:
         return kept
     generator = loaded.generator
     dials = find_dials(plan_of(generator), sample_w(generator), statistics, groups, stop, progress, threads)
     if dials is not None:
+        path = _remembered_in(loaded, folder)
         try:
             with replacing(path) as beside, beside.open("wb") as file:
                 np.savez(file, **asdict(dials))
         except OSError as error:
             _log.warning("cannot keep the dials in %s: %s", path, error)
     return dials
+
+
+def remembered_dials(loaded: LoadedGenerator, folder: Path | None = None) -> Dials | None:
+    """What a search has left in the cache under a model's hash; None where nobody has searched."""
+    return read_dials(_remembered_in(loaded, folder), loaded.generator.config.w_dim)
+
+
+def _remembered_in(loaded: LoadedGenerator, folder: Path | None) -> Path:
+    return (cache_folder() if folder is None else folder) / f"dials{_VERSION}-{loaded.hash[:32]}.npz"
 
 
 def read_dials(path: Path, w_dim: int) -> Dials | None:
