@@ -157,6 +157,29 @@ def test_a_hand_in_the_middle_of_a_morph_is_taken_back_to_where_the_morph_goes(h
     assert hands.control.values.saved() == storm.values
 
 
+def test_what_goes_somewhere_by_itself_needs_no_panel_and_is_one_step(hands: Hands) -> None:
+    looks, values = hands.control.looks, hands.control.values
+
+    def after(seconds: float) -> float:
+        hands.now += seconds
+        hands.control.step(hands.now)
+        return values.number("anchor.amount")
+
+    looks.walk_to({"anchor.amount": 1.0}, 2.0, hands.now)
+    assert after(1.0) == pytest.approx(0.5)
+    assert after(1.5) == 1.0
+    hands.press("u")
+    assert after(1.0) == 0.0, "all of it is taken back, and it does not begin again"
+    looks.walk_to({"anchor.amount": 1.0}, 2.0, hands.now)
+    after(1.0)
+    hands.edit("anchor.amount", 0.75, seconds=0.1)
+    assert after(5.0) == 0.75, "a hand has taken it over"
+    looks.walk_to({"anchor.amount": 0.0}, 20.0, hands.now)
+    hands.do("preset.load", "Storm")
+    wanted = values.number("anchor.amount")
+    assert after(30.0) == wanted, "a preset's values stay"
+
+
 def test_undo_never_turns_the_flash_limiter_off(hands: Hands) -> None:
     hands.edit("show.flash_limit", False)
     hands.edit("show.flash_limit", True)

@@ -9,18 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from lavlive.control.beat.modulation import BeatModulation, modulated
+from lavlive.control.beat.modulation import BeatModulation
 from lavlive.control.beat.tempo import BeatState
-from lavlive.control.looks.drives import SILENCE, Drive, Heard, driven
+from lavlive.control.looks.drives import SILENCE, Drive, Heard
+from lavlive.control.looks.fader import FADER, Fader
 from lavlive.control.looks.library import PresetLibrary
-from lavlive.control.looks.morph import Morph, between
+from lavlive.control.looks.morph import Morph
+from lavlive.control.looks.movers import Movers, moved_name
 from lavlive.control.looks.presets import Preset
 from lavlive.control.looks.undo import History, Standing, Step
 from lavlive.errors import ParameterError, PresetError
 from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.parameters import (
     DISSOLVE,
-    INDEX,
     TRANSITION,
     ParameterKind,
     Value,
@@ -31,8 +32,6 @@ from lavlive.parameters import (
     loaded_parameters,
 )
 
-FADER = "show.fader"
-
 
 class Looks:
     """Changes `values` on behalf of presets, edits and hands; belongs to the main thread.
@@ -40,8 +39,6 @@ class Looks:
     Attributes:
         values: the base values, before the beat moves them.
         preset: name of the preset recalled last, or "".
-        modulations: what the beat moves, by parameter.
-        drives: what sound moves, by parameter.
         snapshots: values kept under the numbers 1 to 8.
         keyframes: moments that were kept, up to 16; another tuple with every change.
         mix: the model that is mixed in, by its name in the bank, or "".
@@ -55,16 +52,13 @@ class Looks:
         self.values = values
         self.library = library
         self.preset = ""
-        self.modulations: dict[str, BeatModulation] = {}
         self.snapshots: dict[int, Mapping[str, Value]] = {}
-        self.drives: dict[str, Drive] = {}
         self.keyframes: tuple[Keyframe, ...] = ()
         self.mix = ""
-        self._leaving: dict[str, BeatModulation] = {}
-        self._leaving_drives: dict[str, Drive] = {}
+        self._movers = Movers()
         self._morph: Morph | None = None
-        self._morph_span = (0.0, 0.0)
-        self._fader: tuple[Preset | None, Preset | None] = (None, None)
+        self._walk: Morph | None = None
+        self._fader = Fader()
         self.now = 0.0
         self._history = History()
         self.chance = chance or random.Random()
@@ -74,6 +68,16 @@ class Looks:
         self._transition: float | None = None
 
     @property
+    def modulations(self) -> Mapping[str, BeatModulation]:
+        """What the beat moves, by parameter."""
+        return self._movers.modulations
+
+    @property
+    def drives(self) -> Mapping[str, Drive]:
+        """What sound moves, by parameter."""
+        return self._movers.drives
+
+    @property
     def morphing(self) -> bool:
         """Whether a morph is under way."""
         return self._morph is not None
@@ -81,7 +85,7 @@ class Looks:
     @property
     def fader_ends(self) -> tuple[str, str]:
         """Names of the presets at the fader's ends, "" where none is chosen."""
-        return tuple(preset.name if preset else "" for preset in self._fader)  # type: ignore[return-value]
+        return self._fader.names
 
     def by_hand(self, name: str, value: Value) -> None:
         """A performer moved a parameter: it stays there, whatever morph is under way."""
@@ -89,11 +93,16 @@ class Looks:
         self._move(name, value)
 
     def _move(self, name: str, value: Value) -> None:
-        if self._morph is not None:
-            self._morph.leave(name)
+        self._leave_to_hand(name)
         self._set(name, value)
         if name == FADER:
             self._follow_fader()
+
+    def _leave_to_hand(self, name: str) -> None:
+        """Let a parameter no longer go anywhere by itself."""
+        for motion in (self._morph, self._walk):
+            if motion is not None:
+                motion.leave(name)
 
     def hold(self, name: str) -> None:
         """A hand is on a parameter in the panel: what it does until `let_go` is one thing to take back."""
@@ -125,9 +134,24 @@ class Looks:
         for name, value in checked.items():
             self._move(name, value)
 
+    def walk_to(self, settings: Mapping[str, object], seconds: float, now: float) -> None:
+        """Have parameters go somewhere by themselves, as in a morph: one thing to take back.
+
+        Raises:
+            ParameterError: an unknown name or a value out of range.
+        """
+        self.now = now
+        checked = checked_settings(settings)
+        self._history.add(self._step(", ".join(checked), checked))
+        for name in checked:
+            self._leave_to_hand(name)
+        self._walk = Morph(self.values, checked, now, seconds)
+        self.step(now)
+
     def begin_with(self, preset: Preset) -> None:
         """Count a preset as recalled whose values are set already, as at the start of a show."""
-        self.preset, self.modulations, self.drives = preset.name, dict(preset.beat), dict(preset.drives)
+        self.preset = preset.name
+        self._movers.modulations, self._movers.drives = dict(preset.beat), dict(preset.drives)
         self.keyframes = preset.keyframes or self.keyframes
         self.mix = preset.mix or self.mix
 
@@ -186,7 +210,7 @@ class Looks:
     def choose_fader_end(self, end: int, preset: Preset) -> None:
         """Put a preset at the fader's lower (0) or upper (1) end."""
         self._history.add(self._step(f"fader's end {preset.name}", (), standing=True))
-        self._fader = (preset, self._fader[1]) if end == 0 else (self._fader[0], preset)
+        self._fader = self._fader.choose(end, preset)
 
     def store(self, number: int) -> None:
         """Keep the present values under a number from 1 to 8."""
@@ -200,6 +224,7 @@ class Looks:
             return False
         self._history.add(self._step(f"snapshot {number}", kept, standing=True))
         self._end_morph()
+        self._walk = None
         self._set_all(kept)
         return True
 
@@ -261,7 +286,7 @@ class Looks:
         if parameter.guarded or self._settled(name) == value:
             return
         if name == FADER:
-            names = {FADER, *(other for end in self._fader if end for other in end.values)}
+            names = self._fader.parameters
             self._history.move(name, lambda: self._step(name, names, standing=True), self.now)
         elif parameter.kind in (ParameterKind.CONTINUOUS, ParameterKind.INTEGER):
             self._history.move(name, lambda: self._step(name, (name,)), self.now)
@@ -269,9 +294,12 @@ class Looks:
             self._history.add(self._step(name, (name,)))
 
     def _settled(self, name: str) -> Value:
-        """A parameter's value, or where a morph takes it."""
-        target = self._morph.target(name) if self._morph is not None else None
-        return self.values[name] if target is None else target
+        """A parameter's value, or where it goes by itself."""
+        for motion in (self._walk, self._morph):
+            target = motion.target(name) if motion is not None else None
+            if target is not None:
+                return target
+        return self.values[name]
 
     def _step(self, what: str, names: Iterable[str], standing: bool = False) -> Step:
         values = {name: self._settled(name) for name in names}
@@ -297,16 +325,16 @@ class Looks:
             return None
         if step.standing is not None:
             self._end_morph()
-            self.preset, self.modulations = step.standing.preset, dict(step.standing.modulations)
-            self.drives = dict(step.standing.drives)
+            self.preset = step.standing.preset
+            self._movers.modulations = dict(step.standing.modulations)
+            self._movers.drives = dict(step.standing.drives)
             self.keyframes = step.standing.keyframes
             self.mix = step.standing.mix
             self._fader = step.standing.fader
             self.snapshots.clear()
             self.snapshots.update(step.standing.snapshots)
         for name, value in step.values.items():
-            if self._morph is not None:
-                self._morph.leave(name)
+            self._leave_to_hand(name)
             self._set(name, value)
         return step
 
@@ -320,7 +348,7 @@ class Looks:
             self.values.saved(),
             dict(self.modulations),
             model=model,
-            drives=self._chosen_drives(),
+            drives=self._movers.of_what_is_there(self.values),
             keyframes=self.keyframes,
             mix=self.mix,
         )
@@ -351,12 +379,12 @@ class Looks:
         if find(modulation.name).kind is not ParameterKind.CONTINUOUS:
             raise PresetError(f"{modulation.name} is not continuous; the beat cannot move it.")
         self._remember_beat(modulation.name)
-        self.modulations = self.modulations | {modulation.name: modulation}
+        self._movers.modulations = {**self.modulations, modulation.name: modulation}
 
     def stop_modulating(self, name: str) -> None:
         """Let the beat no longer move a parameter."""
         self._remember_beat(name)
-        self.modulations = {key: kept for key, kept in self.modulations.items() if key != name}
+        self._movers.modulations = {key: kept for key, kept in self.modulations.items() if key != name}
 
     def drive(self, drive: Drive) -> None:
         """Let sound move a parameter of a shader, or of what hands do in W.
@@ -370,126 +398,79 @@ class Looks:
             )
         what = f"the drive of {drive.name}"
         self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
-        self.drives = self.drives | {drive.name: drive}
+        self.drive_by({**self.drives, drive.name: drive})
 
     def stop_driving(self, name: str) -> None:
         """Let sound no longer move a parameter."""
         what = f"the drive of {name}"
         self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
-        self.drives = {key: kept for key, kept in self.drives.items() if key != name}
+        self.drive_by({key: kept for key, kept in self.drives.items() if key != name})
+
+    def drive_by(self, drives: Mapping[str, Drive]) -> None:
+        """Let sound move these and nothing else; nothing to take back."""
+        self._movers.drives = dict(drives)
 
     def exchange(self, one: str, other: str) -> None:
         """Let two slots of the rack change places, with all that is set and moves in them."""
-        present = [p.name for p in loaded_parameters(self.values.__getitem__)]
         slots = {one: other, other: one}
-        moved = {_moved(name, slots): self.values[name] for name in present if name.split(".")[0] in slots}
-        names = {*moved, *(name for name in present if name.split(".")[0] in slots)}
-        self._history.add(self._step(f"{one} and {other}", names, standing=True))
+        loaded = [p.name for p in loaded_parameters(self.values.__getitem__)]
+        present = [name for name in loaded if name.partition(".")[0] in slots]
+        moved = {moved_name(name, slots): self.values[name] for name in present}
+        self._history.add(self._step(f"{one} and {other}", {*moved, *present}, standing=True))
         self._set_all(moved)
-        self.drives = {
-            _moved(name, slots): replace(drive, name=_moved(name, slots))
-            for name, drive in self.drives.items()
-        }
-        self.modulations = {
-            _moved(name, slots): replace(modulation, name=_moved(name, slots))
-            for name, modulation in self.modulations.items()
-        }
-
-    def _chosen_drives(self) -> dict[str, Drive]:
-        """The drives of what is there: of shaders, those that are in their slots now."""
-        chosen = {parameter.name for parameter in loaded_parameters(self.values.__getitem__)}
-        return {name: drive for name, drive in self.drives.items() if name in INDEX or name in chosen}
+        self._movers.exchange(slots)
 
     def _remember_beat(self, name: str) -> None:
         what = f"the beat of {name}"
         self._history.move(what, lambda: self._step(what, (), standing=True), self.now)
 
     def step(self, now: float) -> None:
-        """Advance a morph."""
+        """Advance a morph, and what goes somewhere by itself."""
         self.now = now
-        if self._morph is None:
-            return
-        self._set_all(self._morph.at(now))
-        if self._morph.over(now):
-            self._end_morph()
+        if self._morph is not None:
+            self._set_all(self._morph.at(now))
+            if self._morph.over(now):
+                self._end_morph()
+        if self._walk is not None:
+            self._set_all(self._walk.at(now))
+            if self._walk.over(now):
+                self._walk = None
 
     def numbers(self, state: BeatState, now: float, heard: Heard = SILENCE) -> np.ndarray:
         """The values with what beat and sound do to them, float64 in the table's order."""
-        numbers = self.values.numbers
-        active = self._active_modulations(now)
-        if active:
-            numbers = modulated(numbers, active, state.beat)
-        drives = [drive for drive in self._active_drives(now) if drive.name in INDEX]
-        if not drives:
-            return numbers
-        moved = {drive.name: float(numbers[INDEX[drive.name]]) for drive in drives}
-        driven(moved, drives, heard, self.values.number("mapper.y"), self.values.number("mapper.c"))
-        numbers = numbers.copy()
-        for name, number in moved.items():
-            numbers[INDEX[name]] = number
-        return numbers
+        return self._movers.numbers(self.values, state, heard, self._morphed(now))
 
     def loaded_numbers(self, state: BeatState, heard: Heard, now: float) -> dict[str, float]:
         """The continuous values of what is loaded at run time, with what beat and sound do to them."""
-        values = self.values
-        loaded = loaded_parameters(values.__getitem__)
-        moved = {p.name: float(values[p.name]) for p in loaded if p.kind is ParameterKind.CONTINUOUS}
-        for modulation in self._active_modulations(now):
-            if modulation.name in moved:
-                moved[modulation.name] = modulation.apply(moved[modulation.name], state.beat)
-        y, c = values.number("mapper.y"), values.number("mapper.c")
-        driven(moved, self._active_drives(now), heard, y, c)
-        return moved
-
-    def _active_drives(self, now: float) -> list[Drive]:
-        if self._morph is None:
-            return list(self.drives.values())
-        share = self._morphed(now)
-        leaving = [old.faded(1 - share) for old in self._leaving_drives.values()]
-        return leaving + [new.faded(share) if share < 1 else new for new in self.drives.values()]
+        return self._movers.loaded_numbers(self.values, state, heard, self._morphed(now))
 
     def _morphed(self, now: float) -> float:
         """How far a morph has come; 1 where there is none."""
-        if self._morph is None:
-            return 1.0
-        begin, seconds = self._morph_span
-        return min(max((now - begin) / seconds, 0.0), 1.0) if seconds > 0 else 1.0
-
-    def _active_modulations(self, now: float) -> list[BeatModulation]:
-        if self._morph is None:
-            return list(self.modulations.values())
-        share = self._morphed(now)
-        leaving = [old.faded(1.0 - share) for old in self._leaving.values()]
-        return leaving + [new.faded(share) for new in self.modulations.values()]
+        return self._morph.share(now) if self._morph is not None else 1.0
 
     def _go_to(self, preset: Preset, now: float, seconds: float) -> None:
-        self._leaving, self.modulations = self.modulations, dict(preset.beat)
-        self._leaving_drives, self.drives = self.drives, dict(preset.drives)
+        self._movers.go_to(preset.beat, preset.drives)
         self.keyframes = preset.keyframes or self.keyframes
         self.mix = preset.mix or self.mix
-        self._morph = Morph(self.values, preset.values, now, seconds)
-        self._morph_span = (now, seconds)
+        self._morph, self._walk = Morph(self.values, preset.values, now, seconds), None
         self.preset = preset.name
         self.step(now)
 
     def _end_morph(self) -> None:
-        self._morph, self._leaving, self._leaving_drives = None, {}, {}
+        self._morph = None
+        self._movers.settle()
 
     def _follow_fader(self) -> None:
-        lower, upper = self._fader
-        if lower is None or upper is None:
+        look = self._fader.at(self.values.number(FADER))
+        if look is None:
             return
         self._end_morph()
-        share = self.values.number(FADER)
-        self._set_all(between(lower.values, upper.values, share))
-        near = lower if share < 0.5 else upper
-        if near.name != self.preset:
-            self._ask_model(near)
-        self.preset = near.name
-        faded = {name: old.faded(1.0 - share) for name, old in lower.beat.items()}
-        self.modulations = faded | {name: new.faded(share) for name, new in upper.beat.items()}
-        quieter = {name: old.faded(1.0 - share) for name, old in lower.drives.items()}
-        self.drives = quieter | {name: new.faded(share) for name, new in upper.drives.items()}
+        self._walk = None
+        self._set_all(look.values)
+        if look.name != self.preset:
+            self._ask_model(look)
+        self.preset = look.name
+        self._movers.modulations, self._movers.drives = look.beat, look.drives
 
     def _set(self, name: str, value: Value) -> None:
         if self.values[name] != value:
@@ -498,9 +479,3 @@ class Looks:
     def _set_all(self, values: Mapping[str, Value]) -> None:
         for name, value in values.items():
             self._set(name, value)
-
-
-def _moved(name: str, slots: Mapping[str, str]) -> str:
-    """A parameter's name after its slot has changed places."""
-    group, dot, rest = name.partition(".")
-    return f"{slots.get(group, group)}{dot}{rest}"

@@ -60,9 +60,12 @@ class Morph:
 
     def at(self, now: float) -> dict[str, Value]:
         """The values to set now."""
-        share = 1.0 if self.over(now) else max(now - self._begin, 0.0) / self._seconds
-        values = between(self._start, self._end, share)
+        values = between(self._start, self._end, self.share(now))
         return {name: value for name, value in values.items() if name not in self._left}
+
+    def share(self, now: float) -> float:
+        """How far it has come, 0 to 1."""
+        return 1.0 if self.over(now) else max(now - self._begin, 0.0) / self._seconds
 
     def over(self, now: float) -> bool:
         """Whether the end has been reached."""

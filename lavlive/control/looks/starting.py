@@ -78,4 +78,4 @@ def begin_with_effects(looks: Looks) -> None:
     if not DEFAULT_EFFECTS.keys() <= rows:
         return
     looks.values.update(DEFAULT_EFFECTS)
-    looks.drives = {drive.name: drive for drive in DEFAULT_DRIVES}
+    looks.drive_by({drive.name: drive for drive in DEFAULT_DRIVES})

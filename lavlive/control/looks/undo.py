@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lavlive.control.beat.modulation import BeatModulation
 from lavlive.control.looks.drives import Drive
-from lavlive.control.looks.presets import Preset
+from lavlive.control.looks.fader import Fader
 from lavlive.link.keyframes import Keyframe
 from lavlive.parameters import Value
 
@@ -34,7 +34,7 @@ class Standing:
 
     preset: str
     modulations: Mapping[str, BeatModulation]
-    fader: tuple[Preset | None, Preset | None]
+    fader: Fader
     snapshots: Mapping[int, Mapping[str, Value]]
     drives: Mapping[str, Drive] = field(default_factory=dict)
     keyframes: tuple[Keyframe, ...] = ()

@@ -23,7 +23,6 @@ class AnchorPictures:
         self._desk = desk
         self._uploaded: dict[int, tuple[np.ndarray, int]] = {}
         """From a number to its pixels and OpenGL's number of the texture that shows them."""
-        self._rising: tuple[float, float] | None = None
 
     def draw(self) -> None:
         """The grid, and a button for other pictures."""
@@ -60,26 +59,12 @@ class AnchorPictures:
     def _choose(self, number: int) -> None:
         """Go there; from no anchor at all its amount rises in the time of its glide."""
         desk = self._desk
-        wanted = {"anchor.kind": "random", "anchor.number": number}
-        for name, value in wanted.items():
-            if desk.control.values[name] != value:
+        values, looks = desk.control.values, desk.control.looks
+        for name, value in {"anchor.kind": "random", "anchor.number": number}.items():
+            if values[name] != value:
                 desk.control.edit(name, value, desk.now)
-        if desk.control.values.number("anchor.amount") <= 0:
-            self._rising = desk.now, 0.0
-
-    def step(self) -> None:
-        """Let the amount rise, until it is there or another hand moves it."""
-        if self._rising is None:
-            return
-        began, expected = self._rising
-        values, now = self._desk.control.values, self._desk.now
-        if abs(values.number("anchor.amount") - expected) > 1e-3:
-            self._rising = None
-            return
-        seconds = values.number("anchor.glide")
-        share = min((now - began) / seconds, 1.0) if seconds > 0 else 1.0
-        self._desk.control.edit("anchor.amount", share, now)
-        self._rising = (began, share) if share < 1.0 else None
+        if values.number("anchor.amount") <= 0:
+            looks.walk_to({"anchor.amount": 1.0}, values.number("anchor.glide"), desk.now)
 
     def _upload(self, pictures: Mapping[int, np.ndarray]) -> None:
         known = self._uploaded

@@ -27,10 +27,6 @@ class LatentsSection(EffectsSection):
         self._points = FileChooser("points of pictures", (".npz",))
         self._anchors = AnchorPictures(desk)
 
-    def watch(self) -> None:
-        super().watch()
-        self._anchors.step()
-
     def close(self) -> None:
         super().close()
         self._anchors.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
-from lavlive.control.looks.looks import FADER
+from lavlive.control.looks.fader import FADER
 from lavlive.stage.panel.section import Desk
 from lavlive.stage.panel.widgets import heading, tip
 
