@@ -9,9 +9,10 @@ import glfw
 import pytest
 
 from lavlive.parameters import Values
-from lavlive.stage.output.base import MonitorMissed, OutputSettings
+from lavlive.stage.output.base import MonitorLost, MonitorMissed, OutputSettings
 from lavlive.stage.output.fullscreen import SETTLE_SECONDS, FullScreen
 from lavlive.stage.output.monitors import Geometry, Monitor
+from lavlive.stage.output.on_monitor import OnMonitor
 from lavlive.stage.output.window import WindowOutput
 from tests.support.xorg import FIRST, SECOND, two_monitors, window_manager
 
@@ -97,6 +98,29 @@ def test_a_window_that_cannot_be_put_there_is_told_once(monkeypatch: pytest.Monk
     full.fill(PROJECTOR, 0.0)
     told = [full.check(now, lambda: screen.geometry) for now in (1.0, 1.5, 2.0, 2.5, 9.0)]
     assert told == [True, True, False, True, True]
+
+
+def test_a_window_whose_monitor_went_away_is_seen_on_another_that_is_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Screen(monkeypatch, stubborn=False)
+    seen = [True]
+    monkeypatch.setattr(glfw, "hide_window", lambda _: seen.append(False))
+    monkeypatch.setattr(glfw, "show_window", lambda _: seen.append(True))
+    monkeypatch.setattr(glfw, "get_window_pos", lambda _: screen.geometry[:2])
+    monkeypatch.setattr(glfw, "get_window_monitor", lambda _: None)
+    monkeypatch.setattr(glfw, "set_input_mode", lambda *_: None)
+    intervals: list[int] = []
+    monkeypatch.setattr(glfw, "swap_interval", intervals.append)
+    on_monitor = OnMonitor("window", Geometry(80, 80, 320, 180), None, lambda: 0.0)
+    on_monitor.enter(PROJECTOR)
+    assert on_monitor.step([], shown=True) == [MonitorLost("projector")]
+    assert (seen[-1], on_monitor.hidden) == (False, True)
+    other = Monitor(0, "laptop", 0, 0, 1280, 800, 60, handle="laptop")
+    on_monitor.enter(other)
+    assert (seen[-1], on_monitor.hidden) == (True, False)
+    assert on_monitor.monitor == other
+    assert intervals == [], "another window's context may be current"
 
 
 def test_places_below_zero_and_scaled_pixels_are_reckoned_with() -> None:

@@ -18,20 +18,31 @@ class OnMonitor:
     Args:
         handle: the window.
         windowed: where it stands on the desktop when it is no longer full screen.
-        swap_interval: set again with every change, for some drivers forget it.
+        swap_interval: set again with every change, for some drivers forget it; None for a window whose
+            context is not current then.
         clock: gives seconds.
+        visible: whether it is ever seen; tests have windows that are not.
+
+    Attributes:
+        hidden: whether it waits out of sight for its monitor.
     """
 
     def __init__(
-        self, handle: Any, windowed: Geometry, swap_interval: int, clock: Callable[[], float]
+        self,
+        handle: Any,
+        windowed: Geometry,
+        swap_interval: int | None,
+        clock: Callable[[], float],
+        visible: bool = True,
     ) -> None:
+        self.hidden = False
         self._handle = handle
         self._windowed = windowed
         self._swap_interval = swap_interval
         self._clock = clock
+        self._visible = visible
         self._full = FullScreen(handle)
         self._watch: MonitorWatch | None = None
-        self._hidden = False
 
     @property
     def monitor(self) -> Monitor | None:
@@ -48,6 +59,7 @@ class OnMonitor:
         if self._watch is None:
             self._windowed = self.geometry
         self._watch = MonitorWatch(monitor)
+        self._come_back()
         self._fill(monitor)
 
     def leave(self) -> None:
@@ -55,9 +67,7 @@ class OnMonitor:
         self._watch = None
         self._full.leave(self._windowed)
         glfw.set_input_mode(self._handle, glfw.CURSOR, glfw.CURSOR_NORMAL)
-        if self._hidden:
-            self._hidden = False
-            glfw.show_window(self._handle)
+        self._come_back()
 
     def step(self, monitors: Sequence[Monitor], shown: bool) -> list[OutputEvent]:
         """See what became of the monitor, among those that are there now; what the operator should know."""
@@ -65,13 +75,12 @@ class OnMonitor:
             return []
         name = self._watch.monitor.name
         on_it = self._full.bare or bool(glfw.get_window_monitor(self._handle))
-        match self._watch.step(monitors, self._hidden or on_it):
+        match self._watch.step(monitors, self.hidden or on_it):
             case MonitorPresence.LOST:
-                self._hide()
+                self.hide()
                 return [MonitorLost(name)]
             case MonitorPresence.RETURNED:
-                self._hidden = False
-                glfw.show_window(self._handle)
+                self._come_back()
                 self._fill(self._watch.monitor)
                 return [MonitorReturned(name)]
             case MonitorPresence.THERE if shown and not self._full.check(
@@ -83,11 +92,18 @@ class OnMonitor:
     def _fill(self, monitor: Monitor) -> None:
         self._full.fill(monitor, self._clock())
         glfw.set_input_mode(self._handle, glfw.CURSOR, glfw.CURSOR_HIDDEN)
-        glfw.swap_interval(self._swap_interval)
+        if self._swap_interval is not None:
+            glfw.swap_interval(self._swap_interval)
 
-    def _hide(self) -> None:
+    def _come_back(self) -> None:
+        if self.hidden:
+            self.hidden = False
+            if self._visible:
+                glfw.show_window(self._handle)
+
+    def hide(self) -> None:
         """Out of sight at once: GLFW has put the window on the desktop, where the operator's screen is."""
-        self._hidden = True
+        self.hidden = True
         if self._full.bare or glfw.get_window_monitor(self._handle):
             self._full.leave(self._windowed)
         glfw.hide_window(self._handle)

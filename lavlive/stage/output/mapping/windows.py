@@ -14,11 +14,11 @@ import moderngl
 
 from lavlive.errors import DisplayError
 from lavlive.stage.canvas.passes import Passes
-from lavlive.stage.output.base import MonitorLost, MonitorReturned, OutputEvent
-from lavlive.stage.output.fullscreen import FullScreen
+from lavlive.stage.output.base import MonitorLost, MonitorMissed, MonitorReturned, OutputEvent
 from lavlive.stage.output.mapping.drawing import turn_of
 from lavlive.stage.output.mapping.surfaces import Point, Screen
-from lavlive.stage.output.monitors import Geometry, Monitor, MonitorPresence, MonitorWatch, find_monitor
+from lavlive.stage.output.monitors import Geometry, Monitor, find_monitor
+from lavlive.stage.output.on_monitor import OnMonitor
 from lavlive.stage.output.opengl_windows import open_window
 
 Pointer = Callable[[Point, bool | None], None]
@@ -51,11 +51,8 @@ class FurtherWindow:
             raise DisplayError(
                 f"No further window can be opened ({error}); screens beyond the first stay dark."
             ) from error
-        self._clock, self._visible = clock, visible
-        self._full = FullScreen(self.handle)
-        self._watch: MonitorWatch | None = None
+        self._on_monitor = OnMonitor(self.handle, _WINDOWED, None, clock, visible)
         self._wanted: str | int | None = None
-        self._missing = False
         glfw.make_context_current(self.handle)
         glfw.swap_interval(0)  # the main window keeps the pace
         self._context = moderngl.create_context(require=330)
@@ -75,51 +72,34 @@ class FurtherWindow:
     @property
     def geometry(self) -> Geometry:
         """Where it lies on the desktop."""
-        return Geometry(*glfw.get_window_pos(self.handle), *glfw.get_window_size(self.handle))
+        return self._on_monitor.geometry
 
     def place(self, wanted: str | int | None, monitors: Sequence[Monitor]) -> list[OutputEvent]:
         """Fill the monitor that was asked for, now and whenever it comes back; what happened to it."""
         if wanted is None:
             return []
         if wanted != self._wanted:
-            self._wanted, self._watch, self._missing = wanted, None, False
-        if self._watch is None:
-            try:
-                monitor = find_monitor(wanted, monitors)
-            except DisplayError:
-                events: list[OutputEvent] = [] if self._missing else [MonitorLost(str(wanted))]
-                if not self._missing:
-                    glfw.hide_window(self.handle)
-                self._missing = True
-                return events
-            self._watch = MonitorWatch(monitor)
-            self._fill(monitor)
-            came_back, self._missing = self._missing, False
-            return [MonitorReturned(str(wanted))] if came_back else []
-        on_it = self._full.bare or self._missing or bool(glfw.get_window_monitor(self.handle))
-        match self._watch.step(monitors, on_it):
-            case MonitorPresence.LOST:
-                self._missing = True
-                self._full.leave(_WINDOWED)
-                glfw.hide_window(self.handle)
-                return [MonitorLost(self._watch.monitor.name)]
-            case MonitorPresence.RETURNED:
-                self._missing = False
-                self._fill(self._watch.monitor)
-                return [MonitorReturned(self._watch.monitor.name)]
-            case MonitorPresence.THERE:
-                self._full.check(self._clock(), lambda: self.geometry)
-        return []
-
-    def _fill(self, monitor: Monitor) -> None:
-        if self._visible:
-            glfw.show_window(self.handle)
-        self._full.fill(monitor, self._clock())
-        glfw.set_input_mode(self.handle, glfw.CURSOR, glfw.CURSOR_HIDDEN)
+            self._wanted = wanted
+            if self._on_monitor.monitor is not None:
+                self._on_monitor.leave()
+        if self._on_monitor.monitor is not None:
+            told = self._on_monitor.step(monitors, shown=True)
+            # Its operator has no key for it, and reads of the main window's.
+            return [event for event in told if not isinstance(event, MonitorMissed)]
+        try:
+            monitor = find_monitor(wanted, monitors)
+        except DisplayError:
+            if self._on_monitor.hidden:
+                return []
+            self._on_monitor.hide()
+            return [MonitorLost(str(wanted))]
+        came_back = self._on_monitor.hidden
+        self._on_monitor.enter(monitor)
+        return [MonitorReturned(str(wanted))] if came_back else []
 
     def show(self, texture: moderngl.Texture, screen: Screen) -> None:
         """Put a texture of the main window's context on the display, and leave its own context current."""
-        if self._missing or 0 in self.size:
+        if self._on_monitor.hidden or 0 in self.size:
             return
         glfw.make_context_current(self.handle)
         width, height = self.size
