@@ -10,6 +10,7 @@ import soundfile
 
 from lavlive.audio.sources import Source, SourceSpec, open_source
 from tests.support.pulse import PulseServer, pulse_server
+from tests.support.waiting import comes_true
 
 pytestmark = pytest.mark.alone
 
@@ -18,16 +19,6 @@ pytestmark = pytest.mark.alone
 def server() -> Iterator[PulseServer]:
     with pulse_server(48_000) as running:
         yield running
-
-
-def until(condition, seconds: float) -> bool:
-    """Whether it came true in time."""
-    deadline = time.perf_counter() + seconds
-    while not condition():
-        if time.perf_counter() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def hears(source: Source) -> bool:
@@ -40,13 +31,13 @@ def hears(source: Source) -> bool:
 )
 def test_after_the_server_was_restarted_the_same_device_is_heard_again(server, spec, sign):
     with open_source(spec) as source:
-        assert until(lambda: hears(source), 6)
+        assert comes_true(lambda: hears(source), 6)
         name = source.name
         server.end(sign)
-        assert until(lambda: source.state == "lost", 3)
+        assert comes_true(lambda: source.state == "lost", 3)
         server.configure(44_100, 4)
         server.start()
-        assert until(lambda: hears(source), 8), "it never came back"
+        assert comes_true(lambda: hears(source), 8), "it never came back"
         assert source.name == name
         assert [event.kind for event in source.events()] == ["lost", "running"]
         assert source.losses == 1
@@ -59,15 +50,15 @@ def test_an_unplugged_device_is_waited_for_and_no_other_is_taken_instead(server)
     server.plug("other")
     server.plug("chosen")
     with open_source(SourceSpec("loopback", "chosen.monitor")) as source:
-        assert until(lambda: hears(source), 6)
+        assert comes_true(lambda: hears(source), 6)
         server.unplug("chosen")
-        assert until(lambda: source.state == "lost", 2)
+        assert comes_true(lambda: source.state == "lost", 2)
         while source.read():
             pass
-        assert not until(lambda: hears(source), 2.5), "it listens to something else"
+        assert not comes_true(lambda: hears(source), 2.5), "it listens to something else"
         assert source.address == "chosen.monitor"
         server.plug("chosen")
-        assert until(lambda: hears(source), 5)
+        assert comes_true(lambda: hears(source), 5)
         assert source.address == "chosen.monitor"
 
 
@@ -77,14 +68,14 @@ def test_a_track_played_aloud_goes_on_silently_without_its_server_and_is_heard_w
     times = np.arange(48_000) / 48_000
     soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(2 * np.pi * 200 * times), 48_000)
     with open_source(SourceSpec("track", str(tmp_path / "tone.wav"), aloud=True)) as source:
-        assert until(lambda: hears(source), 3)
+        assert comes_true(lambda: hears(source), 3)
         server.end(signal.SIGKILL)
         time.sleep(0.7)
         source.read()
-        assert until(lambda: hears(source), 1), "the pictures have lost their track"
+        assert comes_true(lambda: hears(source), 1), "the pictures have lost their track"
         assert source.state == "running"
         assert "silently" in source.events()[0].text
         server.start()
         player = source._capture
-        assert until(lambda: player._speaker is not None, 5), "nobody hears the track again"
-        assert until(lambda: hears(source), 3)
+        assert comes_true(lambda: player._speaker is not None, 5), "nobody hears the track again"
+        assert comes_true(lambda: hears(source), 3)

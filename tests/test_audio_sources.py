@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections import deque
 from typing import ClassVar
 
@@ -20,6 +19,7 @@ from lavlive.audio.sources import SourceSpec, open_source
 from lavlive.audio.tracks import Track
 from lavlive.checking import FieldError, plain, read_as
 from lavlive.errors import SourceError
+from tests.support.waiting import wait_until
 
 
 class Clock:
@@ -471,7 +471,7 @@ def test_a_device_that_opens_after_the_end_is_let_go_of(machine, clock, monkeypa
     machine.opened[0].reason = "pulled out"
     clock.now += 1.0
     watch = source._thread
-    assert until(lambda: source.state == "lost")
+    wait_until(lambda: source.state == "lost")
     clock.now += 10.0
     assert hangs.wait(10)
     source.stop()
@@ -483,13 +483,3 @@ def test_a_device_that_opens_after_the_end_is_let_go_of(machine, clock, monkeypa
     assert [plug.closed for plug in machine.opened] == ([False, True] if again else [True, True])
     assert source.state == ("running" if again else "idle")
     source.stop()
-
-
-def until(condition) -> bool:
-    """Whether it came true in some seconds."""
-    deadline = time.perf_counter() + 10
-    while not condition():
-        if time.perf_counter() > deadline:
-            return False
-        time.sleep(0.005)
-    return True

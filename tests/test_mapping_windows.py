@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from lavlive.stage.output.mapping.mapping import ScreenMapping
 from lavlive.stage.output.mapping.surfaces import Screen, Slice, Surfaces
 from lavlive.stage.output.monitors import list_monitors
 from lavlive.stage.output.window import WindowOutput
+from tests.support.waiting import wait_until
 from tests.support.xorg import FIRST, SECOND, two_monitors
 
 VALUES = Values({"show.dissolve": 0.0, "show.scaling": "stretch", "show.flash_limit": False})
@@ -67,10 +67,7 @@ class Wall:
         self.window.present(Picture(pixels, self.sequence, 0.0, 0.0, 0), VALUES, self.now)
 
     def settle(self, done: Callable[[], bool]) -> None:
-        deadline = time.perf_counter() + 20
-        while not done():
-            assert time.perf_counter() < deadline
-            self.step()
+        wait_until(done, meanwhile=self.step)
 
     @property
     def further(self) -> object:

@@ -42,9 +42,9 @@ def test_another_process_receives_the_canvas_and_its_sound(tmp_path: Path) -> No
     pytest.importorskip("cyndilib")
     if sys.platform != "linux":
         pytest.skip("the receiver's set-up was tried on Linux only")
-    from tests.support.ndi_receiver import CONFIGURATION
+    from lavlive.bench.received import NDI_HERE
 
-    (tmp_path / "ndi-config.v1.json").write_text(CONFIGURATION)
+    (tmp_path / "ndi-config.v1.json").write_text(NDI_HERE)
     name, canvas = f"lavlive {secrets.token_hex(3)}", canvas_of(640, 360)
     taker = NdiTaker(name)
     tone = 0.5 * np.sin(np.arange(1600) * 0.05)[:, None].repeat(2, axis=1).astype(np.float32)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 from lavlive.errors import RecordingError
 from lavlive.stage.recording.recorder import LiveRecorder, unused_path
 from lavlive.stage.recording.video import VideoWriter
+from tests.support.waiting import wait_until
 
 GB = 1_000_000_000
 
@@ -32,8 +32,7 @@ def tone(seconds: float, rate: int, channels: int, hertz: float = 440.0) -> np.n
 
 
 def wait_until_written(recorder: LiveRecorder) -> None:
-    while recorder.running and recorder.waiting:
-        time.sleep(0.001)
+    wait_until(lambda: not recorder.running or not recorder.waiting)
 
 
 def decoded_pictures(path: Path) -> list[np.ndarray]:
@@ -282,10 +281,7 @@ def test_whatever_ends_a_recording_is_said(tmp_path: Path, monkeypatch: pytest.M
     with LiveRecorder(tmp_path / "a.mp4", 64, 48, 10, notice=notices.append) as recorder:
         monkeypatch.setattr(recorder, "_write_picture", fail)
         recorder.picture(grey(1), 0.0)
-        deadline = time.perf_counter() + 10.0
-        while recorder.running:
-            assert time.perf_counter() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: not recorder.running)
     assert "MemoryError" in (recorder.error or "")
     assert notices == [recorder.error]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import av
@@ -13,6 +12,7 @@ from lavlive.control.actions import Action
 from lavlive.errors import RecordingError
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.recordings import Recordings
+from tests.support.waiting import wait_until
 
 CANVAS = (64, 48)
 
@@ -34,13 +34,14 @@ class Stage:
 
     def until(self, said: str) -> str:
         """Step until a line that begins so was told; the last of them."""
-        deadline = time.perf_counter() + 30
-        while not (lines := [line for line in self.told if line.startswith(said)]):
-            assert time.perf_counter() < deadline, self.told
-            self.step()
-            time.sleep(0.002)
+
+        def lines() -> list[str]:
+            return [line for line in self.told if line.startswith(said)]
+
+        wait_until(lines, what=lambda: self.told, meanwhile=self.step)
+        found = lines()[-1]
         self.told.clear()
-        return lines[-1]
+        return found
 
     def record(self, pictures: int = 5) -> Path:
         """One recording, from its beginning to its end."""

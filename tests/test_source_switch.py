@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lavlive.engine import source_switch
 from lavlive.engine.source_switch import SourceSwitch
 from lavlive.errors import SourceError
 from lavlive.link.messages import EngineEvent, SourceLost, SourceOpened, SourceRefused, SourceRunning
+from tests.support.waiting import wait_until
 
 RATE = 24_000
 
@@ -30,11 +30,7 @@ class Listener:
         self.switch.on_change = self.sources.append
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        deadline = time.perf_counter() + 15.0
-        while not condition():
-            assert time.perf_counter() < deadline, self.told
-            self.switch.step()
-            time.sleep(0.005)
+        wait_until(condition, what=lambda: self.told, meanwhile=self.switch.step)
 
     def heard(self, kind: type[EngineEvent]) -> bool:
         return any(isinstance(event, kind) for event in self.told)

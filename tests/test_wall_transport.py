@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from lavlive.wall.follower import Follower
 from lavlive.wall.messages import Ping, encode, read_from_conductor
 from lavlive.wall.scouting import addresses_of, find
 from lavlive.wall.transport import MOMENT, PING, Access, Address, Transport, pong_topic, read_key
+from tests.support.waiting import wait_until
 
 pytest.importorskip("zenoh")
 PATIENCE = 10.0
@@ -28,14 +28,6 @@ def address() -> Address:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return Address("", "127.0.0.1", probe.getsockname()[1])
-
-
-def until(condition: Callable[[], bool], what: str, meanwhile: Callable[[], object] = lambda: None) -> None:
-    deadline = time.perf_counter() + PATIENCE
-    while not condition():
-        assert time.perf_counter() < deadline, f"no {what}"
-        meanwhile()
-        time.sleep(0.01)
 
 
 def test_moments_and_answers_travel_and_a_wrong_key_does_not(address: Address) -> None:
@@ -62,7 +54,12 @@ def test_moments_and_answers_travel_and_a_wrong_key_does_not(address: Address) -
                 node.publish(PING, encode(ping))
             follower.step(now)
 
-        until(lambda: follower.clock.known and follower.buffer.newest is not None, "moment and pongs", go_on)
+        wait_until(
+            lambda: follower.clock.known and follower.buffer.newest is not None,
+            PATIENCE,
+            lambda: "no moment and pongs",
+            go_on,
+        )
         assert follower.buffer.newest is not None
         assert follower.buffer.newest.moment.show == 5
         assert abs(follower.clock.offset) < 0.5  # one clock, on a busy machine
@@ -89,10 +86,10 @@ def test_a_conductor_that_comes_back_is_heard_again(address: Address) -> None:
     first = Transport.conduct(address, Access())
     with Transport.follow(address, Access(), PATIENCE) as node:
         node.subscribe(pong_topic("a"), take)
-        until(lambda: 1 in heard, "first conductor", lambda: speak(first, 1))
+        wait_until(lambda: 1 in heard, PATIENCE, lambda: "no first conductor", lambda: speak(first, 1))
         first.close()
         with Transport.conduct(address, Access()) as second:
-            until(lambda: 2 in heard, "second conductor", lambda: speak(second, 2))
+            wait_until(lambda: 2 in heard, PATIENCE, lambda: "no second conductor", lambda: speak(second, 2))
 
 
 def test_an_address_is_read_as_people_write_it() -> None:

@@ -38,6 +38,7 @@ from lavlive.errors import ShaderError
 from lavlive.parameters import Parameter, Value
 from lavlive.stage.canvas.isf.document import ENDINGS, Document, read_document
 from tools.isf_valid import fault
+from tools.typed import size
 
 PATIENCE_SECONDS = 60.0
 """Of the processor, not of the clock: a busy machine makes no shader slow."""
@@ -256,14 +257,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--frames", type=int, default=30)
-    parser.add_argument("--size", default="160x90")
+    parser.add_argument("--size", type=size, default="160x90")
     parser.add_argument("--sample", type=int, help="so many files, chosen by --seed")
     parser.add_argument("--valid", type=int, help="files chosen by --seed until so many are valid")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pictures", type=Path, help="keep every picture here, as PNG")
     parser.add_argument("--keep", type=Path, help="keep results here, and go on from them")
     options = parser.parse_args()
-    width, _, height = options.size.partition("x")
     paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in ENDINGS)
     if options.valid is not None:
         random.Random(options.seed).shuffle(paths)
@@ -284,7 +284,7 @@ def main() -> int:
             if known is not None:
                 stage, reason = known
             else:
-                stage, reason, pixels = trying.result(path, (int(width), int(height)), options.frames)
+                stage, reason, pixels = trying.result(path, options.size, options.frames)
                 kept.add(name, stage, reason)
                 if pixels is not None and options.pictures is not None:
                     options.pictures.mkdir(parents=True, exist_ok=True)

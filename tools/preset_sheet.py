@@ -37,6 +37,7 @@ from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.isf.sound import SoundView
 from lavlive.stage.canvas.offscreen import offscreen_context
 from lavlive.stage.canvas.slots import open_shaders
+from tools.typed import size
 
 RATE = 15
 FULL_PICTURES = 2
@@ -50,8 +51,7 @@ class Drawer:
     """Draws presets; models are loaded once."""
 
     def __init__(self, options: argparse.Namespace, shaders: ShaderLibrary) -> None:
-        width, _, height = options.size.partition("x")
-        self._size = int(width), int(height)
+        self._size: tuple[int, int] = options.size
         self._options = options
         self._shaders = shaders
         self._models: dict[str | None, Model] = {}
@@ -154,7 +154,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("tracks", nargs="+", type=Path)
     parser.add_argument("--presets", nargs="+")
-    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--size", type=size, default="1920x1080")
     parser.add_argument("--at", type=float, default=60.0, help="seconds from the track's start")
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--drawn", type=float, default=2.4)

@@ -7,6 +7,7 @@ one machine share on Linux, and by how much it differs from the one before, in l
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from lavlive.errors import UsageError
 
 OUTPUTS = ("stream", "ndi")
 _SMALL = 4
-_NDI_HERE = '{"ndi": {"networks": {"ips": "127.0.0.1,"}}}'
-"""So that a receiver finds a sender on this machine without a service for names."""
+NDI_HERE = '{"ndi": {"networks": {"ips": "127.0.0.1,"}}}'
+"""ndi-config.v1.json of a receiver that finds the senders of this machine without a service for names."""
 
 
 def stream_pictures(address: str) -> Iterator[np.ndarray]:
@@ -39,8 +40,16 @@ def stream_pictures(address: str) -> Iterator[np.ndarray]:
                     yield frame.to_ndarray(format="gray")
 
 
-def ndi_pictures(name: str) -> Iterator[np.ndarray]:
-    """Pictures of an NDI source as they come, [H, W] of brightness."""
+def received_by_ndi(
+    name: str, until: float = math.inf
+) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
+    """Pictures, uint8 [H, W, 3], and sound, float32 [channels, n], of an NDI source as they come.
+
+    Args:
+        name: a part of the source's name.
+        until: when to end, also before there is such a source, by `time.perf_counter`.
+    """
+    from cyndilib.audio_frame import AudioRecvFrame
     from cyndilib.finder import Finder
     from cyndilib.receiver import ReceiveFrameType, Receiver
     from cyndilib.video_frame import VideoRecvFrame
@@ -49,19 +58,33 @@ def ndi_pictures(name: str) -> Iterator[np.ndarray]:
     with Finder() as finder:
         source = None
         while source is None:
+            if time.perf_counter() > until:
+                return
             finder.wait_for_sources(0.2)
             source = next((each for each in finder if name in each.name), None)
         receiver = Receiver(color_format=RecvColorFormat.RGBX_RGBA, bandwidth=RecvBandwidth.highest)
-        picture = VideoRecvFrame()
+        picture, sound = VideoRecvFrame(), AudioRecvFrame()
         receiver.set_video_frame(picture)
+        receiver.set_audio_frame(sound)
         receiver.set_source(source)
-        while True:
-            receiver.receive(ReceiveFrameType.recv_video, 100)
-            if picture.get_buffer_depth():
+        while time.perf_counter() < until:
+            kind = receiver.receive(ReceiveFrameType.recv_video | ReceiveFrameType.recv_audio, 200)
+            pixels = samples = None
+            if kind & ReceiveFrameType.recv_video and picture.get_buffer_depth():
                 data = np.zeros(picture.get_buffer_size(), np.uint8)
                 picture.fill_p_data(data)
                 width, height = picture.get_resolution()
-                yield data.reshape(height, width, 4)[..., 1]
+                pixels = data.reshape(height, width, 4)[..., :3]
+            if kind & ReceiveFrameType.recv_audio and sound.get_buffer_depth():
+                samples, _ = sound.get_all_read_data()
+            yield pixels, samples
+
+
+def ndi_pictures(name: str) -> Iterator[np.ndarray]:
+    """Pictures of an NDI source as they come, [H, W] of brightness."""
+    for pixels, _ in received_by_ndi(name):
+        if pixels is not None:
+            yield pixels[..., 1]
 
 
 def report(pictures: Iterator[np.ndarray]) -> None:
@@ -91,7 +114,7 @@ class Received:
             raise UsageError(f"--output takes {' or '.join(OUTPUTS)}: these can be received on this machine.")
         self.pictures: list[tuple[float, float]] = []
         self._folder = tempfile.TemporaryDirectory()
-        (Path(self._folder.name) / "ndi-config.v1.json").write_text(_NDI_HERE)
+        (Path(self._folder.name) / "ndi-config.v1.json").write_text(NDI_HERE)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "lavlive.bench.received", output, where],
             env=os.environ | {"NDI_CONFIG_DIR": self._folder.name},

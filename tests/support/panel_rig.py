@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from lavlive.stage.panel.window import PanelWindow
 from lavlive.stage.recording.recordings import Recordings
 from lavlive.wall.conductor import Node
 from lavlive.wall.messages import Report
+from tests.support.waiting import wait_until
 
 _WATCHED = (
     "button", "small_button", "checkbox", "combo", "slider_float", "slider_int", "drag_int", "input_text",
@@ -290,10 +290,7 @@ class PanelRig:
         return found[0]
 
     def run_until(self, done: Callable[[], bool]) -> None:
-        deadline = time.perf_counter() + 20
-        while not done():
-            assert time.perf_counter() < deadline
-            self.frames(1)
+        wait_until(done, meanwhile=lambda: self.frames(1))
 
     def mouse(self, *command: str) -> None:
         subprocess.run(["xdotool", *command], check=True)

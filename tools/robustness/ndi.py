@@ -22,9 +22,11 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from lavlive.bench.received import NDI_HERE, received_by_ndi
 from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.outlets import Outlets
 from tools.robustness.outputs import Loop
+from tools.typed import size
 
 ROOT = Path(__file__).parents[2]
 FLASH = 200
@@ -40,11 +42,9 @@ def picture() -> np.ndarray:
 
 def receive(name: str, canvas: Path, until: float) -> None:
     """The receiver's part; prints what it saw as a line of JSON."""
-    from tests.support.ndi_receiver import received
-
     expected: np.ndarray | None = None
     count, flashes, likeness, lit = 0, [], [], False
-    for pixels, _ in received(name, until):
+    for pixels, _ in received_by_ndi(name, until):
         now = time.perf_counter()
         if pixels is None:
             continue
@@ -62,8 +62,6 @@ def receive(name: str, canvas: Path, until: float) -> None:
 
 def measure(minutes: float, size: tuple[int, int]) -> None:
     """Run it all, and print what came of it."""
-    from tests.support.ndi_receiver import CONFIGURATION
-
     quiet = Loop(Outlets(), size, picture())
     quiet.run(20.0)
     assert quiet.canvas is not None
@@ -72,7 +70,7 @@ def measure(minutes: float, size: tuple[int, int]) -> None:
     loop = Loop(outlets, size, picture())
     memory = [psutil.Process().memory_info().rss]
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "ndi-config.v1.json").write_text(CONFIGURATION)
+        (Path(folder) / "ndi-config.v1.json").write_text(NDI_HERE)
         np.save(Path(folder) / "canvas.npy", quiet.canvas)
         outlets.toggle("ndi")
         until = time.perf_counter() + 60 * minutes
@@ -111,7 +109,7 @@ def main() -> None:
     """The tool."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--size", default="640x360")
+    parser.add_argument("--size", type=size, default="640x360")
     parser.add_argument("--receive", help=argparse.SUPPRESS)
     parser.add_argument("--canvas", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--until", type=float, help=argparse.SUPPRESS)
@@ -119,8 +117,7 @@ def main() -> None:
     if options.receive is not None:
         receive(options.receive, options.canvas, options.until)
         return
-    width, height = (int(side) for side in options.size.split("x"))
-    measure(options.minutes, (width, height))
+    measure(options.minutes, options.size)
 
 
 if __name__ == "__main__":

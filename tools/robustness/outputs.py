@@ -32,6 +32,7 @@ from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.live_encoder import LiveSettings
 from lavlive.stage.output.takers.outlets import Outlets
 from tests.support.receivers import Receiver, free_port, srt_server
+from tools.typed import size
 
 RATE, SOUND_RATE = 60.0, 48_000
 _VALUES = Values({"show.dissolve": 0.0, "show.scaling": "stretch", "show.flash_limit": False})
@@ -244,10 +245,9 @@ def main() -> None:
     parser.add_argument("kind", choices=("rtmp", "srt"))
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--restarts", type=int, default=3)
-    parser.add_argument("--size", default="320x180")
+    parser.add_argument("--size", type=size, default="320x180")
     options = parser.parse_args()
-    width, height = (int(side) for side in options.size.split("x"))
-    measure(options.kind, options.seconds, options.restarts, (width, height))
+    measure(options.kind, options.seconds, options.restarts, options.size)
 
 
 if __name__ == "__main__":

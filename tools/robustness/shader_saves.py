@@ -28,6 +28,7 @@ from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput
+from tools.typed import size
 
 RATE = 30.0
 
@@ -47,11 +48,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--saves", type=int, default=20)
     parser.add_argument("--every", type=float, default=2.0, help="seconds between two saves")
-    parser.add_argument("--size", default="320x180")
+    parser.add_argument("--size", type=size, default="320x180")
     parser.add_argument("--limit", type=float, default=50.0, help="milliseconds")
     parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
-    width, _, height = options.size.partition("x")
     own = shipped("shaders") / "isf"
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 255, (8, 64, 112, 3), np.uint8)
@@ -62,7 +62,7 @@ def main() -> int:
         path.write_text(version(text, 0), encoding="utf-8")
         library = ShaderLibrary([own, folder])
         stack.enter_context(joined(Slots(library)))
-        settings = OutputSettings(canvas=(int(width), int(height)), shaders=library, show=True)
+        settings = OutputSettings(canvas=options.size, shaders=library, show=True)
         output = stack.enter_context(HeadlessOutput(settings))
         if output.note is not None or output.rack is None:
             print(output.note)
@@ -97,7 +97,8 @@ def main() -> int:
                 changed.append(len(took) - 1)
             said |= set(output.problems.values())
             time.sleep(max(0.0, 1 / RATE - (time.perf_counter() - began)))
-    print(f"canvas {options.size}, {len(took)} pictures, {options.saves} saves, half of them with an error")
+    width, height = options.size
+    print(f"canvas {width} x {height}, {len(took)} pictures, {options.saves} saves, half with an error")
     print(f"versions seen: {len(changed)}; errors told: {len(said)}, such as: {next(iter(said), 'none')}")
     print(f"the first picture, with which the show begins: {took[0]:.0f} ms")
     for what, numbers in (("from beginning to end", took), ("the main thread's work", worked)):

@@ -30,6 +30,7 @@ from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.live_encoder import LiveSettings
 from lavlive.stage.output.takers.outlets import Outlets
 from tools.robustness.outputs import Loop, offsets
+from tools.typed import size
 
 _PAGE = Path(__file__).with_name("whip_page.html")
 
@@ -154,16 +155,15 @@ def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--size", default="320x180")
+    parser.add_argument("--size", type=size, default="320x180")
     options = parser.parse_args()
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         print("Chromium is missing: apt install chromium.", file=sys.stderr)
         return 2
-    width, height = (int(side) for side in options.size.split("x"))
     between = Between()
     target = WhipTarget(f"{between.address}/whip", f"{between.address}/…", "SECRETKEY")
-    outlets = Outlets(outlets_of([Stream("stream", target, LiveSettings((width, height), 30, 1500))]))
+    outlets = Outlets(outlets_of([Stream("stream", target, LiveSettings(options.size, 30, 1500))]))
     problems: set[str] = set()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         child = browser(program, between.address, folder)
@@ -171,7 +171,7 @@ def main() -> int:
             if not between.asked.wait(60):
                 print("The browser does not open the page.", file=sys.stderr)
                 return 1
-            loop = Loop(outlets, (width, height))
+            loop = Loop(outlets, options.size)
             outlets.toggle("stream")
             loop.run(
                 options.seconds,
