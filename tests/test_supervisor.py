@@ -143,6 +143,28 @@ def test_an_engine_that_never_starts_is_replaced(rig: Rig) -> None:
     assert len(rig.engines) == 2
 
 
+def test_on_a_slow_machine_each_try_to_start_gets_twice_the_time_of_the_one_before(rig: Rig) -> None:
+    rig.look(0.0, START_LIMIT + 1)
+    rig.look(START_LIMIT + 1, 3 * START_LIMIT - 1)
+    assert len(rig.engines) == 2
+    rig.ready(3 * START_LIMIT - 1)
+    assert rig.supervisor.state == "running"
+    assert not rig.supervisor.safe
+    rig.engines[-1].status = 3  # from now on it is known to start
+    rig.supervisor.step(300.0)
+    rig.look(300.0, 300.0 + START_LIMIT + 1)
+    assert len(rig.engines) == 4
+
+
+def test_three_starts_without_an_end_lead_to_safe_mode(rig: Rig) -> None:
+    for late in (91.0, 272.0, 633.0):
+        assert not rig.supervisor.safe
+        rig.look(late - 3.0, late)  # the computer does not sleep; the rest of the time is left out
+    assert len(rig.engines) == 4
+    assert rig.supervisor.safe
+    assert rig.engines[-1].settings.model is None
+
+
 def test_after_the_computer_slept_the_engine_gets_time_to_show_that_it_lives(rig: Rig) -> None:
     rig.ready(1.0)
     rig.supervisor.step(3601.0)

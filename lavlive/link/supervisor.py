@@ -35,6 +35,7 @@ from lavlive.link.settings import EngineSettings
 
 HEARTBEAT_LIMIT = 2.0
 START_LIMIT = 90.0
+"""For an engine's start; the next one gets twice the time, for it may be that the machine is slow."""
 CRASHES_UNTIL_SAFE = 3
 CRASH_WINDOW = 60.0
 SPARE_AFTER = 2.0
@@ -60,8 +61,8 @@ class Supervisor:
     Attributes:
         settings: what the next engine starts with; follows model and source as they change.
         state: ``starting`` until the first picture can come, then ``running``.
-        safe: three crashes within a minute, or an engine that refused to come back, have led to the
-            bundled models on the CPU.
+        safe: three crashes within a minute, three starts in a row that came to no end, or an engine that
+            refused to come back, have led to the bundled models on the CPU.
         restarts: how many engines were replaced.
         misunderstood: how many lines came, either way, that were no messages.
     """
@@ -85,6 +86,7 @@ class Supervisor:
         self._spare: SpareEngine | None = None
         self._crashes: deque[float] = deque()
         self._ready_once = False
+        self._late = 0
         self._failure: Refused | Failing | None = None
         self._heard = settings.source
         self._shown_aspect = settings.aspect
@@ -148,6 +150,7 @@ class Supervisor:
                     self.settings = replace(self.settings, model=path)
                 self.state = "running"
                 self._ready_once = True
+                self._late = 0
                 # The heart beats from now on; an old engine's last beat must not count against it.
                 self._ready_at = self._alive_from = now
             case Refused() | Failing():
@@ -200,9 +203,13 @@ class Supervisor:
         beat = max(self._link.number("engine.heartbeat"), self._alive_from)
         if self.state == "running" and now - beat > HEARTBEAT_LIMIT:
             return f"no sign of life for {HEARTBEAT_LIMIT:g} s"
-        if self.state == "starting" and now - self._started > START_LIMIT:
-            return f"it did not start within {START_LIMIT:g} s"
+        if self.state == "starting" and now - self._started > self._start_limit:
+            return f"it did not start within {self._start_limit:g} s"
         return None
+
+    @property
+    def _start_limit(self) -> float:
+        return START_LIMIT * float(2 ** min(self._late, CRASHES_UNTIL_SAFE))
 
     @property
     def _refusal(self) -> str | None:
@@ -214,12 +221,15 @@ class Supervisor:
             self._crashes.popleft()
         self._crashes.append(now)
         self.restarts += 1
+        if self.state == "starting" and now - self._started > self._start_limit:
+            self._late += 1
         too_large = self._failure is not None and self._failure.kind in _WHERE_MEMORY_IS_SHORT
         stepped_down = too_large and self.settings.runner != "torch"
         if stepped_down:
             self.settings = self.settings.stepped_down()
         # What was refused once, such as a model that is no longer on the disk, will be again.
-        if (self._refusal is not None and not stepped_down) or len(self._crashes) >= CRASHES_UNTIL_SAFE:
+        often = max(len(self._crashes), self._late) >= CRASHES_UNTIL_SAFE
+        if (self._refusal is not None and not stepped_down) or often:
             self.safe = True
             self.settings = self.settings.safe()
         self._failure = None
