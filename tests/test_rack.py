@@ -418,9 +418,9 @@ def test_our_own_shaders_have_at_most_six_inputs_and_words_for_each(path: Path) 
     assert "MIT" in document.credit
 
 
-def test_there_are_ten_effects_and_four_generators() -> None:
+def test_there_are_fourteen_effects_and_four_generators() -> None:
     kinds = [read_document(path).kind for path in OWN.glob("*.fs")]
-    assert kinds.count(ShaderKind.FILTER) == 10
+    assert kinds.count(ShaderKind.FILTER) == 14
     assert kinds.count(ShaderKind.GENERATOR) == 4
 
 

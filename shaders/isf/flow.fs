@@ -12,6 +12,7 @@
         {"NAME": "speed", "LABEL": "how fast the whirls change", "TYPE": "float", "MIN": 0, "MAX": 1, "DEFAULT": 0.25}
     ],
     "PASSES": [
+        {"TARGET": "clock", "PERSISTENT": true, "FLOAT": true, "WIDTH": 1, "HEIGHT": 1},
         {"TARGET": "small", "WIDTH": "max(floor($WIDTH/8.0),1)", "HEIGHT": "max(floor($HEIGHT/8.0),1)"},
         {"TARGET": "field", "FLOAT": true, "WIDTH": "max(floor($WIDTH/8.0),1)", "HEIGHT": "max(floor($HEIGHT/8.0),1)"},
         {"TARGET": "oil", "PERSISTENT": true}
@@ -22,7 +23,11 @@
 float light(vec3 c) { return dot(c, vec3(0.2126, 0.7152, 0.0722)); }
 
 void main() {
-    if (PASSINDEX == 0) {
+    if (PASSINDEX == 0) { // lets the speed change without a jump
+        gl_FragColor = vec4(mod(IMG_NORM_PIXEL(clock, vec2(0.5)).r + clamp(TIMEDELTA, 0.0, 0.1) * speed, 4096.0));
+        return;
+    }
+    if (PASSINDEX == 1) {
         vec3 sum = vec3(0.0);
         for (int y = -1; y <= 1; y++)
             for (int x = -1; x <= 1; x++)
@@ -31,7 +36,7 @@ void main() {
         return;
     }
     vec2 p = isf_FragNormCoord, aspect = vec2(RENDERSIZE.x / RENDERSIZE.y, 1.0);
-    if (PASSINDEX == 2) {
+    if (PASSINDEX == 3) {
         float dt = clamp(TIMEDELTA, 0.0, 0.1);
         vec2 flow = IMG_THIS_PIXEL(field).rg;
         vec3 now = IMG_NORM_PIXEL(inputImage, p - flow * 0.22).rgb;
@@ -46,7 +51,7 @@ void main() {
         light(IMG_NORM_PIXEL(small, p + vec2(0.0, wide.y)).rgb) - light(IMG_NORM_PIXEL(small, p - vec2(0.0, wide.y)).rgb));
     vec2 along = mix(slope, vec2(-slope.y, slope.x), swirl);
     vec2 q = p * aspect * scale * 3.0;
-    float t = TIME * speed;
+    float t = IMG_NORM_PIXEL(clock, vec2(0.5)).r;
     vec2 air = vec2(sin(q.y * 1.7 + t * 1.3 + 2.0 * sin(q.x * 0.9 - t)), cos(q.x * 1.5 - t * 1.1 + 2.0 * sin(q.y * 1.1 + t)));
     gl_FragColor = vec4((along * 2.2 + air * 0.06) * amount / aspect, 0.0, 1.0);
 }

@@ -10,15 +10,22 @@
         {"NAME": "spin", "LABEL": "how fast they turn", "TYPE": "float", "MIN": -1, "MAX": 1, "DEFAULT": 0.05},
         {"NAME": "reach", "LABEL": "how much of the picture", "TYPE": "float", "MIN": 0.2, "MAX": 2, "DEFAULT": 0.9},
         {"NAME": "centre", "LABEL": "where the wedge is cut", "TYPE": "point2D", "MIN": [0, 0], "MAX": [1, 1], "DEFAULT": [0.5, 0.5]}
-    ]
+    ],
+    "PASSES": [{"TARGET": "clock", "PERSISTENT": true, "FLOAT": true, "WIDTH": 1, "HEIGHT": 1}, {}]
 }*/
+// The clock lets the spin change without a jump. Two reads a pixel.
 
 const float PI = 3.14159265;
 
 void main() {
+    float turned = IMG_NORM_PIXEL(clock, vec2(0.5)).r;
+    if (PASSINDEX == 0) {
+        gl_FragColor = vec4(mod(turned + clamp(TIMEDELTA, 0.0, 0.1) * spin * 0.6, 4.0 * PI)); // two turns: half of it is used
+        return;
+    }
     vec2 aspect = vec2(RENDERSIZE.x / RENDERSIZE.y, 1.0);
     vec2 at = (isf_FragNormCoord - 0.5) * aspect;
-    float rest = angle * PI + spin * TIME * 0.6;
+    float rest = angle * PI + turned;
     vec2 from;
     if (wedges == 1) {
         vec2 along = vec2(cos(angle * PI), sin(angle * PI));
