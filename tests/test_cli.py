@@ -1,5 +1,6 @@
 """What a user types, and what they see when it cannot be done."""
 
+import argparse
 import subprocess
 import sys
 from fractions import Fraction
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from lavlive.commands.arguments import _parser, parse
 from lavlive.commands.main import main
 from lavlive.commands.typed import parse_rate, parse_size
 from lavlive.stage.recording.video import VideoWriter
@@ -91,6 +93,33 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     for command in ("live", "render", "devices", "model", "bench"):
         assert command in told
+
+
+def _without_help(parser: argparse.ArgumentParser) -> list[str]:
+    """The options and commands below a parser that say nothing of themselves."""
+    found = []
+    for each in parser._actions:
+        if isinstance(each, argparse._SubParsersAction):
+            for inner in each.choices.values():
+                found += _without_help(inner)
+        elif not each.help:
+            found.append(f"{parser.prog} {'/'.join(each.option_strings) or each.dest}")
+    return found
+
+
+def test_every_option_says_what_it_does() -> None:
+    assert _without_help(_parser()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--track", "nowhere.wav"], ["--fullscreen", "--track", "nowhere.wav"], ["--debug", "--demo"], []],
+    ids=lambda arguments: " ".join(arguments) or "nothing",
+)
+def test_without_a_command_it_is_the_show_with_its_options(arguments: list[str]) -> None:
+    plain, live = parse(arguments), parse(["live", *arguments])
+    assert plain.options() == live.options()
+    assert plain.debug == live.debug
 
 
 def test_the_page_of_parameters_is_the_present_table() -> None:

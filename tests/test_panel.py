@@ -10,6 +10,7 @@ import pytest
 from OpenGL import GL
 
 from lavlive.control.actions import Action
+from lavlive.control.osc.bindings import OscBinding
 from lavlive.errors import ControlError
 from lavlive.link.messages import DialsFound
 from lavlive.parameters import Value, find
@@ -127,6 +128,22 @@ def test_a_node_of_the_wall_is_seen_and_shows_its_name_when_asked(rig: PanelRig)
 def test_a_click_on_learn_waits_for_a_control(rig: PanelRig) -> None:
     rig.press("button learn##learn", beside="spread (y)")
     assert rig.control.learning == "mapper.y"
+
+
+def test_a_button_is_learned_given_up_and_freed_by_the_right_button(rig: PanelRig) -> None:
+    blackout = Action("show.blackout")
+    rig.point(*rig.place("button blackout##show.blackout").middle)
+    rig.mouse("click", "3")
+    assert rig.control.learning == blackout
+    rig.mouse("click", "3")
+    assert rig.control.learning is None
+    rig.control.surfaces.bind(OscBinding("/1/push1", blackout))
+    assert rig.control.bound_to(blackout)
+    rig.mouse("keydown", "shift")
+    rig.mouse("click", "3")
+    rig.mouse("keyup", "shift")
+    assert rig.control.bound_to(blackout) == []
+    assert rig.control.learning is None
 
 
 def test_keys_reach_the_show_from_the_panel(rig: PanelRig) -> None:

@@ -541,3 +541,12 @@ def test_an_output_is_switched_by_key_told_about_and_fed_with_picture_and_sound(
     stage.control.press("s", {"ctrl"})
     assert "Stream: off" in stage.step()
     stage.show.outlets.close()
+
+
+def test_as_long_as_learn_waits_for_a_control_it_says_so_and_how_to_give_up(stage: Stage) -> None:
+    stage.show.control.learn(Action("preset.load", "House"))
+    stage.step()
+    told = stage.step(60.0)
+    assert "Move a control for preset.load House; L gives up" in told
+    stage.show.operator.learn(stage.now)
+    assert "Move a control" not in stage.step()

@@ -104,6 +104,5 @@ class OperatorsPanel:
         else:
             try:
                 control.learn(pointed)
-                notices.tell(f"Move a control for {pointed}", now)
             except LavliveError as error:
                 notices.tell(str(error), now)

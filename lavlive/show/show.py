@@ -191,6 +191,11 @@ class Show:
         self._apply_hands(now)
         for line in self.control.notices():
             self.notices.tell(line, now)
+        waits = self.control.learning
+        if waits is None:
+            self.notices.clear("learn")
+        else:  # as long as it waits, for no control does anything else meanwhile
+            self.notices.raise_condition("learn", f"Move a control for {waits}; L gives up", now)
 
     def _present(self, now: float) -> None:
         made = self.link.read_picture(after=self._sequence)

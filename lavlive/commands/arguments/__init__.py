@@ -18,6 +18,8 @@ from lavlive.commands.arguments.parsing import command
 from lavlive.commands.arguments.show import add_live, add_node, conduct, live
 from lavlive.commands.options import AnyOptions, DevicesOptions, OutputsOptions
 
+_OF_NO_COMMAND = ("-h", "--help", "--version")
+
 
 @dataclass(frozen=True, slots=True)
 class Typed:
@@ -35,9 +37,10 @@ class Typed:
 def parse(arguments: Sequence[str]) -> Typed:
     """Read a command line; ends the process, as argparse does, with help or where an option is unknown."""
     parser = _parser()
-    typed = parser.parse_args(arguments or ["live"])
-    if not hasattr(typed, "make"):
-        typed = parser.parse_args(["live", *arguments])
+    first = next((each for each in arguments if each != "--debug"), None)
+    if first is None or (first.startswith("-") and first not in _OF_NO_COMMAND):
+        arguments = ["live", *arguments]  # without a command: the show
+    typed = parser.parse_args(arguments)
     make: Callable[[dict[str, Any]], AnyOptions] = typed.make
     return Typed("debug" in typed, lambda: make(vars(typed)))
 
@@ -45,7 +48,7 @@ def parse(arguments: Sequence[str]) -> Typed:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lavlive",
-        description="StyleGAN2 pictures that follow sound, live. Without a command: the show.",
+        description="StyleGAN2 pictures that follow sound, live. Without a command: live, with its options.",
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("--version", action="version", version=f"lavlive {__version__}")

@@ -38,7 +38,9 @@ def add_look(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="begin with this value; repeat",
     )
-    look.add_argument("--class", type=int, dest="class_index", metavar="N", help="of a conditional model")
+    look.add_argument(
+        "--class", type=int, dest="class_index", metavar="N", help="which class a conditional model shows"
+    )
     look.add_argument(
         "--points", metavar="FILE.npz", help="begin with these keyframes, from lavlive model project"
     )

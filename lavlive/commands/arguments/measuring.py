@@ -21,7 +21,7 @@ def add_bench(commands: Commands) -> None:
     parser = command(commands, "bench", "time every stage, and sound to picture", _bench)
     parser.add_argument("--json", metavar="FILE", help="also write every figure as JSON")
     parser.add_argument("--model", metavar="FILE", help=MODEL)
-    parser.add_argument("--encoder", metavar=ENCODER)
+    parser.add_argument("--encoder", metavar=ENCODER, help="default: bundled")
     parser.add_argument(
         "--runner",
         action="append",

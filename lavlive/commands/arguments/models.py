@@ -59,8 +59,10 @@ def add_model(commands: Commands) -> None:
         "make a safetensors file of a checkpoint",
         lambda typed: made(ModelConvertOptions, typed),
     )
-    convert.add_argument("model", metavar="FILE")
-    convert.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
+    convert.add_argument("model", metavar="FILE", help="a checkpoint of StyleGAN2 or 3")
+    convert.add_argument(
+        "-o", "--output", required=True, metavar="FILE.safetensors", help="where to write it"
+    )
     directions = command(
         actions,
         "directions",
@@ -105,7 +107,7 @@ def add_model(commands: Commands) -> None:
         help="how much of B's weights the layer groups have, 0 to 1; where the models have no common "
         "ancestor, layers are swapped from 0.5 on",
     )
-    mix.add_argument("-o", "--output", required=True, metavar="C.safetensors")
+    mix.add_argument("-o", "--output", required=True, metavar="C.safetensors", help="where to write it")
     project = command(
         actions,
         "project",
@@ -113,7 +115,7 @@ def add_model(commands: Commands) -> None:
         lambda typed: made(ModelProjectOptions, typed),
     )
     project.add_argument("model", metavar="MODEL", help="a file or a bundled model's name")
-    project.add_argument("pictures", nargs="+", metavar="PICTURE")
+    project.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
     project.add_argument(
         "-o", "--output", required=True, metavar="POINTS.npz", help="one that is there is gone on with"
     )

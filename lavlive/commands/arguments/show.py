@@ -49,14 +49,14 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         help="what this machine plays, of its default or a named output",
     )
     source.add_argument("--track", metavar="FILE", help="any file with sound: wav, flac, mp3, m4a, mp4, …")
-    source.add_argument("--demo", action="store_true", help="the bundled demo track")
+    source.add_argument("--demo", action="store_true", help="the bundled demo track (default)")
     add_channels(parser)
     parser.add_argument("--silent", action="store_false", dest="aloud", help="do not play the track aloud")
     parser.add_argument("--once", action="store_false", dest="loop", help="do not loop the track")
     add_look(parser)
     show = parser.add_argument_group("the show")
-    show.add_argument("--fullscreen", action="store_true")
-    show.add_argument("--monitor", metavar="N", help="index or name; see lavlive devices")
+    show.add_argument("--fullscreen", action="store_true", help="begin in full screen; the key F switches")
+    show.add_argument("--monitor", metavar="N", help="for the picture: index or name; see lavlive devices")
     show.add_argument("--canvas", metavar="WxH", help="of the canvas, up to 8192x4096; else the window's")
     show.add_argument(
         "--surfaces",

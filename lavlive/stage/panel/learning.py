@@ -36,6 +36,8 @@ def draw_binding(desk: Desk, name: str, width: float) -> None:
 def offer_learn(desk: Desk, action: Action, text: str = "") -> None:
     """The button just drawn can be learned: by a right click, or the key L while it is pointed to.
 
+    Another right click gives up; one with Shift takes off what is bound to it.
+
     Args:
         text: what it does; shown with what is bound to it when the mouse rests there.
     """
@@ -43,11 +45,18 @@ def offer_learn(desk: Desk, action: Action, text: str = "") -> None:
     if imgui.is_item_hovered() or imgui.is_item_focused():
         desk.pointed = action
     bound = [f"{source} of {device}" for device, source in control.bound_to(action)]
-    tip("\n".join(filter(None, [text, *bound, "Right click: learn a control for it"])))
+    waits = control.learning == action
+    how = ["Right click: give up" if waits else "Right click: learn a control for it"]
+    if bound:
+        how.append("Shift and right click: take it off")
+    tip("\n".join(filter(None, [text, *bound, *how])))
     if imgui.is_item_clicked(imgui.MouseButton_.right.value):
         try:
-            control.learn(action)
+            if imgui.get_io().key_shift:
+                control.unbind(action)
+            elif waits:
+                control.cancel_learn()
+            else:
+                control.learn(action)
         except LavliveError as error:
             desk.problem = str(error)
-        else:
-            desk.show.notices.tell(f"Move a control for {action}", desk.now)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from lavlive.control.actions import ACTIONS, Action
+from lavlive.resources import config_folder
 from lavlive.stage.output.takers.outlets import Outlet
 from lavlive.stage.output.takers.worker import State
 from lavlive.stage.panel.learning import offer_learn
-from lavlive.stage.panel.section import Column, Section
+from lavlive.stage.panel.section import Column, Desk, Section
 from lavlive.stage.panel.widgets import BAD, DIM, GOOD, RECORDING, WARN, button, say
 
 
@@ -18,12 +19,16 @@ class OutputsSection(Section):
     title = "Outputs"
     column = Column.WATCH
 
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._file = config_folder() / "streams.toml"
+
     def draw(self) -> None:
         outlets = self.desk.show.outlets
         for outlet in outlets.all:
             self._draw_outlet(outlet)
         if not any(outlet.spec.kind == "stream" for outlet in outlets.all):
-            say("No stream: name some in streams.toml, or start with --stream ADDRESS.")
+            say(f"No stream: name some in {self._file}, or start with --stream ADDRESS.")
 
     def _draw_outlet(self, outlet: Outlet) -> None:
         spec, worker = outlet.spec, outlet.worker
