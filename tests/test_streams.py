@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ from lavlive.stage.output.takers.base import SoundBlock, Taker
 from lavlive.stage.output.takers.live_encoder import LiveEncoder, LiveSettings, choose_encoder, starts
 from lavlive.stage.output.takers.rtmp import RtmpPublisher, RtmpTarget
 from lavlive.stage.output.takers.stream import StreamTaker
-from lavlive.stage.output.takers.transports import DatagramTarget, SrtSender
+from lavlive.stage.output.takers.transports import DatagramTarget, SrtSender, _Datagrams
 from tests.support.receivers import FLASHES, SIZE, Receiver, feed, free_port, srt_server
 from tests.support.waiting import wait_until
 
@@ -310,3 +312,66 @@ def test_a_key_that_was_typed_is_gone_from_the_list_of_processes() -> None:
     )
     assert "SECRETKEY" not in ran.stdout
     assert "rtmp://host/app/xxxxxxxxx" in ran.stdout
+
+
+class Kept:
+    """Keeps what a muxer writes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+    def close(self) -> None:
+        pass
+
+
+def pictures_in(data: bytes) -> list[float]:
+    """Times of the pictures in what was muxed, seconds."""
+    with av.open(io.BytesIO(data)) as container:
+        return [float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.pts]
+
+
+@pytest.mark.parametrize("kind", ["flv", "mpegts"])
+def test_pictures_wait_for_no_sound_that_comes_late_or_not_at_all(kind: str) -> None:
+    kept = Kept()
+    encoder = LiveEncoder(kept, kind, LiveSettings((64, 36), 30, 400, "software"))
+    random = np.random.default_rng(0)
+    length = 0
+    for number in range(30):  # noise, so that no picture is small
+        length = len(kept.data)
+        encoder.take(Shot(random.integers(0, 255, (36, 64, 3), np.uint8), 50 + number / 30), [])
+    sent = pictures_in(bytes(kept.data[:length]))
+    encoder.close()
+    assert sent[-1] - sent[0] >= 26 / 30
+
+
+@pytest.mark.parametrize("kind", ["flv", "mpegts"])
+def test_a_loop_whose_time_wavers_loses_no_picture_of_a_stream(kind: str) -> None:
+    kept = Kept()
+    encoder = LiveEncoder(kept, kind, LiveSettings((64, 36), 30, 400, "software"))
+    wavers = np.random.default_rng(0).uniform(-0.008, 0.008, 60)
+    for number in range(60):
+        encoder.take(Shot(np.zeros((36, 64, 3), np.uint8), 50 + number / 30 + wavers[number]), [])
+    encoder.close()
+    steps = np.diff(pictures_in(bytes(kept.data)))
+    assert len(steps) >= 57
+    assert steps == pytest.approx(1 / 30, abs=0.0011)
+
+
+def test_the_end_of_a_picture_is_sent_without_waiting_for_the_next() -> None:
+    sent: list[bytes] = []
+
+    class Datagrams(_Datagrams):
+        def _send(self, data: bytes) -> None:
+            sent.append(data)
+
+    written = bytes(range(188)) * 9
+    datagrams = Datagrams()
+    datagrams.write(written[:1500])
+    assert [len(each) for each in sent] == [7 * 188]
+    datagrams.write(written[1500:])
+    assert [len(each) for each in sent] == [7 * 188, 2 * 188]
+    assert b"".join(sent) == written

@@ -28,6 +28,9 @@ SOUND_RATE = 48_000
 _KEY_SECONDS = 2
 """Between two pictures at which a viewer can begin; what the large platforms ask for."""
 _SILENCE_AFTER = 0.4
+_INTERLEAVE = "1000"
+"""Microseconds by which the muxer puts pictures and sound in order. No longer: sound that comes late, or not at
+all, would keep pictures waiting for it."""
 _LEAD = 2048
 """Samples of silence before the first picture: two frames of AAC."""
 _SOFTWARE = {"preset": "veryfast", "tune": "zerolatency"}
@@ -75,9 +78,11 @@ class LiveEncoder:
     def __init__(self, sink: Sink, kind: str, settings: LiveSettings) -> None:
         self._settings = settings
         self._rate = Fraction(settings.rate).limit_denominator(1001)
-        options = {"flush_packets": "1", "max_interleave_delta": "600000"}
+        options = {"flush_packets": "1", "max_interleave_delta": _INTERLEAVE}
         if kind == "flv":
             options["flvflags"] = "no_duration_filesize+no_metadata"
+        else:  # a length tells a receiver that a picture is whole before the next one comes
+            options["omit_video_pes_length"] = "0"
         self._container = av.open(sink, "w", format=kind, options=options)
         self._video = self._add_video()
         self._sound = self._container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
@@ -111,14 +116,23 @@ class LiveEncoder:
             # Sound goes first: FLV refuses a packet that belongs before the first one that it was given.
             self._samples = -_LEAD
             self._hear(np.zeros((_LEAD, 2), np.float32))
-        # Downwards: on the average a picture is taken half a period after what it shows has begun.
-        index = int((shot.time - self._begun) * self._rate)
-        if index > self._last:
+        index = self._step(shot.time - self._begun)
+        if index is not None:
             self._last = index
             self._encode(shot.pixels, index)
         self.hear(sound)
         for made in self._steady.fill(shot.time - self._begun - _SILENCE_AFTER):
             self._hear(made)
+
+    def _step(self, time: float) -> int | None:
+        """The step of the rate in which a picture stands, None for one too many.
+
+        A loop's time wavers around the steps: two pictures that are nearest to the same one stand in it and
+        in the next, and none is lost.
+        """
+        at = float(time * self._rate)
+        index = max(round(at), self._last + 1)
+        return index if index - at < 1.0 else None
 
     def hear(self, sound: list[SoundBlock]) -> None:
         """Encode sound; what comes before the first canvas is left out.

@@ -13,8 +13,10 @@ from typing import Any
 
 from lavlive.errors import OutputError, OutputMissingError
 
-DATAGRAM = 7 * 188
-"""Bytes: seven packets of a transport stream, which fit any network."""
+_PACKET = 188
+"""Bytes of a packet of a transport stream."""
+DATAGRAM = 7 * _PACKET
+"""Bytes at most: seven packets, which fit any network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,10 @@ class DatagramTarget:
 
 
 class _Datagrams:
-    """Cuts what a muxer writes into datagrams; what is less than one at the end of a stream is not sent."""
+    """Cuts what a muxer writes into datagrams of whole packets.
+
+    What is there is sent, though it fill no datagram: the end of a picture must not wait for the next one.
+    """
 
     def __init__(self) -> None:
         self._waiting = bytearray()
@@ -47,9 +52,9 @@ class _Datagrams:
             OutputError: it cannot be sent.
         """
         self._waiting += data
-        while len(self._waiting) >= DATAGRAM:
-            self._send(bytes(self._waiting[:DATAGRAM]))
-            del self._waiting[:DATAGRAM]
+        while whole := min(len(self._waiting) // _PACKET * _PACKET, DATAGRAM):
+            self._send(bytes(self._waiting[:whole]))
+            del self._waiting[:whole]
         return len(data)
 
     def _send(self, data: bytes) -> None:
