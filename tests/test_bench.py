@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lavlive.bench.latency import (
     plot,
 )
 from lavlive.bench.measure import Samples, Summary, interleave, slope_per_minute, table
-from lavlive.bench.received import arrivals
+from lavlive.bench.received import Seen, delay, likeness
 from lavlive.bench.scale import measure_outputs, measure_resolutions, measure_windows
 from lavlive.bench.show import Shown
 from lavlive.bench.stages import Ratio, measure_stages
@@ -365,8 +366,36 @@ def test_sound_lost_beside_the_canvas_is_counted_by_the_number_of_effects(
     assert lost == {0: (0, 0), 3: (1, 320)}
 
 
-def test_the_way_to_the_other_end_of_an_output_is_from_click_to_the_picture_that_it_changed() -> None:
-    calm = [(at / 60, 0.1) for at in range(60, 300)]
-    clicks = [2.0, 3.0, 4.0]
-    pictures = sorted([*calm, (2.09, 8.0), (2.11, 5.0), (3.12, 9.0), (4.9, 9.0)])
-    assert arrivals(clicks, pictures, 0.38) == pytest.approx([0.09, 0.12])
+def test_how_late_pictures_arrive_is_told_from_what_was_given_away_softened_and_not_all_of_it() -> None:
+    random = np.random.default_rng(1)
+    times = 10 + np.arange(150) / 60
+    late, clicks = 0.31, [10.6, 11.04, 11.47]
+
+    def pixels(time: float) -> np.ndarray:
+        """A picture that each click moves a little, and that goes back."""
+        columns = np.linspace(60, 180, 64)
+        for number, click in enumerate(clicks):
+            if time >= click:
+                columns += 3.0 * np.exp((click - time) / 0.12) * np.sin(np.arange(64) / 9 + number)
+        return np.repeat(np.repeat(columns[None, :, None], 36, 0), 3, 2).astype(np.uint8)
+
+    given = [Seen(float(time), likeness(pixels(time))) for time in times]
+    kept = random.random(150) > 0.2
+    arrived = [
+        Seen(
+            seen.at + late + random.uniform(-0.004, 0.004),
+            seen.likeness * 0.98 + random.normal(0, 0.1, 24),
+        )
+        for seen in itertools.compress(given, kept)
+    ]
+    found = [delay(click + 0.01, given, arrived) for click in clicks]
+    assert found == pytest.approx([late] * 3, abs=0.008)
+
+
+def test_of_pictures_that_stand_still_or_are_others_nobody_tells_how_late_they_are() -> None:
+    random = np.random.default_rng(2)
+    still = [Seen(at / 60, np.full(24, 80.0)) for at in range(240)]
+    moving = [Seen(at / 60, random.normal(80, 2, 24)) for at in range(240)]
+    assert delay(1.0, still, still) is None
+    assert delay(1.0, moving, still) is None
+    assert delay(1.0, moving, moving) == pytest.approx(0.0, abs=0.001)

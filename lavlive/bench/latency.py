@@ -23,16 +23,17 @@ import soundfile
 
 from lavlive.audio.sources import SourceSpec, open_source
 from lavlive.bench.measure import Summary
-from lavlive.bench.received import Received, arrivals
+from lavlive.bench.received import Received, Seen, delay, likeness
 from lavlive.bench.show import BenchShow, Shown
 from lavlive.errors import LavliveError, UsageError
 from lavlive.link.contents import Sound
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import GROUPS, ONE_HOP, Values, find
+from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.addresses import Stream, typed_stream
 from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.live_encoder import LiveSettings
-from lavlive.stage.output.takers.outlets import Outlets
+from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 
 RATE = 48_000
 _LEAD_SECONDS = 2.0
@@ -42,8 +43,6 @@ _SPREAD_SECONDS = 0.05
 _CLICK_SECONDS = 0.004
 _LOUD = 0.25
 _PATIENCE_SECONDS = 0.35
-_ARRIVAL_PATIENCE = 0.38
-"""Less than clicks are apart; what comes later belongs to another."""
 
 STAGES = ("hop", "capture", "encode", "map", "wait", "generate", "hand over", "present")
 """hop: until the hop that holds the click is complete. capture: driver, ring, resampler, and waiting for
@@ -53,10 +52,11 @@ to be free and the next picture to be due. hand over: until the stage takes the 
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One click's way, seconds: each stage by name, and their sum."""
+    """One click's way, seconds: each stage by name, their sum, and the moment that it was presented at."""
 
     stages: dict[str, float]
     total: float
+    at: float
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def follow(click: float, shown: Sequence[Shown]) -> Click | None:
         waited = stages["hop"] // ONE_HOP * ONE_HOP
         stages["hop"] -= waited
         stages["wait"] += waited
-        return Click(stages, candidate.presented - click)
+        return Click(stages, candidate.presented - click, candidate.presented)
     return None
 
 
@@ -200,14 +200,36 @@ def measure_latency(
     route = "ring" if source is None and not aloud else "output" if source is None else source.kind
     arrived = None
     if received is not None:
-        times = arrivals(heard, received.pictures, _ARRIVAL_PATIENCE)
+        assert outlets is not None
+        times = [
+            click.total + late
+            for click in found
+            if (late := delay(click.at, outlets.given, received.pictures)) is not None
+        ]
         if not times:
-            raise LavliveError(f"No click was seen at the other end of {away}.")
+            raise LavliveError(f"No picture that a click changed was seen at the other end of {away}.")
         arrived = Summary.of(times)
     return LatencyResults(route, found, clicks, _summaries(found), _deliberate(), arrived)
 
 
-def _other_end(away: str, stack: contextlib.ExitStack) -> tuple[Received, Outlets]:
+class WatchedOutlets(Outlets):
+    """Outlets that note what they are given.
+
+    Attributes:
+        given: each canvas, so far.
+    """
+
+    def __init__(self, specs: Sequence[OutletSpec]) -> None:
+        super().__init__(specs)
+        self.given: list[Seen] = []
+
+    def offer(self, shot: Shot) -> None:
+        """Give a canvas to those who were due."""
+        self.given.append(Seen(shot.time, likeness(shot.pixels)))
+        super().offer(shot)
+
+
+def _other_end(away: str, stack: contextlib.ExitStack) -> tuple[Received, WatchedOutlets]:
     """An output that is on, and the process that receives it."""
     name = f"lavlive bench {secrets.token_hex(3)}"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
@@ -215,7 +237,7 @@ def _other_end(away: str, stack: contextlib.ExitStack) -> tuple[Received, Outlet
         address = f"udp://127.0.0.1:{free.getsockname()[1]}"
     received = stack.enter_context(Received(away, name if away == "ndi" else address))
     stream = Stream("stream", typed_stream(address).target, LiveSettings((640, 360), 60.0, 4000))
-    outlets = Outlets(outlets_of([stream], name))
+    outlets = WatchedOutlets(outlets_of([stream], name))
     stack.callback(outlets.close)
     outlets.toggle(away)
     return received, outlets

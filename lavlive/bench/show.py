@@ -20,10 +20,14 @@ from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import cache_folder
+from lavlive.show.leaving import Leaving
 from lavlive.show.pace import Pace
+from lavlive.show.show import Latency
+from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.opening import open_output
 from lavlive.stage.output.takers.outlets import Outlets
+from lavlive.stage.recording.recordings import Recordings
 
 DISPLAY_RATE = 60.0
 _START_SECONDS = 120.0
@@ -87,7 +91,8 @@ class BenchShow:
             self.link.close()
             raise
         self._pace = Pace(rate)
-        self._outlets = outlets or Outlets()
+        self._latency = Latency()
+        self._leaving = Leaving(self.link, self.output, Notices(), Recordings(), outlets or Outlets())
         self._sequence = 0
         self._before: np.ndarray | None = None
 
@@ -127,17 +132,12 @@ class BenchShow:
         taken = time.perf_counter()
         self.output.present(picture, self.values, now)
         presented = time.perf_counter()
-        self._give_away(now)
+        if picture is not None:
+            self._latency.take(picture, presented)
+        self._leaving.step(now, self._latency.seconds, begun=False)
         shown = None if picture is None else Shown(picture, taken, presented, self._change(picture))
         self._pace.wait(self._picture_waits)
         return shown
-
-    def _give_away(self, now: float) -> None:
-        shot = self.output.fetch_shot()
-        if shot is not None:
-            self._outlets.offer(shot)
-        if self._outlets.ask(now):
-            self.output.begin_shot(now, self._outlets.largest)
 
     def _picture_waits(self) -> bool:
         """As in a show without a display; a window's frames have their own times."""

@@ -29,8 +29,8 @@ _KEY_SECONDS = 2
 """Between two pictures at which a viewer can begin; what the large platforms ask for."""
 _SILENCE_AFTER = 0.4
 _INTERLEAVE = "1000"
-"""Microseconds by which the muxer puts pictures and sound in order. No longer: sound that comes late, or not at
-all, would keep pictures waiting for it."""
+"""Microseconds within which the muxer puts pictures and sound in order. No longer: sound that comes late, or
+not at all, would keep pictures waiting for it."""
 _LEAD = 2048
 """Samples of silence before the first picture: two frames of AAC."""
 _SOFTWARE = {"preset": "veryfast", "tune": "zerolatency"}
