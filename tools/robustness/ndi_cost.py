@@ -8,21 +8,17 @@ output holds its thread up. Processors' seconds hardly depend on what else the m
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import av
 import numpy as np
 import psutil
 
+from lavlive.bench.received import Received
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.ndi import NdiTaker
-from tools.robustness.ndi import ROOT, picture
+from tools.robustness.ndi import picture
 
 _SETTLE = 20
 """Pictures before anything is counted."""
@@ -38,23 +34,12 @@ def canvases(size: tuple[int, int]) -> list[np.ndarray]:
 
 def measure(seconds: float, size: tuple[int, int], rate: float) -> None:
     """Send for so long, and print what it took."""
-    from tests.support.ndi_receiver import CONFIGURATION
-
     shown, name = canvases(size), f"lavlive {secrets.token_hex(3)}"
     taker = NdiTaker(name)
-    taker.take(Shot(shown[0], time.perf_counter()), [])
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "ndi-config.v1.json").write_text(CONFIGURATION)
-        wanted = str(10**9)
-        receiver = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.ndi_receiver", name, wanted, f"{folder}/last.npy"],
-            cwd=ROOT,
-            env=os.environ | {"NDI_CONFIG_DIR": folder},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert receiver.stdout is not None
-        assert receiver.stdout.readline().startswith("found")
+    with Received("ndi", name) as received:
+        while len(received.pictures) < 2:
+            taker.take(Shot(shown[0], time.perf_counter()), [])
+            time.sleep(0.1)
         took: list[float] = []
         process = psutil.Process()
         due, began = time.perf_counter(), process.cpu_times()
@@ -67,14 +52,14 @@ def measure(seconds: float, size: tuple[int, int], rate: float) -> None:
             due += 1 / rate
             time.sleep(max(0.0, due - time.perf_counter()))
         used = process.cpu_times()
-        receiver.kill()
-        receiver.wait()
+        came = len(received.pictures)
     taker.close()
     cost = (used.user + used.system - began.user - began.system) / len(took) * rate
     held = 1000 * np.array(took)
     print(
         f"NDI, {size[0]} x {size[1]} at {rate:g}: {cost:.3f} seconds of processors for a second; "
-        f"a call takes {np.median(held):.1f} ms in the median, {np.percentile(held, 95):.1f} at p95"
+        f"a call takes {np.median(held):.1f} ms in the median, {np.percentile(held, 95):.1f} at p95; "
+        f"{came} pictures received"
     )
 
 
