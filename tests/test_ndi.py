@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 
 from lavlive.errors import OutputMissingError
 from lavlive.stage.canvas.readback import Shot
+from lavlive.stage.output.takers import ndi
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.output.takers.ndi import NdiTaker
 
@@ -77,3 +80,47 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "cyndilib.audio_frame", None)
     with pytest.raises(OutputMissingError, match=r"pip install 'lavlive\[ndi\]'"):
         NdiTaker("lavlive")
+
+
+def test_sound_is_sent_with_its_picture_and_not_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, float]] = []
+    clock = [100.0]
+
+    class Sender:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def write_video(self, data: np.ndarray) -> None:
+            clock[0] += 0.03  # compressing
+            pixels.append(data)
+            sent.append(("picture", clock[0]))
+
+        def write_audio(self, samples: np.ndarray) -> None:
+            sent.append(("clap" if samples.max() > 0.5 else "quiet", clock[0]))
+
+        def __getattr__(self, _: str) -> Any:
+            return lambda *_: None
+
+    pixels: list[np.ndarray] = []
+    frame = type("Frame", (), {"__getattr__": lambda *_: lambda *_: None})
+    names = SimpleNamespace(
+        VideoSendFrame=frame, AudioSendFrame=frame, Sender=Sender, FourCC=SimpleNamespace(RGBX=0)
+    )
+    monkeypatch.setattr(ndi, "_library", lambda: names)
+    taker = NdiTaker("lavlive", now=lambda: clock[0])
+    canvas = np.arange(6 * 5 * 3, dtype=np.uint8).reshape(6, 5, 3)
+    flash, given = 100.3, 100.0
+    for number in range(15):
+        shown = 100.0 + number / 30
+        clock[0] = shown + 0.02  # read back
+        taker.take(Shot(canvas, shown), [])
+        clock[0] = shown + 0.055
+        until = shown + 0.1  # sound comes before it is due
+        times = given + np.arange(round((until - given) * 48_000)) / 48_000
+        given = until
+        clap = np.where((times >= flash) & (times < flash + 0.02), 0.8, 0.0).astype(np.float32)
+        taker.hear([SoundBlock(np.repeat(clap[:, None], 2, axis=1), float(times[0]))])
+    clap_at = next(at for kind, at in sent if kind == "clap")
+    seen = [at for kind, at in sent if kind == "picture"][9]
+    assert abs(clap_at - seen) < 0.034
+    assert pixels[0].reshape(6, 5, 4)[..., :3].tolist() == canvas.tolist()

@@ -13,6 +13,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from lavlive.errors import RecordingError
@@ -69,6 +70,7 @@ class VideoWriter:
         self.pictures = 0
         self.samples = 0
         self._open = False
+        self._reformatter = VideoReformatter()
         check_target(self.path, codec)
         self._fragments: FragmentFile | None = None
         try:
@@ -134,8 +136,11 @@ class VideoWriter:
         Raises:
             OSError: the disk is full or gone.
         """
-        frame = av.VideoFrame.from_ndarray(fitted(np.ascontiguousarray(rgb), self.size), "rgb24")
-        frame = frame.reformat(*self.size, self._pixels, dst_colorspace="ITU709", interpolation="BICUBIC")
+        # Not copied: nobody writes into a canvas that was given away.
+        whole = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(fitted(rgb, self.size)), "rgb24")
+        frame = self._reformatter.reformat(
+            whole, *self.size, self._pixels, dst_colorspace="ITU709", interpolation="BICUBIC"
+        )
         frame.time_base = 1 / self.fps
         for _ in range(repeat):
             frame.pts = self.pictures

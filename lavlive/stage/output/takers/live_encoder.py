@@ -15,6 +15,7 @@ from typing import Protocol
 import av
 import numpy as np
 from av.audio.stream import AudioStream
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from lavlive.errors import OutputError
@@ -78,6 +79,7 @@ class LiveEncoder:
     def __init__(self, sink: Sink, kind: str, settings: LiveSettings) -> None:
         self._settings = settings
         self._rate = Fraction(settings.rate).limit_denominator(1001)
+        self._frames = Frames(settings.size)
         options = {"flush_packets": "1", "max_interleave_delta": _INTERLEAVE}
         if kind == "flv":
             options["flvflags"] = "no_duration_filesize+no_metadata"
@@ -147,7 +149,7 @@ class LiveEncoder:
                 self._hear(made)
 
     def _encode(self, pixels: np.ndarray, index: int) -> None:
-        frame = frame_of(pixels, self._settings.size)
+        frame = self._frames.of(pixels)
         frame.pts, frame.time_base = index, 1 / self._rate
         self._container.mux(self._video.encode(frame))
 
@@ -166,10 +168,24 @@ class LiveEncoder:
         del self._container, self._video, self._sound, self._resampler
 
 
-def frame_of(pixels: np.ndarray, size: tuple[int, int]) -> av.VideoFrame:
-    """A canvas, uint8 [H, W, 3], as a frame of that size (width, height) for an encoder of H.264."""
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(fitted(pixels, size)), "rgb24")
-    return frame.reformat(*size, "yuv420p", dst_colorspace="ITU709", interpolation="BILINEAR")
+class Frames:
+    """Makes frames for an encoder of H.264 of canvases; one thread. What it needs for that is made once.
+
+    Args:
+        size: width and height of the frames.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._reformatter = VideoReformatter()
+
+    def of(self, pixels: np.ndarray) -> av.VideoFrame:
+        """A canvas, uint8 [H, W, 3], as a frame."""
+        # The canvas is not copied: nobody writes into it.
+        whole = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(fitted(pixels, self._size)), "rgb24")
+        return self._reformatter.reformat(
+            whole, *self._size, "yuv420p", dst_colorspace="ITU709", interpolation="BILINEAR"
+        )
 
 
 def choose_encoder(settings: LiveSettings) -> tuple[str, Mapping[str, str]]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from lavlive.errors import OutputMissingError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
 
 SOUND_RATE = 48_000
+_MOST_SOUND = SOUND_RATE
 _PIECE = 480
 """Samples that are sent at once, always: of shorter pieces cyndilib 0.1 sends the second channel from memory
 that nobody has written, which is noise at full force."""
@@ -23,34 +28,56 @@ class NdiTaker:
     Args:
         name: under which receivers find it.
         rate: canvases a second, which receivers are told.
+        now: the clock by which canvases and sound have their times.
 
     Raises:
         OutputMissingError: cyndilib is missing.
     """
 
-    def __init__(self, name: str, rate: float = 60.0) -> None:
+    def __init__(self, name: str, rate: float = 60.0, now: Callable[[], float] = time.perf_counter) -> None:
         self._ndi = _library()
-        self._name, self._rate = name, rate
+        self._name, self._rate, self._now = name, rate, now
         self._sender: Any = None
         self._size = (0, 0)
-        self._pixels = np.zeros(0, np.uint8)
+        self._reformatter = VideoReformatter()
         self._heard = np.zeros((0, 2), np.float32)
+        self._late = self._ends = 0.0
 
     def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
         """Send a canvas and the sound that came."""
         height, width, _ = shot.pixels.shape
         if (width, height) != self._size:
             self._open(width, height)
-        self._pixels[..., :3] = shot.pixels
-        self._sender.write_video(self._pixels.reshape(-1))
+        self._sender.write_video(self._four_bytes(shot.pixels))
+        self._late = self._now() - shot.time
         self.hear(sound)
 
+    def _four_bytes(self, pixels: np.ndarray) -> np.ndarray:
+        """A canvas with four bytes for each pixel, uint8 [H · W · 4].
+
+        NDI's formats of two bytes cost more to make than they spare when NDI compresses them.
+        """
+        height, width, _ = pixels.shape
+        whole = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), "rgb24")
+        plane = self._reformatter.reformat(whole, format="rgb0").planes[0]
+        lines = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
+        return np.ascontiguousarray(lines[:, : width * 4]).reshape(-1)
+
     def hear(self, sound: list[SoundBlock]) -> None:
-        """Send sound; what comes before the first canvas is left out."""
-        if self._sender is None or not sound:
+        """Send the sound that belongs to the canvas that was sent last, or to the time since.
+
+        It comes before its picture, which has to be read back and compressed. What comes before the first
+        canvas is left out.
+        """
+        if self._sender is None:
             return
-        self._heard = np.concatenate([self._heard, *(block.samples for block in sound)])
-        while len(self._heard) >= _PIECE:
+        for block in sound:
+            self._heard = np.concatenate([self._heard, block.samples])[-_MOST_SOUND:]
+            self._ends = block.time + len(block.samples) / SOUND_RATE
+        if not len(self._heard):
+            return
+        due = self._now() - self._late
+        while (left := len(self._heard)) >= _PIECE and self._ends - (left - _PIECE) / SOUND_RATE <= due:
             self._sender.write_audio(np.ascontiguousarray(self._heard[:_PIECE].T))
             self._heard = self._heard[_PIECE:]
 
@@ -70,7 +97,6 @@ class NdiTaker:
         self._sender.set_audio_frame(sound)
         self._sender.open()
         self._size = (width, height)
-        self._pixels = np.full((height, width, 4), 255, np.uint8)
 
     def close(self) -> None:
         """Go from the network."""

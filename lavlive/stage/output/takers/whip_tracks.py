@@ -20,9 +20,9 @@ from av.video.frame import PictureType
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.live_encoder import (
     SOUND_RATE,
+    Frames,
     LiveSettings,
     choose_encoder,
-    frame_of,
     set_up,
 )
 from lavlive.stage.output.takers.whip_clock import LEAST_BITS, ShowClock
@@ -93,7 +93,7 @@ class PictureEncoder:
 
     def __init__(self, settings: LiveSettings) -> None:
         name, options = choose_encoder(settings)
-        self._size = settings.size
+        self._frames = Frames(settings.size)
         self._bits = bits = settings.kilobits * 1000
         self._context = av.CodecContext.create(name, "w")
         set_up(self._context, settings)
@@ -116,7 +116,7 @@ class PictureEncoder:
         self._last = stamp
         if bits != self._bits:
             self._context.bit_rate = self._bits = bits
-        frame = frame_of(shot.pixels, self._size)
+        frame = self._frames.of(shot.pixels)
         frame.pts, frame.time_base = stamp, Fraction(1, PICTURE_RATE)
         frame.pict_type = PictureType.I if key else PictureType.NONE
         return next(iter(self._context.encode(frame)), None)
@@ -134,7 +134,8 @@ class Pictures(Stamped):
     def __init__(self, settings: LiveSettings, clock: ShowClock) -> None:
         super().__init__()
         self.whole = False
-        self._settings, self._clock = settings, clock
+        self._clock = clock
+        self._frames = Frames(settings.size)
         self._encoder = PictureEncoder(settings)
         self._thread = ThreadPoolExecutor(1, "whip pictures")
         self._newest: Shot | None = None
@@ -171,7 +172,7 @@ class Pictures(Stamped):
         stamp = round((shot.time - self._clock.begun) * PICTURE_RATE)
         if not self.whole:
             return self._encoder.encode(shot, stamp, key, self._bits)
-        frame = frame_of(shot.pixels, self._settings.size)
+        frame = self._frames.of(shot.pixels)
         frame.pts, frame.time_base = stamp, Fraction(1, PICTURE_RATE)
         return frame
 
