@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from lavlive.link.memory import SharedBlock
+from lavlive.show.leaving import SoundDelay
+from lavlive.stage.recording.sound_tap import SoundTap
 from lavlive.stage.recording.steady_sound import JUMP_SECONDS, SteadySound
 
 RATE = 2000
@@ -84,3 +87,37 @@ def test_a_source_that_has_ended_is_filled_up_to_where_the_pictures_are() -> Non
     assert sum(len(piece) for piece in filled(4.0)) == pytest.approx(3 * RATE, abs=0.01 * RATE)
     assert list(filled(4.0 + JUMP_SECONDS / 1e6)) == []
     assert steady.written == pytest.approx(4 * RATE, abs=0.01 * RATE)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+def test_sound_of_any_rate_keeps_its_moment_on_the_way_through_the_tap(rate: int) -> None:
+    click, claps = 100.4, []
+    with SharedBlock.create() as link:
+        tap = SoundTap(link)
+        block = rate // 50
+        for number in range(40):
+            times = 100.0 + (number * block + np.arange(block)) / rate
+            samples = np.where((times >= click) & (times < click + 0.005), 0.9, 0.0).astype(np.float32)
+            link.write_sound(
+                np.repeat(samples[:, None], 2, axis=1), rate, captured=float(times[-1]) + 1 / rate
+            )
+            heard = tap.read()
+            assert heard is not None
+            made, begins = heard
+            claps += [begins + int(index) / 48_000 for index in np.flatnonzero(made[:, 0] > 0.45)[:1]]
+    assert claps[0] == pytest.approx(click, abs=0.0005)
+
+
+def test_single_late_pictures_do_not_move_the_sound_and_another_latency_moves_it_once() -> None:
+    delay = SoundDelay()
+    assert delay.step(0.08, 10.0) == 0.08
+    frames = iter(np.arange(10.0, 40.0, 1 / 60))
+    steady = [delay.step(0.08, now) for now, _ in zip(frames, range(60), strict=False)]
+    spike = [delay.step(0.4, now) for now, _ in zip(frames, range(60), strict=False)]
+    after = [delay.step(0.1, now) for now, _ in zip(frames, range(600), strict=False)]
+    other = [delay.step(0.3, now) for now, _ in zip(frames, range(600), strict=False)]
+    assert np.ptp(steady + spike) == 0.0
+    assert after[-1] == pytest.approx(0.1)
+    assert np.diff(after).max() <= 0.003 / 60 + 1e-9
+    assert np.count_nonzero(np.diff(other)) == 1
+    assert other[-1] == 0.3

@@ -106,6 +106,22 @@ def test_a_server_that_is_away_is_tried_again_after_longer_and_longer_waits_and_
     worker.join(10)
 
 
+def test_a_server_that_answers_only_after_long_to_refuse_is_asked_less_and_less_often() -> None:
+    now, waits = [0.0], []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) == 4
+
+    def opening() -> Taker:
+        now[0] += 20.0
+        raise OutputError("The server does not answer.")
+
+    worker = Worker("test", opening, clock=lambda: now[0], wait=wait)
+    worker.join(10)
+    assert waits == list(BACK_OFF[:4])
+
+
 def test_a_receiver_that_breaks_is_closed_and_opened_again_three_times() -> None:
     receivers: list[Receiver] = []
 

@@ -44,6 +44,11 @@ class WhipServer:
                     self.send_error(401)
                     return
                 assert self.headers["Content-Type"] == "application/sdp"
+                if self.path == "/elsewhere":
+                    self.send_response(307)
+                    self.send_header("Location", "/whip")
+                    self.end_headers()
+                    return
                 answer = asyncio.run_coroutine_threadsafe(server.answer(offer), server.loop).result(20)
                 self.send_response(201)
                 self.send_header("Location", "/session/1")
@@ -104,10 +109,10 @@ class WhipServer:
         self.loop.close()
 
 
-def test_a_whip_server_sees_and_hears_the_show() -> None:
+def test_a_whip_server_that_sends_on_to_another_address_sees_and_hears_the_show() -> None:
     pytest.importorskip("aiortc")
     server = WhipServer()
-    target = WhipTarget(server.address, "http://127.0.0.1/…", "SECRET")
+    target = WhipTarget(server.address.replace("/whip", "/elsewhere"), "http://127.0.0.1/…", "SECRET")
     taker = WhipTaker(target, SETTINGS)
     tone = 0.5 * np.sin(np.arange(1600) * 0.05)[:, None].repeat(2, axis=1).astype(np.float32)
     begun = time.perf_counter()

@@ -21,6 +21,8 @@ class SoundTap:
         self._link = link
         self._position = 0
         self._rate = 0
+        # Of the present stream: what came in and what went out.
+        self._taken = self._made = 0
         self._stream: soxr.ResampleStream | None = None
         self.skip()
 
@@ -38,6 +40,11 @@ class SoundTap:
         if sound.rate != self._rate:
             self._rate = sound.rate
             self._stream = soxr.ResampleStream(sound.rate, RATE, CHANNELS, dtype="float32")
+            self._taken = self._made = 0
         assert self._stream is not None
         samples: np.ndarray = self._stream.resample_chunk(np.nan_to_num(sound.samples))
-        return samples, sound.captured - len(samples) / RATE
+        self._taken += len(sound.samples)
+        # The resampler keeps some milliseconds back: the newest sample is not the last of these.
+        begins = sound.captured - (self._taken / sound.rate - self._made / RATE)
+        self._made += len(samples)
+        return samples, begins

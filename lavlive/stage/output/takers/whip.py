@@ -29,6 +29,7 @@ _SECONDS = 10.0
 """For an answer of the server, and for the connection to come about."""
 _SILENCE_AFTER = 0.4
 _LONGEST_ANSWER = 1 << 20
+_MOST_REDIRECTS = 4
 _Result = TypeVar("_Result")
 
 
@@ -109,19 +110,27 @@ class WhipTaker:
         head = {"Content-Type": "application/sdp"}
         if self._target.token:
             head["Authorization"] = f"Bearer {self._target.token}"
-        request = urllib.request.Request(self._target.address, offer.encode(), head, method="POST")
-        try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-                place = answer.headers.get("Location")
-                self._resource = urljoin(self._target.address, place) if place else None
-                return str(answer.read(_LONGEST_ANSWER).decode("utf-8", "replace"))
-        except urllib.error.HTTPError as error:
-            hint = "; check address and key" if error.code in (401, 403, 404) else ""
-            raise OutputError(f"{self._target.url} refuses the stream ({error.code}){hint}.") from None
-        except (OSError, ValueError) as error:  # the text of urllib's own errors holds no address
-            reason = getattr(error, "reason", error)
-            told = getattr(reason, "strerror", None) or type(reason).__name__
-            raise OutputError(f"{self._target.url} cannot be reached: {told}.") from None
+        address = self._target.address
+        for _ in range(_MOST_REDIRECTS):
+            request = urllib.request.Request(address, offer.encode(), head, method="POST")
+            try:
+                with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+                    place = answer.headers.get("Location")
+                    self._resource = urljoin(address, place) if place else None
+                    return str(answer.read(_LONGEST_ANSWER).decode("utf-8", "replace"))
+            except urllib.error.HTTPError as error:
+                other = urljoin(address, error.headers.get("Location") or "")
+                safe = other.startswith("https:" if address.startswith("https:") else "http")
+                if error.code in (307, 308) and other != address and safe:
+                    address = other  # RFC 9725: a server spreads its load so
+                    continue
+                hint = "; check address and key" if error.code in (401, 403, 404) else ""
+                raise OutputError(f"{self._target.url} refuses the stream ({error.code}){hint}.") from None
+            except (OSError, ValueError) as error:  # the text of urllib's own errors holds no address
+                reason = getattr(error, "reason", error)
+                told = getattr(reason, "strerror", None) or type(reason).__name__
+                raise OutputError(f"{self._target.url} cannot be reached: {told}.") from None
+        raise OutputError(f"{self._target.url} sends the stream from one address to the next.")
 
     def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
         """Hand over a canvas and the sound that came.

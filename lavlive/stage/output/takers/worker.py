@@ -73,6 +73,7 @@ class Worker:
         self._newest: Shot | None = None
         self._sound: deque[SoundBlock] = deque(maxlen=_SOUND_BLOCKS)
         self._busy_since: float | None = None
+        self._on_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -120,7 +121,7 @@ class Worker:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            began = self._clock()
+            self._on_since = None
             try:
                 self._serve()
             except OutputMissingError as error:
@@ -128,12 +129,16 @@ class Worker:
                 break
             except Exception as error:  # whatever a library raises: the show goes on, and this tries again
                 self.problem = _told(error)
-                failures = 0 if self._clock() - began > STEADY_SECONDS else failures
+                failures = 0 if self._was_steady() else failures
                 self.state = State.WAITING
                 if self._wait(BACK_OFF[min(failures, len(BACK_OFF) - 1)]):
                     break
                 failures += 1
         self.state = State.ENDED
+
+    def _was_steady(self) -> bool:
+        """Whether it ran for long; waiting for an answer is no running."""
+        return self._on_since is not None and self._clock() - self._on_since > STEADY_SECONDS
 
     def _serve(self) -> None:
         taker = self._open()
@@ -142,6 +147,7 @@ class Worker:
             self._newest = None
             self._sound.clear()
             self.problem = ""
+            self._on_since = self._clock()
             self.state = State.ON
             while not self._stopping.is_set():
                 self._there.wait()
