@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.control.beat.modulation import BeatModulation, Shape
+from lavlive.control.looks.own_state import own_state_file
 from lavlive.control.looks.presets import read_preset
 from lavlive.control.looks.state import ShowState, StateKeeper, backup_of, read_state, read_state_file
 from lavlive.control.midi.binding_files import read_bindings
@@ -194,3 +195,16 @@ def test_a_full_disk_is_a_problem_to_show_and_not_an_error(tmp_path: Path) -> No
     keeper = StateKeeper(path)
     keeper.close(FULL)
     assert keeper.problem is not None
+
+
+def test_each_of_several_shows_has_a_state_of_its_own_and_a_dead_ones_is_free(tmp_path: Path) -> None:
+    with own_state_file(tmp_path) as first, own_state_file(tmp_path) as second:
+        assert (first.name, second.name) == ("state.json", "state-2.json")
+    with own_state_file(tmp_path) as again:
+        assert again == first
+
+
+def test_where_nothing_can_be_locked_there_is_a_state_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_text("a file")
+    with own_state_file(tmp_path / "blocked") as path:
+        assert path == tmp_path / "blocked" / "state.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lavlive.commands.options import LiveOptions, NodeOptions, text_of
 from lavlive.commands.surroundings import open_mapping, open_outlets, open_wall
 from lavlive.control.beat.tempo import AbletonLink
 from lavlive.control.control import Control
+from lavlive.control.looks.own_state import own_state_file
 from lavlive.control.looks.starting import begin_with_effects, preset_library
 from lavlive.control.looks.state import ShowState, StateKeeper, read_state
 from lavlive.control.midi.binding_files import BindingFolders
@@ -55,13 +57,22 @@ def open_show(options: LiveOptions) -> Iterator[Show]:
     Raises:
         LavliveError: something that was asked for is not there.
     """
-    with open_shaders(text_of(options.shaders)) as shaders:
-        yield from _open_with(options, shaders)
+    with (
+        open_shaders(text_of(options.shaders)) as shaders,
+        _state_file(options) as state_file,
+    ):
+        yield from _open_with(options, shaders, state_file)
 
 
-def _open_with(options: LiveOptions, shaders: ShaderLibrary) -> Iterator[Show]:
+def _state_file(options: LiveOptions) -> AbstractContextManager[Path]:
+    """Where the show is kept; a node keeps nothing, and takes no show's place."""
+    if isinstance(options, NodeOptions):
+        return contextlib.nullcontext(config_folder() / "state.json")
+    return own_state_file(config_folder())
+
+
+def _open_with(options: LiveOptions, shaders: ShaderLibrary, state_file: Path) -> Iterator[Show]:
     node = options if isinstance(options, NodeOptions) else None
-    state_file = config_folder() / "state.json"
     # A node has nothing of its own to go on with.
     last = read_state(state_file) if node is None else None
     crashed = last if last is not None and not last.clean else None
@@ -145,6 +156,10 @@ def _open_with(options: LiveOptions, shaders: ShaderLibrary) -> Iterator[Show]:
         if keeper is not None:
             kept = keeper
             stack.push(lambda failure, *_: _keep_last_state(kept, show, clean=failure is None))
+        if keeper is not None and state_file.stem != "state":
+            notices.tell(
+                f"Another show runs here: this one is kept in {state_file.name}", time.perf_counter()
+            )
         for problem in last.problems if last is not None else ():
             notices.tell(problem, time.perf_counter())
         if crashed is not None:
