@@ -158,6 +158,21 @@ def test_the_canvas_is_only_read_when_a_picture_is_due(tmp_path: Path) -> None:
     assert len(decoded_pictures(recorder.path)) == pytest.approx(60, abs=1)
 
 
+@pytest.mark.parametrize("loop", [30, 60, 90])
+def test_a_loop_whose_time_wavers_neither_loses_pictures_nor_doubles_them(tmp_path: Path, loop: int) -> None:
+    wavers = np.random.default_rng(0).uniform(-0.0015, 0.0015, 2 * loop)
+    times: list[float] = []
+    with LiveRecorder(tmp_path / "wavers.mp4", 64, 48, fps=30) as recorder:
+        for number in range(2 * loop):
+            now = 50 + number / loop + wavers[number]
+            if recorder.wants(now):
+                recorder.picture(grey(100), now)
+                times.append(now)
+            wait_until_written(recorder)
+    assert len(times) == 60
+    assert np.diff(times) == pytest.approx(1 / 30, abs=0.0031)
+
+
 def test_sound_that_starts_late_or_stops_is_filled_with_silence(tmp_path: Path) -> None:
     rate = 8000
     with LiveRecorder(tmp_path / "gap.mp4", 64, 48, 20, rate, 1) as recorder:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -21,7 +22,7 @@ from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.addresses import Stream, typed_stream
 from lavlive.stage.output.takers.base import SoundBlock, Taker
 from lavlive.stage.output.takers.live_encoder import LiveEncoder, LiveSettings, choose_encoder, starts
-from lavlive.stage.output.takers.rtmp import RtmpPublisher, RtmpTarget
+from lavlive.stage.output.takers.rtmp import RtmpPublisher, RtmpTarget, _Messages
 from lavlive.stage.output.takers.stream import StreamTaker
 from lavlive.stage.output.takers.transports import DatagramTarget, SrtSender, _Datagrams
 from tests.support.receivers import FLASHES, SIZE, Receiver, feed, free_port, srt_server
@@ -375,3 +376,24 @@ def test_the_end_of_a_picture_is_sent_without_waiting_for_the_next() -> None:
     datagrams.write(written[1500:])
     assert [len(each) for each in sent] == [7 * 188, 2 * 188]
     assert b"".join(sent) == written
+
+
+def test_rtmp_counts_on_after_four_hours_and_forty_minutes_where_its_short_times_end() -> None:
+    sent = bytearray()
+    publisher = RtmpPublisher.__new__(RtmpPublisher)
+    publisher._waiting, publisher._header_seen, publisher._chunk = bytearray(), False, 128
+    publisher._socket = SimpleNamespace(sendall=sent.extend)  # type: ignore[assignment]
+    time = 8 * 3_600_000 + 5
+    body = bytes(range(250)) * 2
+    head = b"\x09" + len(body).to_bytes(3, "big") + (time & 0xFFFFFF).to_bytes(3, "big")
+    publisher._waiting += bytes(13) + head + bytes([time >> 24]) + bytes(3) + body + bytes(4)
+    ((kind, told, given),) = publisher._tags()
+    assert (kind, told, given) == (9, time, body)
+    publisher._send(kind, given, channel=6, stream=1, time=told)
+    extended = time.to_bytes(4, "big")
+    assert sent[1:4] == b"\xff\xff\xff"
+    assert sent[12:16] == extended
+    assert sent[16 + 128 :][:5] == b"\xc6" + extended
+    received = _Messages()
+    received.feed(bytes(sent))
+    assert list(received.messages()) == [(9, body)]

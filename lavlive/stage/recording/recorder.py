@@ -25,6 +25,9 @@ LONGEST_SOUND = 120.0
 """Seconds of sound that may wait, 46 MB of it: a disk that hangs for so long will not come back."""
 _DISK_LOOK_SECONDS = 1.0
 _SILENCE_AFTER = 0.5
+_EARLY = 0.2
+"""Of a step by which a picture may be early. A loop at the rate, or at twice or three times of it, whose time
+wavers around the steps' borders would lose pictures and show others twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +142,18 @@ class LiveRecorder:
         """Whether a picture is due at `now`; only then need the canvas be read."""
         if not self.running:
             return False
-        return self._begun is None or int((now - self._begun) * self._fps) > self._last_wanted
+        return self._begun is None or self._step_of(now) > self._last_wanted
+
+    def _step_of(self, now: float) -> int:
+        """The step of the rate that a time belongs to."""
+        assert self._begun is not None
+        return int((now - self._begun) * self._fps + _EARLY)
 
     def picture(self, pixels: np.ndarray, now: float) -> None:
         """Offer the canvas, uint8 [H, W, 3], as shown at `now`; the array must not change afterwards."""
         if self._begun is None:
             self._begun = now
-        self._last_wanted = int((now - self._begun) * self._fps)
+        self._last_wanted = self._step_of(now)
         if not self.running:
             return
         if self._pictures_in - self._pictures_out >= QUEUED:
@@ -214,7 +222,7 @@ class LiveRecorder:
     def _write_picture(self, pixels: np.ndarray, time: float) -> None:
         """Keep the rate constant: repeat the last picture over a gap, leave out one that comes too early."""
         assert self._begun is not None
-        index = int((time - self._begun) * self._fps)
+        index = self._step_of(time)
         if index < self._writer.pictures:
             return
         self._repeat_until(index)
