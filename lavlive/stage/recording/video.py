@@ -13,7 +13,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from lavlive.errors import RecordingError
@@ -139,7 +139,7 @@ class VideoWriter:
         # Not copied: nobody writes into a canvas that was given away.
         whole = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(fitted(rgb, self.size)), "rgb24")
         frame = self._reformatter.reformat(
-            whole, *self.size, self._pixels, dst_colorspace="ITU709", interpolation="BICUBIC"
+            whole, *self.size, self._pixels, dst_colorspace=Colorspace.ITU709, interpolation="BICUBIC"
         )
         frame.time_base = 1 / self.fps
         for _ in range(repeat):

@@ -15,7 +15,7 @@ from typing import Protocol
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from lavlive.errors import OutputError
@@ -184,7 +184,7 @@ class Frames:
         # The canvas is not copied: nobody writes into it.
         whole = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(fitted(pixels, self._size)), "rgb24")
         return self._reformatter.reformat(
-            whole, *self._size, "yuv420p", dst_colorspace="ITU709", interpolation="BILINEAR"
+            whole, *self._size, "yuv420p", dst_colorspace=Colorspace.ITU709, interpolation="BILINEAR"
         )
 
 

@@ -60,7 +60,7 @@ class NdiTaker:
         height, width, _ = pixels.shape
         whole = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), "rgb24")
         plane = self._reformatter.reformat(whole, format="rgb0").planes[0]
-        lines = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
+        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
         return np.ascontiguousarray(lines[:, : width * 4]).reshape(-1)
 
     def hear(self, sound: list[SoundBlock]) -> None:
