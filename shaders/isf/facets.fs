@@ -12,9 +12,14 @@
         {"NAME": "apart", "LABEL": "how far they show other places", "TYPE": "float", "MIN": 0, "MAX": 1, "DEFAULT": 0.15},
         {"NAME": "restless", "LABEL": "how they move", "TYPE": "float", "MIN": 0, "MAX": 1, "DEFAULT": 0.3}
     ],
-    "PASSES": [{"TARGET": "clock", "PERSISTENT": true, "FLOAT": true, "WIDTH": 1, "HEIGHT": 1}, {}]
+    "PASSES": [
+        {"TARGET": "clock", "PERSISTENT": true, "FLOAT": true, "WIDTH": 1, "HEIGHT": 1},
+        {"TARGET": "seeds", "WIDTH": 64, "HEIGHT": 64},
+        {}
+    ]
 }*/
-// The clock lets pieces move faster without a jump. Three reads a pixel; 18 cells for the pieces and the distance to their borders.
+// The clock lets pieces move faster without a jump. Where each piece has its middle, inside its cell, is drawn once for
+// all; then 9 of them are read for each pixel, and the picture twice.
 
 vec2 hash(vec2 p) {
     vec3 q = fract(vec3(p.xyx) * vec3(0.1031, 0.1030, 0.0973));
@@ -22,38 +27,39 @@ vec2 hash(vec2 p) {
     return fract((q.xx + q.yz) * q.zy);
 }
 
-vec2 seed(vec2 cell, float t) { // where a piece has its middle, inside its cell
-    vec2 h = hash(cell);
-    return 0.5 + 0.40 * sin(6.2831853 * h + t * (0.5 + 0.7 * h.yx));
-}
-
 void main() {
-    float t = IMG_NORM_PIXEL(clock, vec2(0.5)).r;
     if (PASSINDEX == 0) {
-        gl_FragColor = vec4(mod(t + clamp(TIMEDELTA, 0.0, 0.1) * restless, 4096.0));
+        gl_FragColor = vec4(mod(IMG_NORM_PIXEL(clock, vec2(0.5)).r + clamp(TIMEDELTA, 0.0, 0.1) * restless, 4096.0));
+        return;
+    }
+    if (PASSINDEX == 1) {
+        vec2 h = hash(floor(gl_FragCoord.xy));
+        float t = IMG_NORM_PIXEL(clock, vec2(0.5)).r;
+        gl_FragColor = vec4(0.5 + 0.40 * sin(6.2831853 * h + t * (0.5 + 0.7 * h.yx)), 0.0, 1.0);
         return;
     }
     vec2 aspect = vec2(RENDERSIZE.x / RENDERSIZE.y, 1.0);
     vec2 p = (isf_FragNormCoord - 0.5) * aspect * pieces;
     vec2 cell = floor(p), inside = p - cell, nearest = vec2(0.0), middle = vec2(0.0);
+    vec2 ways[9];
     float least = 9.0;
-    for (int y = -1; y <= 1; y++)
-        for (int x = -1; x <= 1; x++) {
-            vec2 other = vec2(x, y), way = other + seed(cell + other, t) - inside;
-            float d = dot(way, way);
-            if (d < least) { least = d; nearest = other; middle = way; }
-        }
+    for (int i = 0; i < 9; i++) {
+        vec2 other = vec2(mod(float(i), 3.0), floor(float(i) / 3.0)) - 1.0;
+        vec2 way = other + IMG_NORM_PIXEL(seeds, (mod(cell + other, 64.0) + 0.5) / 64.0).rg - inside;
+        float d = dot(way, way);
+        if (d < least) { least = d; nearest = other; middle = way; }
+        ways[i] = way;
+    }
     float border = 9.0;
     vec2 facing = vec2(0.0);
-    for (int y = -1; y <= 1; y++)
-        for (int x = -1; x <= 1; x++) {
-            vec2 other = nearest + vec2(x, y), way = other + seed(cell + other, t) - inside, between = way - middle;
-            float apartness = dot(between, between);
-            if (apartness > 1e-4) {
-                float d = dot(0.5 * (middle + way), between * inversesqrt(apartness));
-                if (d < border) { border = d; facing = between * inversesqrt(apartness); }
-            }
+    for (int i = 0; i < 9; i++) {
+        vec2 between = ways[i] - middle;
+        float apartness = dot(between, between);
+        if (apartness > 1e-4) {
+            float d = dot(0.5 * (middle + ways[i]), between * inversesqrt(apartness));
+            if (d < border) { border = d; facing = between * inversesqrt(apartness); }
         }
+    }
     vec2 id = cell + nearest, own = hash(id + 31.0);
     vec2 from = isf_FragNormCoord + (middle * plain + (own - 0.5) * 2.0 * apart * pieces * 0.25) / pieces / aspect;
     from = 1.0 - abs(1.0 - mod(from, 2.0));
