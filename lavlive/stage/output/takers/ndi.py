@@ -7,13 +7,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from lavlive.errors import OutputMissingError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
+from lavlive.stage.output.takers.four_bytes import FourBytes
 
 SOUND_RATE = 48_000
 _MOST_SOUND = SOUND_RATE
@@ -39,7 +38,7 @@ class NdiTaker:
         self._name, self._rate, self._now = name, rate, now
         self._sender: Any = None
         self._size = (0, 0)
-        self._reformatter = VideoReformatter()
+        self._four_bytes = FourBytes()
         self._heard = np.zeros((0, 2), np.float32)
         self._late = self._ends = 0.0
 
@@ -48,20 +47,10 @@ class NdiTaker:
         height, width, _ = shot.pixels.shape
         if (width, height) != self._size:
             self._open(width, height)
-        self._sender.write_video(self._four_bytes(shot.pixels))
+        # NDI's formats of two bytes cost more to make than they spare when NDI compresses them.
+        self._sender.write_video(self._four_bytes.of(shot.pixels).reshape(-1))
         self._late = self._now() - shot.time
         self.hear(sound)
-
-    def _four_bytes(self, pixels: np.ndarray) -> np.ndarray:
-        """A canvas with four bytes for each pixel, uint8 [H · W · 4].
-
-        NDI's formats of two bytes cost more to make than they spare when NDI compresses them.
-        """
-        height, width, _ = pixels.shape
-        whole = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), "rgb24")
-        plane = self._reformatter.reformat(whole, format="rgb0").planes[0]
-        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-        return np.ascontiguousarray(lines[:, : width * 4]).reshape(-1)
 
     def hear(self, sound: list[SoundBlock]) -> None:
         """Send the sound that belongs to the canvas that was sent last, or to the time since.

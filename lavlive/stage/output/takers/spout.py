@@ -6,11 +6,10 @@ pictures go through memory, not from texture to texture.
 
 from __future__ import annotations
 
-import numpy as np
-
 from lavlive.errors import OutputError, OutputMissingError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
+from lavlive.stage.output.takers.four_bytes import FourBytes
 
 
 class SpoutTaker:
@@ -29,7 +28,7 @@ class SpoutTaker:
         self._name, self._format = name, GL_RGBA
         self._sender = SpoutSender()
         self._sender.setSenderName(name)
-        self._pixels = np.zeros((0, 0, 4), np.uint8)
+        self._four_bytes = FourBytes()
 
     def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
         """Publish a canvas; Spout has no sound.
@@ -38,11 +37,9 @@ class SpoutTaker:
             OutputError: Spout does not take it.
         """
         height, width, _ = shot.pixels.shape
-        if self._pixels.shape[:2] != (height, width):
-            self._pixels = np.full((height, width, 4), 255, np.uint8)
-        self._pixels[..., :3] = shot.pixels
+        pixels = self._four_bytes.of(shot.pixels)
         # Not turned over: the first row is the upper one here and in Spout's pictures.
-        if not self._sender.sendImage(self._pixels.tobytes(), width, height, self._format, False, 0):
+        if not self._sender.sendImage(pixels.tobytes(), width, height, self._format, False, 0):
             raise OutputError("Spout does not take the canvas; it needs a graphics card with DirectX 11.")
         self._sender.setFrameSync(self._name)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from lavlive.errors import OutputMissingError
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
+from lavlive.stage.output.takers.four_bytes import FourBytes
 
 
 class SyphonTaker:
@@ -32,16 +31,16 @@ class SyphonTaker:
         self._copy, self._create = copy_image_to_mtl_texture, create_mtl_texture
         self._server = syphon.SyphonMetalServer(name)
         self._texture: Any = None
-        self._pixels = np.zeros((0, 0, 4), np.uint8)
+        self._four_bytes = FourBytes()
+        self._size = (0, 0)
 
     def take(self, shot: Shot, sound: list[SoundBlock]) -> None:
         """Publish a canvas; Syphon has no sound."""
         height, width, _ = shot.pixels.shape
-        if self._pixels.shape[:2] != (height, width):
+        if self._size != (width, height):
             self._texture = self._create(self._server.device, width, height)
-            self._pixels = np.full((height, width, 4), 255, np.uint8)
-        self._pixels[..., :3] = shot.pixels
-        self._copy(self._pixels, self._texture)
+            self._size = width, height
+        self._copy(self._four_bytes.of(shot.pixels), self._texture)
         self._server.publish_frame_texture(self._texture)
 
     def hear(self, sound: list[SoundBlock]) -> None:
