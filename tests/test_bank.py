@@ -79,7 +79,8 @@ class Stage:
         for name, model in (("One", "silk"), ("Two", "bloom"), ("Any", ""), ("Lost", "elsewhere")):
             presets.save(Preset(name, "", None, Values().saved(), model=model))
         self.control = Control(Values({"show.morph": 0.0}), BindingFolders(folder, folder), presets=presets)
-        supervisor = Supervisor(link, EngineSettings(SourceSpec("demo")), lambda *_: self.engine, 0.0)
+        settings = EngineSettings(SourceSpec("demo"), model="silk")
+        supervisor = Supervisor(link, settings, lambda *_: self.engine, 0.0)
         output = HeadlessOutput(OutputSettings(canvas=(64, 64)))
         bank = {"silk": "silk", "bloom": "bloom", "mine": "/a/mine.pkl"}
         self.show = Show(link, supervisor, self.control, output, Notices(), models=bank)
@@ -288,3 +289,10 @@ def test_models_and_presets_follow_each_other_by_the_transition_that_was_chosen(
             )
             stage.step()
             assert begun == ([2.0] if seconds else [])
+
+
+def test_in_safe_mode_the_bundled_model_is_named_whatever_the_bank_holds(stage: Stage) -> None:
+    stage.show.bank.names.clear()
+    supervisor = stage.show.supervisor
+    supervisor.settings = supervisor.settings.safe()
+    assert stage.show.model_name == next(iter(bundled_generators()))

@@ -8,6 +8,7 @@ from pathlib import Path
 from lavlive.control.looks.looks import Looks
 from lavlive.link.messages import MixWith
 from lavlive.link.supervisor import Supervisor
+from lavlive.resources import bundled_generators
 from lavlive.show.bank import ModelBank
 from lavlive.stage.notices import Notices
 
@@ -63,15 +64,19 @@ class ShownModels:
         self._mixed_in = ""
 
     @property
-    def current(self) -> str | None:
-        """The path of the one that is loaded or comes, None for the bundled one."""
-        return self.coming or self._supervisor.settings.model
+    def shown(self) -> str:
+        """What is loaded for the model that makes the pictures: a path, or a bundled one's name."""
+        return self._supervisor.settings.model or next(iter(bundled_generators()))
+
+    @property
+    def current(self) -> str:
+        """The same of the one that comes, or else of the one that is shown."""
+        return self.coming or self.shown
 
     @property
     def name(self) -> str:
         """The name of the model that makes the pictures, as the bank has it."""
-        path = self._supervisor.settings.model or next(iter(self.names.values()), "")
-        return next((name for name, each in self.names.items() if each == path), Path(path).stem)
+        return next((name for name, each in self.names.items() if each == self.shown), Path(self.shown).stem)
 
     def choose(self, path: str) -> None:
         """Fade to a model of `names`; `undo` takes it back."""
@@ -89,7 +94,7 @@ class ShownModels:
         if len(self.names) < 2:
             self._notices.tell("One model only: start with --model FOLDER for a bank of them", now)
             return
-        current = self.current or next(iter(self.names.values()))
+        current = self.current
         chosen = self._bank.step(current, direction)
         if chosen is None:
             self._notices.tell("The folder holds no other model that can be played", now)
@@ -133,7 +138,7 @@ class ShownModels:
                 del self.names[name]
             self.arrived()
             return
-        instead = self._bank.refuse(path, self._supervisor.settings.model)
+        instead = self._bank.refuse(path, self.shown)
         self.arrived()
         if is_asked and instead is not None:
             self.load(instead)

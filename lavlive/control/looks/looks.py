@@ -45,7 +45,7 @@ class Looks:
         chance: where re-rolls come from.
         now: seconds of the clock; whoever owns this keeps it up to date.
         bank: the models that presets may name, from a name to what is loaded for it.
-        model: what is loaded now, None for the first of the bank; the show keeps it up to date.
+        model: what is loaded now; the show keeps it up to date. None without one.
     """
 
     def __init__(self, values: Values, library: PresetLibrary, chance: random.Random | None = None) -> None:
@@ -199,13 +199,10 @@ class Looks:
     def _ask_model(self, preset: Preset) -> str | None:
         """Ask for a preset's model if the bank has it and another one is loaded."""
         wanted = self.bank.get(preset.model)
-        if wanted is None or wanted == self._loaded():
+        if wanted is None or wanted == self.model:
             return None
         self._asked = wanted
         return wanted
-
-    def _loaded(self) -> str | None:
-        return self.model or next(iter(self.bank.values()), None)
 
     def choose_fader_end(self, end: int, preset: Preset) -> None:
         """Put a preset at the fader's lower (0) or upper (1) end."""
@@ -340,7 +337,7 @@ class Looks:
 
     def as_preset(self, name: str, description: str = "", key: int | None = None) -> Preset:
         """The present look as a preset, to be saved."""
-        model = next((known for known, loads in self.bank.items() if loads == self._loaded()), "")
+        model = next((known for known, loads in self.bank.items() if loads == self.model), "")
         return Preset(
             name,
             description,
