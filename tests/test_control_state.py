@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +19,7 @@ from lavlive.control.looks.presets import read_preset
 from lavlive.control.looks.state import ShowState, StateKeeper, backup_of, read_state, read_state_file
 from lavlive.control.midi.binding_files import read_bindings
 from lavlive.parameters import Values
+from tests.support.waiting import wait_until
 
 BEFORE = Path(__file__).parent / "fixtures" / "written_before"
 """A state, a preset and bindings as lavlive wrote them before these files were checked field by field."""
@@ -34,7 +36,7 @@ FULL = ShowState(
 def write(path: Path, *states: ShowState) -> None:
     keeper = StateKeeper(path)
     for index, state in enumerate(states):
-        keeper.step(state, index * 2.0)
+        keeper.step(partial(replace, state), index * 2.0)
     keeper.close()
 
 
@@ -45,17 +47,28 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
 
 def test_a_last_word_says_that_the_performer_ended_the_show(tmp_path: Path) -> None:
     keeper = StateKeeper(tmp_path / "state.json")
-    keeper.step(FULL, 0.0)
+    keeper.step(lambda: FULL, 0.0)
     keeper.close(ShowState(clean=True))
     assert read_state(tmp_path / "state.json") == ShowState(clean=True)
 
 
 def test_no_more_than_one_write_a_second(tmp_path: Path) -> None:
     keeper = StateKeeper(tmp_path / "state.json")
-    keeper.step(ShowState(preset="first"), 10.0)
-    keeper.step(ShowState(preset="second"), 10.9)
+    keeper.step(lambda: ShowState(preset="first"), 10.0)
+    keeper.step(lambda: pytest.fail("asked for in vain"), 10.9)
     keeper.close()
     assert read_state(tmp_path / "state.json").preset == "first"
+
+
+def test_a_state_that_cannot_be_written_is_told_and_the_next_one_is_kept(tmp_path: Path) -> None:
+    keeper = StateKeeper(tmp_path / "state.json")
+    keeper.step(lambda: ShowState(values={"mapper.y": object()}), 0.0)  # type: ignore[dict-item]
+    wait_until(lambda: keeper.problem)
+    assert "cannot be written" in str(keeper.problem)
+    keeper.step(lambda: FULL, 2.0)
+    wait_until(lambda: keeper.problem is None)
+    keeper.close()
+    assert read_state(tmp_path / "state.json") == FULL
 
 
 @given(cut=st.integers(0, 400), noise=st.binary(max_size=40))

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lavlive.audio.spec import SourceSpec
-from lavlive.engine import engine, loading
+from lavlive.engine import engine, loading, spaces
 from lavlive.engine.loading import load_model
 from lavlive.engine.priority import LOW_PRIORITY, at_low_priority
 from lavlive.errors import CheckpointError, LavliveError
@@ -110,8 +110,8 @@ def test_a_runner_opened_beside_a_show_keeps_the_usual_priority(
 
         return call
 
-    for name in ("open_model", "open_runner", "w_statistics"):
-        monkeypatch.setattr(loading, name, noting(name, getattr(loading, name)))
+    for module, name in ((loading, "open_model"), (loading, "open_runner"), (spaces, "w_statistics")):
+        monkeypatch.setattr(module, name, noting(name, getattr(module, name)))
     told: list[Any] = []
     with link:
         loader = engine.Engine(link, EngineSettings(SourceSpec("demo"), runner="torch"), told.append)

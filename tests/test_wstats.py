@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from lavlive.engine import spaces
 from lavlive.generator import wstats
+from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w, w_statistics, whitening
+from tests.support.waiting import wait_until
 
 torch.set_num_threads(1)
 
@@ -41,6 +45,35 @@ def test_all_classes_count() -> None:
     conditional = Generator(config).freeze()
     one = conditional.mapping(torch.randn(2000, 4), torch.zeros(2000, dtype=torch.int64)).mean(0)
     assert not np.allclose(measure_w(conditional, 2000).mean, one.numpy(), atol=0.1)
+
+
+def test_a_show_goes_on_with_the_class_before_while_another_is_being_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = GeneratorConfig(8, z_dim=4, w_dim=6, mapping_layers=1, class_count=3, channel_max=8)
+    loaded = LoadedGenerator(Generator(config).freeze(), {}, "c" * 64)
+    measured: list[int] = []
+    go_on = threading.Event()
+
+    def measure(generator: object, model_hash: str, class_index: int) -> wstats.WStatistics:
+        measured.append(class_index)
+        assert class_index == 0 or go_on.wait(10)
+        if class_index == 2:
+            raise MemoryError
+        mean, eye = np.full(6, class_index, np.float32), np.eye(6, dtype=np.float32)
+        return wstats.WStatistics(mean, np.ones(6, np.float32), eye, np.ones(9, np.float32))
+
+    monkeypatch.setattr(spaces, "w_statistics", measure)
+    live = spaces.Spaces(loaded, live=True)
+    assert live(0).mean[0] == 0
+    assert {live(1).mean[0] for _ in range(50)} == {0.0}, "the picture worker waits for nothing"
+    go_on.set()
+    wait_until(lambda: live(1).mean[0] == 1)
+    assert measured == [0, 1]
+    for _ in range(50):
+        assert live(9).mean[0] == 1, "beyond the last, which cannot be measured"
+    wait_until(lambda: measured == [0, 1, 2])
+    assert spaces.Spaces(loaded)(1).mean[0] == 1, "a film waits for it"
 
 
 def test_they_are_measured_once(

@@ -10,6 +10,7 @@
     picture worker   the generator, the picture slots' write end         wait for a latent
     model loader     a model until it is handed to the picture worker    touch the running one
     mixture loader   a mixture until it is handed to the picture worker  touch a runner that shows
+    W of a class     nothing: it hands a model what it measured          touch a runner that shows
     dials            nothing: it hands a model its dials                 touch a runner that shows
     anchor pictures  a small runner of its own                           touch a runner that shows
     source switch    a source until it is handed to the latent worker    touch the running one
@@ -245,7 +246,13 @@ class Engine:
             self._tell(ModelLoading(path))
             settings = self._settings
             model, notes = load_model(
-                path, settings.runner, settings.device, command.aspect, settings.fill, beside_a_show=True
+                path,
+                settings.runner,
+                settings.device,
+                command.aspect,
+                settings.fill,
+                beside_a_show=True,
+                live=True,
             )
             try:
                 self._link.require_room(model.runner.height, model.runner.width)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
 
@@ -15,6 +14,7 @@ from lavlive.encoder.weights import load_encoder
 from lavlive.engine.mixture import mixer_of
 from lavlive.engine.picture_worker import Model
 from lavlive.engine.priority import at_low_priority
+from lavlive.engine.spaces import Spaces
 from lavlive.errors import CheckpointError, EncoderError, UsageError
 from lavlive.generator.alias_free import AliasFreeConfig, AnyConfig
 from lavlive.generator.checkpoint import LoadedGenerator
@@ -24,11 +24,11 @@ from lavlive.generator.importing import open_model
 from lavlive.generator.runner import open_runner, time_pictures
 from lavlive.generator.runners.plans import grid_of
 from lavlive.generator.small_pictures import open_small_pictures
-from lavlive.generator.wstats import random_w, w_statistics, whitening
+from lavlive.generator.wstats import random_w
 from lavlive.latent.instrument import Instrument
 from lavlive.latent.path import LatentPath
 from lavlive.latent.projection import W_DIM
-from lavlive.latent.space import Space, WDistribution, layer_groups
+from lavlive.latent.space import WDistribution, layer_groups
 from lavlive.link.layout import MAX_PIXELS, MAX_RESOLUTION
 from lavlive.link.messages import ANCHOR_SIDE
 from lavlive.link.settings import EngineSettings
@@ -70,6 +70,7 @@ def load_model(
     aspect: float | None = None,
     fill: str = "auto",
     beside_a_show: bool = False,
+    live: bool = False,
 ) -> tuple[Model, list[str]]:
     """A model, ready to show pictures, and notes for the operator.
 
@@ -80,6 +81,7 @@ def load_model(
         fill: how it comes to that shape: of `generator.grid`, or ``auto``, what its card says.
         beside_a_show: read it and measure its W at low priority. The runner is opened at the caller's, which
             its threads keep for as long as they make pictures.
+        live: its pictures wait for nothing, see `Spaces`.
 
     Raises:
         CheckpointError: the file is missing, damaged or of another kind.
@@ -102,7 +104,7 @@ def load_model(
     opened, notes = open_runner(loaded, runner, device, grid=grid, fill=filled)
     name = _name(loaded, file) if path == str(file) else str(loaded.card.get("name") or file.stem)
     trained = bool(loaded.card.get("trained", True))
-    spaces = _spaces(loaded)
+    spaces = Spaces(loaded, live)
     # Measuring W of a new model takes seconds, in which the picture worker would seem dead.
     calmly(lambda: spaces(0))
     groups = layer_groups(loaded.generator.layer_resolutions)
@@ -180,7 +182,7 @@ def load_first(
     for candidate in candidates:
         try:
             model, notes = load_model(
-                candidate, settings.runner, settings.device, settings.aspect, settings.fill
+                candidate, settings.runner, settings.device, settings.aspect, settings.fill, live=True
             )
             return candidate, model, notes
         except CheckpointError as error:
@@ -207,7 +209,7 @@ def load_distribution(path: str | None) -> WDistribution:
     Raises:
         CheckpointError: the file is missing, damaged or of another kind.
     """
-    distribution = _spaces(open_model(generator_file(path)))(0).distribution
+    distribution = Spaces(open_model(generator_file(path)))(0).distribution
     assert distribution is not None
     return distribution
 
@@ -224,21 +226,6 @@ def open_log(path: str) -> BinaryIO:
         return open(path, "wb")
     except OSError as error:
         raise UsageError(f"--log-w cannot write {path}: {error.strerror or error}.") from error
-
-
-def _spaces(loaded: LoadedGenerator) -> Callable[[int], Space]:
-    groups = layer_groups(loaded.generator.layer_resolutions)
-
-    # A number beyond the last class, set for another model, means the last: a swap must not fail for it.
-    last = max(loaded.generator.config.class_count - 1, 0)
-
-    @cache
-    def of_class(class_index: int) -> Space:
-        statistics = w_statistics(loaded.generator, loaded.hash, class_index=class_index)
-        distribution = WDistribution(whitening(statistics.covariance, statistics.std), statistics.own)
-        return Space(statistics.mean, statistics.std, groups, distribution)
-
-    return lambda class_index: of_class(min(class_index, last))
 
 
 def _name(loaded: LoadedGenerator, file: Path) -> str:

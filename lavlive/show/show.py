@@ -350,7 +350,7 @@ class Show:
         # A show that never came about, for want of its device or model, is nothing to go on with.
         if self._keeper is None or not self.pictures_shown:
             return
-        self._keeper.step(self.state(), now)
+        self._keeper.step(self.state, now)
         if self._keeper.problem is None:
             self.notices.clear("state")
         else:

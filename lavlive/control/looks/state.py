@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,11 +125,11 @@ class StateKeeper:
         )
         self._thread.start()
 
-    def step(self, state: ShowState, now: float) -> None:
-        """Hand over the present state; it is written if a second has gone by."""
+    def step(self, state: Callable[[], ShowState], now: float) -> None:
+        """Have the present state written, if a second has gone by: only then it is asked for."""
         if now >= self._due:
             self._due = now + _PERIOD
-            self._newest.append(state)
+            self._newest.append(state())
             self._wake.set()
 
     def close(self, state: ShowState | None = None) -> None:
@@ -146,18 +146,19 @@ class StateKeeper:
             self._wake.clear()
             ending = self._ending
             while self._newest:
-                self._write(self._newest.pop().to_json())
+                self._write(self._newest.pop())
             if ending:
                 return
 
-    def _write(self, text: str) -> None:
-        if text == self._written:
-            return
+    def _write(self, state: ShowState) -> None:
         try:
+            text = state.to_json()
+            if text == self._written:
+                return
             if _is_whole(self._path):
                 write_whole(backup_of(self._path), read_whole(self._path, _LARGEST))
             write_whole(self._path, text.encode("utf-8"))
-        except (OSError, MemoryError) as reason:
+        except Exception as reason:  # a thread that ended here would keep nothing more, and nobody would know
             detail = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
             self.problem = f"{self._path} cannot be written: {detail}."
         else:
