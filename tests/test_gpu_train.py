@@ -17,7 +17,8 @@ from lavlive.generator.network import GeneratorConfig
 from lavlive.training.generator import Run
 from lavlive.training.generator_features import feature_network
 from lavlive.training.generator_options import parse
-from lavlive.training.generator_trainer import Recipe, Trainer
+from lavlive.training.generator_recipe import Recipe
+from lavlive.training.generator_trainer import Trainer
 from tests.test_gpu_check import ROOT, WITH_THREE_PACKAGES
 from tests.test_training_generator import command, folder, trained
 from tools.gpu import pictures, state, train

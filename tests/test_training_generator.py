@@ -18,17 +18,18 @@ from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import load_generator, save_generator
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.wstats import measure_w
+from lavlive.training import generator_checkpoints as checkpoints
 from lavlive.training.__main__ import main
 from lavlive.training.generator import Run, fast_half, stage_ends
 from lavlive.training.generator_data import batches, decode, is_held_out, level, load_pictures
 from lavlive.training.generator_encoder import Cloud, RateControl, divergence
 from lavlive.training.generator_features import feature_network
+from lavlive.training.generator_growth import begin, finish, grow, layer_groups
 from lavlive.training.generator_likeness import Likeness
 from lavlive.training.generator_metrics import diversity, frechet_distance
 from lavlive.training.generator_moments import RunningMoments, moment_loss
 from lavlive.training.generator_options import parse
 from lavlive.training.generator_sheets import random_w, walk_w
-from lavlive.training.generator_trainer import begin, finish, grow, layer_groups
 from lavlive.training.generator_variety import shared_details
 from tests.support.networks import blocks_of
 
@@ -117,7 +118,7 @@ def test_what_the_first_resolution_learned_stays_when_the_generator_grows(folder
         name.startswith(f"synthesis.blocks.{len(trainer.generator.synthesis.blocks) - 1}.") for name in moved
     )
     assert all(torch.equal(value, seen[name]) for name, value in trainer.encoder.state_dict().items())
-    trainer.save(out / "training.pt")
+    checkpoints.save(trainer, out / "training.pt")
     again = Run(parse(command(folder, out, "--resume"))).trainer
     assert again.settled == 8
     assert [p.requires_grad for p in again.generator.synthesis.parameters()] == [
@@ -293,7 +294,7 @@ def test_a_full_disk_leaves_the_older_checkpoint(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(TrainingError, match="No space left"):
-        run.trainer.save(run.checkpoint)
+        checkpoints.save(run.trainer, run.checkpoint)
     assert run.checkpoint.read_bytes() == before
 
 

@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from lavlive.errors import TrainingError
+from lavlive.generator.network import GeneratorConfig
+from lavlive.training import generator_checkpoints as checkpoints
 from lavlive.training.__main__ import main
 from lavlive.training.generator import Run
 from lavlive.training.generator_options import parse
@@ -72,6 +74,18 @@ def test_the_next_training_runs_from_a_small_state(folder: Path, learned: Path, 
     assert (tmp_path / "next" / "generator.safetensors").exists()
 
 
+def test_a_checkpoint_holds_plain_numbers_under_the_names_of_always(learned: Path) -> None:
+    """Trainings that began under another version of these modules are gone on with."""
+    state = torch.load(learned, map_location="cpu", weights_only=True)  # no class of ours is named in it
+    networks = {"generator", "average", "encoder", "discriminator", "cloud"}
+    optimizers = {"optimizer_g", "optimizer_e", "optimizer_d"}
+    numbers = {"config", "progress", "history", "rate_weight", "settled"}
+    assert set(state) == networks | optimizers | numbers
+    assert set(state["progress"]) == {"pictures", "seconds", "grown"}
+    GeneratorConfig(**state["config"])
+    assert set(state["cloud"]) >= {"mean", "covariance"}
+
+
 def test_what_does_not_fit_is_said(
     folder: Path, learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,8 +117,8 @@ def test_new_blocks_can_begin_as_those_of_a_training_that_has_grown_further(
     wanted = {}
     for last in (16, 32):
         trainer = Run(parse(command(folder, tmp_path / f"next{last}", "--from", str(learned)))).trainer
-        grown.save(tmp_path / "donor.pt")
-        trainer.take_blocks_of(tmp_path / "donor.pt")
+        checkpoints.save(grown, tmp_path / "donor.pt")
+        checkpoints.take_blocks_of(trainer, tmp_path / "donor.pt")
         for resolution in (16, 32):
             if resolution <= last:
                 trainer.grow(resolution)

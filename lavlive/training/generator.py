@@ -16,11 +16,14 @@ from tqdm import tqdm
 from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import save_generator
 from lavlive.generator.network import GeneratorConfig
+from lavlive.training import generator_checkpoints as checkpoints
 from lavlive.training.generator_data import PictureSet, batches, load_pictures
 from lavlive.training.generator_features import feature_network
+from lavlive.training.generator_growth import finish, grow
 from lavlive.training.generator_options import GeneratorOptions, parse
+from lavlive.training.generator_recipe import Recipe
 from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
-from lavlive.training.generator_trainer import Recipe, Trainer, finish, grow
+from lavlive.training.generator_trainer import Trainer
 
 
 def stage_ends(first: int, resolution: int, shares: str) -> list[tuple[int, float]]:
@@ -101,11 +104,11 @@ class Run:
         colour = some.mean((0, 2, 3))
         self.trainer = Trainer(config, recipe, features, colour, torch.device(device), half, options.compile)
         if options.resume:
-            self.trainer.load(self.checkpoint)
+            checkpoints.load(self.trainer, self.checkpoint)
         elif options.start is not None:
-            self.trainer.begin_from(options.start)
+            checkpoints.begin_from(self.trainer, options.start)
         if options.blocks_from is not None:
-            self.trainer.take_blocks_of(options.blocks_from)
+            checkpoints.take_blocks_of(self.trainer, options.blocks_from)
 
     def _pictures(self, resolution: int) -> PictureSet:
         if resolution not in self.data:
@@ -168,7 +171,7 @@ class Run:
     def keep(self) -> None:
         """Write the checkpoint, the generator for the show and two sheets."""
         trainer = self.trainer
-        trainer.save(self.checkpoint)
+        checkpoints.save(trainer, self.checkpoint)
         average = trainer.average
         options = self.options
         final = options.resolution

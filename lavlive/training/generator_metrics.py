@@ -31,8 +31,8 @@ from lavlive.generator.network import Generator
 from lavlive.generator.wstats import measure_w
 from lavlive.training.generator_data import level, load_pictures, to_tensor
 from lavlive.training.generator_features import SOURCES, FeatureNetwork, feature_network
+from lavlive.training.generator_growth import layer_groups
 from lavlive.training.generator_sheets import music_pictures, random_w, render, walk_w, write_sheet
-from lavlive.training.generator_trainer import layer_groups
 from lavlive.training.generator_variety import shared_details
 
 Features = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lavlive.errors import TrainingError
 from lavlive.training.generator_features import SOURCES
-from lavlive.training.generator_trainer import Recipe
+from lavlive.training.generator_recipe import Recipe
 
 ABOUT = """Trains a generator on a folder or zip of pictures.
 

@@ -32,8 +32,11 @@ from torch import Tensor
 from lavlive.errors import LavliveError, TrainingError
 from lavlive.generator.checkpoint import save_generator
 from lavlive.generator.network import GeneratorConfig
+from lavlive.training import generator_checkpoints as checkpoints
+from lavlive.training.generator_growth import finish
+from lavlive.training.generator_recipe import Recipe
 from lavlive.training.generator_sheets import random_w, render, walk_w, write_sheet
-from lavlive.training.generator_trainer import Recipe, Trainer, finish
+from lavlive.training.generator_trainer import Trainer
 from tools.gpu import pictures as card_pictures
 from tools.gpu.features import pack, unpack
 from tools.gpu.state import read_about, read_state, write_state
@@ -91,7 +94,7 @@ def make_carried(options: argparse.Namespace) -> None:
     pack(features, folder / "features.safetensors")
     config = GeneratorConfig(**_saved(options.checkpoint)["config"])
     trainer = Trainer(config, Recipe(), features, torch.zeros(3), torch.device("cpu"))
-    trainer.load(options.checkpoint)
+    checkpoints.load(trainer, options.checkpoint)
     write_state(trainer, folder)
     shutil.copyfile(options.data, folder / "pictures.zip")
     size = sum(path.stat().st_size for path in folder.iterdir())
@@ -106,7 +109,7 @@ def make_checkpoint(options: argparse.Namespace) -> None:
     """The checkpoint of ``--unpack``."""
     if options.to is None or options.carried is None:
         raise TrainingError("--unpack needs --to and --carried")
-    opened(options.unpack, options.carried, Recipe(), torch.device("cpu")).save(options.to)
+    checkpoints.save(opened(options.unpack, options.carried, Recipe(), torch.device("cpu")), options.to)
     print(
         f"{options.to}: go on with python -m lavlive.training generator --resume, and the options of before"
     )
@@ -134,7 +137,7 @@ def opened(
     trainer = Trainer(about["config"], recipe, features, torch.zeros(3), device, half, compiled)
     trainer.settled = about["settled"]
     if trainer.settled:
-        trainer._prepare()
+        trainer.prepare()
     read_state(trainer, state)
     return trainer
 

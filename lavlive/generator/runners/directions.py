@@ -1,7 +1,7 @@
 """The few directions of W that a generator looks at, where they are few.
 
 A generator trained by lavlive reads its codes along 64 fixed directions of w's 512 numbers (see
-``training.generator_trainer.finish``), so all its styles are products with matrices of that rank, but for the
+``training.generator_growth.finish``), so all its styles are products with matrices of that rank, but for the
 rounding of the file's weights. Then w is projected once, and everything linear in it is eight times smaller.
 """
 
