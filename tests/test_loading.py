@@ -118,7 +118,7 @@ def test_a_runner_opened_beside_a_show_keeps_the_usual_priority(
         loader.pictures = SimpleNamespace(swap=lambda model, fade: (model.close(), waiting.set()))  # type: ignore[assignment]
         loader.command(LoadModel(file, 0.0))
         assert waiting.wait(60), told
-        loader._dials.stop()  # else the search for dials would outlive the test, and end with the process in it
+        loader._dials.stop()  # or the search would outlive the test
     usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     assert seen == {"open_model": LOW_PRIORITY, "open_runner": usual, "w_statistics": LOW_PRIORITY}
 
