@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,6 +64,20 @@ def read_whole(path: str | Path, largest: int) -> bytes:
         size = f"{largest >> 20} MiB" if largest >= 1 << 20 else f"{largest >> 10} KiB"
         raise OSError(errno.EFBIG, f"it is longer than {size}, which no such file should be", str(path))
     return content
+
+
+def shown(text: str | Path) -> str:
+    """A file's name, or a line that has one, as any window, terminal and network takes it.
+
+    A name may hold bytes that are no letters here, as on sticks from older computers, and line breaks.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        " " if each in "\n\r\t" else "\ufffd" if unicodedata.category(each) in ("Cc", "Cs") else each
+        for each in text
+    )
 
 
 def version_of(path: str | Path) -> tuple[int, int] | None:

@@ -40,6 +40,14 @@ def test_hidden_files_are_no_models(folder: Path) -> None:
         models_in(folder)
 
 
+def test_a_model_with_a_name_of_no_letters_has_one_that_can_be_shown(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.pkl", b"caf\xe8.pkl", b"plain.pkl"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+    names = models_in(tmp_path)
+    assert list(names) == ["caf\ufffd.pkl", "caf\ufffd.pkl 2", "plain"]
+    assert sorted(map(os.fsencode, names.values()))[0].endswith(b"/caf\xe8.pkl")
+
+
 def test_the_first_that_can_be_played_plays_and_the_others_are_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """What a user types, and what they see when it cannot be done."""
 
 import argparse
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -120,6 +121,17 @@ def test_without_a_command_it_is_the_show_with_its_options(arguments: list[str])
     plain, live = parse(arguments), parse(["live", *arguments])
     assert plain.options() == live.options()
     assert plain.debug == live.debug
+
+
+def test_a_terminal_without_all_letters_ends_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lavlive", "live", "--help"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"--encoder" in done.stdout
 
 
 def test_the_page_of_parameters_is_the_present_table() -> None:

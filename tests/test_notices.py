@@ -1,6 +1,7 @@
 """Notices, the terminal that shows them, and the pace of a loop without a display."""
 
 import io
+import os
 import threading
 
 import pytest
@@ -19,6 +20,18 @@ def test_news_fade_and_conditions_stay_until_they_are_over() -> None:
     assert notices.badge(60) == "No sound from Mixer"
     notices.clear("source")
     assert notices.badge(61) is None
+
+
+def test_a_file_name_of_no_letters_is_told_in_one_line_that_everything_can_show() -> None:
+    said: list[str] = []
+    notices = Notices(said.append)
+    name = os.fsdecode(b"caf\xe9\n\x1b[2J.wav")
+    for now in range(3):
+        notices.raise_condition("source", f"{name} is no sound", now)
+    badge = notices.badge(3)
+    assert badge == said[0] == "caf\ufffd \ufffd[2J.wav is no sound"
+    assert badge.encode("utf-8")
+    assert len(notices.history) == 1
 
 
 def test_a_condition_that_is_raised_again_is_told_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -74,6 +75,19 @@ def test_a_track_is_chosen_from_a_folder(rig: PanelRig) -> None:
     assert rig.source.kind == "track"
     assert Path(str(rig.source.name)).parts[-3:] == ("Music", "Set", "long.mp3")
     assert not is_there(rig, "button cancel")
+
+
+def test_names_from_another_alphabet_and_links_into_themselves_hide_nothing(rig: PanelRig) -> None:
+    music = Path(os.environ["HOME"]) / "Music"
+    (music / "0.wav").symlink_to("0.wav")
+    (music / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"x")
+    seen = "selectable caf\ufffd.wav##caf\ufffd.wav"
+    open_chooser(rig, "Show", "open a track…", seen)
+    assert is_there(rig, "selectable b.wav##b.wav")
+    rig.press(seen)
+    assert os.fsencode(str(rig.source.name)).endswith(b"/caf\xe9.wav")
+    rig.frames()
+    assert is_there(rig, "begin_combo ##source")
 
 
 def test_a_path_can_be_typed(rig: PanelRig) -> None:

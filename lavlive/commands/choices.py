@@ -15,6 +15,7 @@ from lavlive.control.looks.starting import initial_model
 from lavlive.control.looks.state import ShowState
 from lavlive.control.osc.server import OscSettings, parse_address
 from lavlive.errors import CheckpointError
+from lavlive.files import shown
 from lavlive.resources import bundled_generators
 from lavlive.show.bank import models_in
 from lavlive.stage.output.base import OutputSettings
@@ -75,7 +76,7 @@ def model_bank(model: str | None) -> dict[str, str]:
         return models_in(given)
     if not given.exists():
         raise CheckpointError(f"There is no model {model}; {', '.join(bundled)} ship with lavlive.")
-    return {given.stem: str(given)}
+    return {shown(given.stem): str(given)}
 
 
 def with_mixed_in(bank: Mapping[str, str], mix: str) -> tuple[dict[str, str], str]:
@@ -98,7 +99,7 @@ def with_mixed_in(bank: Mapping[str, str], mix: str) -> tuple[dict[str, str], st
         raise CheckpointError(f"There is no model {mix} to mix in; a file, or one of {names}.")
     path = str(given)
     known = next((name for name, each in bank.items() if each == path), None)
-    name = known or (given.name if given.stem in bank else given.stem)
+    name = known or shown(given.name if shown(given.stem) in bank else given.stem)
     return {**bank, name: path}, name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -35,6 +36,9 @@ EXIT_ERROR = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 2 for an error that is explained on stderr."""
     prepare_process()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal has not must not end anything
+            stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
     typed = parse(list(sys.argv[1:] if arguments is None else arguments))
     try:
         _run(typed.options())

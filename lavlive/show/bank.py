@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lavlive.errors import CheckpointError
-from lavlive.files import version_of
+from lavlive.files import shown, version_of
 from lavlive.resources import MODEL_ENDINGS
 
 
@@ -28,8 +28,12 @@ def models_in(folder: Path) -> dict[str, str]:
         raise CheckpointError(f"{folder} cannot be listed: {error.strerror or error}") from error
     if not found:
         raise CheckpointError(f"{folder} holds no model; lavlive reads {', '.join(MODEL_ENDINGS)}.")
-    stems = [file.stem for file in found]
-    return {file.stem if stems.count(file.stem) == 1 else file.name: str(file) for file in found}
+    stems = [shown(file.stem) for file in found]
+    names: dict[str, str] = {}
+    for stem, file in zip(stems, found, strict=True):
+        name = stem if stems.count(stem) == 1 else shown(file.name)
+        names[name if name not in names else f"{name} {len(names) + 1}"] = str(file)
+    return names
 
 
 class ModelBank:
@@ -46,7 +50,8 @@ class ModelBank:
         self.paths.append(path)
         self._added.add(path)
         file = Path(path)
-        choices = [file.stem, file.name, *(f"{file.name} {number}" for number in range(2, len(names) + 3))]
+        stem, name = shown(file.stem), shown(file.name)
+        choices = [stem, name, *(f"{name} {number}" for number in range(2, len(names) + 3))]
         return next(name for name in choices if name not in names)
 
     def forget(self, path: str | None) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lavlive.control.looks.looks import Looks
+from lavlive.files import shown
 from lavlive.link.messages import MixWith
 from lavlive.link.supervisor import Supervisor
 from lavlive.resources import bundled_generators
@@ -76,7 +77,9 @@ class ShownModels:
     @property
     def name(self) -> str:
         """The name of the model that makes the pictures, as the bank has it."""
-        return next((name for name, each in self.names.items() if each == self.shown), Path(self.shown).stem)
+        return next(
+            (name for name, each in self.names.items() if each == self.shown), shown(Path(self.shown).stem)
+        )
 
     def choose(self, path: str) -> None:
         """Fade to a model of `names`; `undo` takes it back."""

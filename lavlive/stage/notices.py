@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lavlive.files import shown
+
 _NEWS_SECONDS = 6.0
 
 
@@ -36,7 +38,7 @@ class Notices:
 
     def raise_condition(self, key: str, text: str, now: float) -> None:
         """Show `text` until `clear` is called with the same key."""
-        if key not in self._conditions or self._conditions[key].text != text:
+        if key not in self._conditions or self._conditions[key].text != shown(text):
             self._conditions[key] = self._note(text, now)
 
     def clear(self, key: str) -> None:
@@ -53,6 +55,7 @@ class Notices:
             self._say("\n".join(lines))
 
     def _note(self, text: str, now: float) -> Notice:
+        text = shown(text)
         notice = Notice(text, now)
         self.history.append(notice)
         if self._say is not None and text != self._said:

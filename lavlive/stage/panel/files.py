@@ -13,6 +13,7 @@ from pathlib import Path
 
 from imgui_bundle import ImVec2, imgui
 
+from lavlive.files import shown
 from lavlive.stage.panel.widgets import DIM, WARN, fitted, say
 
 _MOST_ENTRIES = 2000
@@ -50,13 +51,20 @@ def list_folder(path: Path, endings: Sequence[str]) -> Folder:
                 if len(folders) + len(files) >= _MOST_ENTRIES:
                     problem = f"only {_MOST_ENTRIES} of what is here; type a path"
                     return _sorted(path, folders, files, problem)
-                if entry.is_dir():
+                if _is_folder(entry):
                     folders.append(entry.name)
                 elif entry.name.lower().endswith(tuple(endings)):
                     files.append(entry.name)
     except OSError as error:
         return _sorted(path, folders, files, f"{path} cannot be listed: {error.strerror or error}")
     return _sorted(path, folders, files, "")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link into itself, or to where nobody may look: it hides nothing else
+        return False
 
 
 def _sorted(path: Path, folders: list[str], files: list[str], problem: str) -> Folder:
@@ -140,10 +148,10 @@ class FileChooser:
             say(folder.problem, WARN)
         room = imgui.get_content_region_avail().x
         for name in folder.folders:
-            if imgui.selectable(f"{fitted(name, room - 20)}/##{name}", False, _KEEP_OPEN)[0]:
+            if imgui.selectable(f"{fitted(name, room - 20)}/##{shown(name)}", False, _KEEP_OPEN)[0]:
                 self._go_to(folder.path / name)
         for name in folder.files:
-            if imgui.selectable(f"{fitted(name, room)}##{name}", False, _KEEP_OPEN)[0]:
+            if imgui.selectable(f"{fitted(name, room)}##{shown(name)}", False, _KEEP_OPEN)[0]:
                 self._chosen = folder.path / name
         if not (folder.folders or folder.files or folder.problem or self.listing):
             say("nothing to choose here")
@@ -158,7 +166,7 @@ class FileChooser:
 
     def _go_to(self, path: Path) -> None:
         self._listing = path
-        self._typed = str(path)
+        self._typed = shown(path)
         threading.Thread(target=self._list, args=(path,), name="folder listing", daemon=True).start()
 
     def _list(self, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from imgui_bundle import ImVec2, ImVec4, imgui
 
+from lavlive.files import shown
 from lavlive.stage.panel.dress import ACCENT
 
 DIM = ImVec4(0.56, 0.58, 0.61, 1.0)
@@ -95,6 +96,7 @@ def heading(text: str) -> None:
 
 def fitted(text: str, width: float) -> str:
     """The text, or as much of it as fits into so many pixels, with an ellipsis."""
+    text = shown(text)
     if imgui.calc_text_size(text).x <= width:
         return text
     while text and imgui.calc_text_size(text + "…").x > width:
@@ -106,7 +108,7 @@ def say(text: str, colour: ImVec4 = DIM) -> None:
     """Words over as many lines as they need."""
     imgui.push_style_color(imgui.Col_.text.value, colour)
     imgui.push_text_wrap_pos(0.0)
-    imgui.text_unformatted(text)
+    imgui.text_unformatted("\n".join(map(shown, text.split("\n"))))
     imgui.pop_text_wrap_pos()
     imgui.pop_style_color()
 
@@ -115,7 +117,7 @@ def tip(text: str) -> None:
     """Words that come when the mouse rests on what was drawn last."""
     if imgui.is_item_hovered() and imgui.begin_tooltip():
         imgui.push_text_wrap_pos(420.0)
-        imgui.text_unformatted(text)
+        imgui.text_unformatted("\n".join(map(shown, text.split("\n"))))
         imgui.pop_text_wrap_pos()
         imgui.end_tooltip()
 

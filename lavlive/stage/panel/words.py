@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lavlive.audio.spec import SourceSpec
+from lavlive.files import shown
 from lavlive.parameters import BEND_SLOTS, LOADED_GROUPS, Parameter, ParameterKind, Value
 
 LAYERS: Mapping[str, str] = {"coarse": "layout", "middle": "forms", "fine": "colours"}
@@ -110,8 +111,8 @@ def described(source: SourceSpec) -> str:
     if source.kind == "demo":
         return "the demo track"
     if source.kind == "track":
-        return f"track: {Path(str(source.name)).name}"
-    return f"{source.kind}: {source.name or 'the default device'}"
+        return f"track: {shown(Path(str(source.name)).name)}"
+    return f"{source.kind}: {shown(str(source.name or 'the default device'))}"
 
 
 def _plain(name: str) -> str:

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from lavlive.errors import ShaderError
+from lavlive.files import shown
 from lavlive.parameters import Parameter
 from lavlive.stage.canvas.isf.expressions import Expression, parse_expression
 from lavlive.stage.canvas.isf.header import Json, read_header
@@ -166,7 +167,7 @@ def _document(path: Path, header: Mapping[str, Json], code: str, vertex: str | N
         kind = ShaderKind.FILTER if "inputImage" in images else ShaderKind.GENERATOR
     description, credit = header.get("DESCRIPTION"), header.get("CREDIT")
     return Document(
-        path.stem,
+        shown(path.stem),
         path,
         kind,
         description if isinstance(description, str) else "",
