@@ -6,6 +6,8 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,16 @@ from lavlive.wall.conductor import Conductor, Hop, Snapshot
 from lavlive.wall.follower import Follower
 from lavlive.wall.messages import Ping, encode, read_from_conductor
 from lavlive.wall.scouting import addresses_of, find
-from lavlive.wall.transport import MOMENT, PING, Access, Address, Transport, pong_topic, read_key
+from lavlive.wall.transport import (
+    MOMENT,
+    MOST_PUBLISHERS,
+    PING,
+    Access,
+    Address,
+    Transport,
+    pong_topic,
+    read_key,
+)
 from tests.support.waiting import wait_until
 
 pytest.importorskip("zenoh")
@@ -90,6 +101,26 @@ def test_a_conductor_that_comes_back_is_heard_again(address: Address) -> None:
         first.close()
         with Transport.conduct(address, Access()) as second:
             wait_until(lambda: 2 in heard, PATIENCE, lambda: "no second conductor", lambda: speak(second, 2))
+
+
+def test_nodes_that_come_and_go_under_ever_other_names_fill_no_memory() -> None:
+    there: dict[str, int] = {}
+
+    def declare(topic: str, **_: object) -> SimpleNamespace:
+        there[topic] = 0
+
+        def put(payload: bytes) -> None:
+            there[topic] += 1
+
+        return SimpleNamespace(put=put, undeclare=lambda: there.pop(topic))
+
+    session: Any = SimpleNamespace(declare_publisher=declare)
+    transport = Transport(session, lambda: None)
+    for number in range(3 * MOST_PUBLISHERS):
+        transport.publish(MOMENT, b"told again and again")
+        transport.publish(pong_topic(f"node {number}"), b"answered once")
+    assert len(there) == MOST_PUBLISHERS
+    assert there[MOMENT] == 3 * MOST_PUBLISHERS, "what is used is kept"
 
 
 def test_an_address_is_read_as_people_write_it() -> None:

@@ -20,6 +20,7 @@ import ipaddress
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ FIND = "find"
 """What is typed for a conductor's address where its answer to scouting is to be taken."""
 GROUP = "224.0.0.224:7449"
 """Where conductors that are opened to the network hear who looks for them."""
+MOST_PUBLISHERS = 300
+"""Topics that are kept ready: as many nodes as a conductor counts, and its own."""
 
 _USER = "lavlive"
 _LARGEST_KEY_FILE = 1 << 16
@@ -137,6 +140,7 @@ class Transport:
         self._session = session
         self._forget = secrets
         self._publishers: dict[str, zenoh.Publisher] = {}
+        self._declaring = threading.Lock()  # the conductor's thread publishes, and Zenoh's answers
         self._drop = zenoh.CongestionControl.DROP
         self._unreliable = zenoh.Reliability.BEST_EFFORT
         self._subscribers: list[Any] = []
@@ -209,13 +213,24 @@ class Transport:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Tell everybody who listens; what cannot be sent at once is dropped."""
-        publisher = self._publishers.get(topic)
-        if publisher is None:
-            publisher = self._publishers[topic] = self._session.declare_publisher(
-                topic, congestion_control=self._drop, express=True, reliability=self._unreliable
-            )
         with contextlib.suppress(_zenoh_error()):  # a session that closes
-            publisher.put(payload)
+            self._publisher(topic).put(payload)
+
+    def _publisher(self, topic: str) -> zenoh.Publisher:
+        """What publishes a topic; of more than `MOST_PUBLISHERS` the one that rested longest is let go of.
+
+        A node has another name with every start, and each name is a topic of its own.
+        """
+        with self._declaring:
+            publisher = self._publishers.pop(topic, None)
+            if publisher is None:
+                while len(self._publishers) >= MOST_PUBLISHERS:
+                    self._publishers.pop(next(iter(self._publishers))).undeclare()
+                publisher = self._session.declare_publisher(
+                    topic, congestion_control=self._drop, express=True, reliability=self._unreliable
+                )
+            self._publishers[topic] = publisher
+            return publisher
 
     def subscribe(self, topic: str, take: Take) -> None:
         """Have `take` called with every payload."""
