@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -98,6 +99,29 @@ def test_the_engine_draws_what_was_asked_for_last() -> None:
     assert {each.number for each in drawn} == {1, 9}, "2 and 3 were not wanted any more"
     assert all(each.model == "ab" and each.class_index == 4 for each in drawn)
     assert all(np.all(each.pixels == each.number) for each in drawn)
+    pictures.stop()
+
+
+def test_however_often_is_asked_one_runner_is_open_at_a_time() -> None:
+    told: list[EngineEvent] = []
+    opened: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def open_small() -> Callable[[int, int], np.ndarray]:
+        opened.append(1)
+        begun.set()
+        assert go_on.wait(10)
+        return lambda number, class_index: np.full((48, 48, 3), number, np.uint8)
+
+    shown = model(open_small)
+    pictures = AnchorPictures(told.append, lambda: shown)
+    pictures.draw(DrawAnchors((1,)))
+    assert begun.wait(10)
+    for number in range(2, 30):
+        pictures.draw(DrawAnchors((number,)))
+    go_on.set()
+    wait_until(lambda: any(isinstance(each, AnchorDrawn) and each.number == 29 for each in told))
+    assert len(opened) == 2, "the first, and the last that was asked for meanwhile"
     pictures.stop()
 
 

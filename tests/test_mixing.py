@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,6 +37,8 @@ from lavlive.link.messages import EngineEvent, MixReady, MixRefused, MixWith
 from lavlive.link.settings import EngineSettings
 from lavlive.parameters import Values
 from lavlive.resources import bundled_generators
+from tests.support.waiting import wait_until
+from tests.test_picture_worker import Still
 
 
 def network(seed: int, architecture: Architecture = "skip") -> Generator:
@@ -365,6 +369,33 @@ def test_the_engine_mixes_its_model_and_tells_what_it_cannot_mix(
         assert "gone.safetensors" in refused.text
         assert model.mixture is None
     model.close()
+
+
+def test_of_many_mixtures_that_are_asked_for_at_once_the_last_is_made_once() -> None:
+    asked: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def mix_with(other: str) -> SimpleNamespace:
+        asked.append(other)
+        begun.set()
+        assert go_on.wait(10)
+        return SimpleNamespace(note=f"{other} is mixed in", close=lambda: None)
+
+    told: list[EngineEvent] = []
+    space = Space(np.zeros(512), np.ones(512), np.zeros(10, int))
+    model = Model("mine", Still(1), lambda _: space, mix_with=mix_with)  # type: ignore[arg-type]
+    with SharedBlock.create() as link:
+        engine = Engine(link, EngineSettings(SourceSpec("demo")), told.append)
+        engine._newest = model
+        engine.command(MixWith("first"))
+        assert begun.wait(10)
+        for number in range(20):
+            engine.command(MixWith(f"model {number}"))
+        go_on.set()
+        wait_until(lambda: told)
+        wait_until(lambda: "mixture loader" not in {thread.name for thread in threading.enumerate()})
+    assert asked == ["first", "model 19"]
+    assert [each.text for each in told if isinstance(each, MixReady)] == ["model 19 is mixed in"]
 
 
 def test_a_preset_and_a_state_keep_what_is_mixed_in(tmp_path: Path) -> None:

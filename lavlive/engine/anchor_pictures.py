@@ -25,6 +25,7 @@ class AnchorPictures:
         self._tell = tell
         self._shown = shown
         self._wanted: DrawAnchors | None = None
+        self._drawing = threading.Lock()
         self._ended = threading.Event()
 
     def draw(self, command: DrawAnchors) -> None:
@@ -39,6 +40,11 @@ class AnchorPictures:
 
     def _run(self, command: DrawAnchors) -> None:
         yield_to_other_threads()
+        with self._drawing:  # one runner of them at a time, however often is asked
+            if self._wanted is command:
+                self._draw(command)
+
+    def _draw(self, command: DrawAnchors) -> None:
         model = self._shown()
         if model.open_small is None:
             self._tell(AnchorsRefused(f"{model.name} is too slow here for small pictures to choose from."))

@@ -100,6 +100,7 @@ class Engine:
         self._loading = threading.Lock()
         self._mixing = threading.Lock()
         self._mixed_in: str | None = None
+        self._mixed: tuple[Model | None, str | None] = (None, None)
         self._newest: Model
         self._source = None if settings.follows else SourceSwitch(settings.source, tell)
         self._dials = DialSearch(tell)
@@ -279,6 +280,10 @@ class Engine:
         """Mix the newest model with the one that was asked for last."""
         with self._mixing:
             model, wanted = self._newest, self._mixed_in
+            # Of many that were asked for at once, as by a stuck key, all but the last are passed over.
+            if self._mixed[0] is model and self._mixed[1] == wanted:
+                return
+            self._mixed = model, wanted
             if wanted is None or model.mix_with is None:
                 model.mix(None)
                 return
