@@ -383,7 +383,7 @@ def test_of_many_mixtures_that_are_asked_for_at_once_the_last_is_made_once() -> 
 
     told: list[EngineEvent] = []
     space = Space(np.zeros(512), np.ones(512), np.zeros(10, int))
-    model = Model("mine", Still(1), lambda _: space, mix_with=mix_with)  # type: ignore[arg-type]
+    model = Model("mine", Still(1), lambda _: space, mix_with=mix_with)
     with SharedBlock.create() as link:
         engine = Engine(link, EngineSettings(SourceSpec("demo")), told.append)
         engine._newest = model
