@@ -389,7 +389,7 @@ def test_outputs_are_switched_and_slices_added_by_the_mouse(rig: PanelRig) -> No
     ("name", "dark", "light"), [("show.blackout", True, False), ("show.master", 0.3, 1.0)]
 )
 def test_a_presets_picture_is_of_the_canvas_and_never_of_the_dark(
-    rig: PanelRig, name: str, dark: Value, light: Value
+    rig: PanelRig, tmp_path: Path, name: str, dark: Value, light: Value
 ) -> None:
     rig.control.looks.recall(rig.control.looks.library.find("Dub"), rig.now, 0.0)
     section = next(s for s in rig.panel._sections if isinstance(s, PresetsSection))
@@ -404,3 +404,4 @@ def test_a_presets_picture_is_of_the_canvas_and_never_of_the_dark(
     rig.now += 4.0
     rig.frames(2)
     assert section._thumbnails._taken == "Dub"
+    assert section._thumbnails._path("Dub").is_relative_to(tmp_path), "and not into the user's own"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import glfw
 import numpy as np
@@ -216,7 +218,9 @@ class PanelRig:
         self.wall: Any = Wall()
         self.eye = Eye()
         self.now = 0.0
-        self.panel = Panel(self)
+        own = {"XDG_CACHE_HOME": str(folder / "cache"), "XDG_CONFIG_HOME": str(folder / "config")}
+        with mock.patch.dict(os.environ, own):  # pictures of presets are nobody's but this test's
+            self.panel = Panel(self)
         self.window = PanelWindow(self.panel.draw, self.panel.close)
         glfw.set_window_pos(self.window.handle, 0, 0)
 
