@@ -301,3 +301,11 @@ def test_the_engine_keeps_what_it_shows_and_each_model_uses_its_own_moments() ->
         worker._show(TimedLatent(latent, 0.0, 0.0, 1))
         assert isinstance(told[0], KeyframesRefused)
         assert "another width" in told[0].text
+
+
+def test_a_loops_noise_turns_once_in_its_own_time() -> None:
+    instrument = Instrument()
+    settings: dict[str, object] = {**ALL, "loop.noise": 0.5, "loop.noise_seconds": 4.0}
+    places = [shown(instrument, settings, Moment(time)) for time in (0.0, 1.0, 4.0)]
+    assert np.allclose(places[0], places[2], atol=1e-5)
+    assert np.abs(places[0] - places[1]).max() > 0.05
