@@ -13,6 +13,7 @@ COMMANDS = {
     "generator": "lavlive.training.generator",
     "pictures": "lavlive.training.pictures.command",
     "compact": "lavlive.training.generator_state",
+    "grade": "lavlive.training.generator_grading",
     "evaluate": "lavlive.training.generator_metrics",
     "encoder": "lavlive.training.encoder",
     "demo-track": "lavlive.training.demo_track",
