@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -82,8 +84,10 @@ def test_a_recording_is_of_the_codec_and_rate_that_were_chosen(tmp_path: Path) -
     recordings.close()
     with av.open(str(tmp_path / "show.mov")) as played:
         (stream,) = played.streams.video
-        assert stream.average_rate == 20
         assert stream.codec_context.name == "prores"
+        assert stream.time_base is not None
+        begun = [packet.pts * stream.time_base for packet in played.demux(stream) if packet.pts is not None]
+        assert [later - earlier for earlier, later in pairwise(begun)] == [Fraction(1, 20)] * 19
     with pytest.raises(RecordingError):
         Recordings(tmp_path / "show.mp4", codec="prores")
     with pytest.raises(RecordingError):
