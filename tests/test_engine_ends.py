@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,30 +63,29 @@ def test_an_engine_is_over_although_a_process_that_it_started_holds_its_pipe(
     engine.close(5.0)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
-def test_a_stage_never_waits_for_an_engine_that_does_not_listen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def sleeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PythonEngine]:
+    """An engine that does nothing; it is killed in the end, and that is noticed."""
+    if sys.platform == "win32":
+        pytest.skip("a shell script stands for the engine")
     monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
     engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
+    yield engine
+    engine.kill()
+    wait_until(lambda: engine.exit_status() == -9, 5.0)
+    engine.close(1.0)
+
+
+def test_a_stage_never_waits_for_an_engine_that_does_not_listen(sleeping: PythonEngine) -> None:
     for _ in range(200):
-        engine.send(LoadModel("x" * 2000, 1.0))
-    engine.kill()
-    wait_until(lambda: engine.exit_status() == -9, 5.0)
-    engine.close(1.0)
+        sleeping.send(LoadModel("x" * 2000, 1.0))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
 def test_ctrl_c_is_not_for_the_engine_and_the_processor_is_shared_with_its_stage_by_priority(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sleeping: PythonEngine,
 ) -> None:
-    monkeypatch.setattr(sys, "executable", script(tmp_path, "exec sleep 60"))
-    engine = PythonEngine("link", EngineSettings(SourceSpec("demo")), tmp_path / "log")
-    assert os.getpgid(engine.pid) == engine.pid
-    assert os.getsid(engine.pid) == os.getsid(0)
-    engine.kill()
-    wait_until(lambda: engine.exit_status() == -9, 5.0)
-    engine.close(1.0)
+    assert os.getpgid(sleeping.pid) == sleeping.pid
+    assert os.getsid(sleeping.pid) == os.getsid(0)
 
 
 def no_thread(thread: threading.Thread) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.shapes import features_size
+from lavlive.generator.shapes import channels_at, features_size
 
 Architecture = Literal["skip", "orig", "resnet"]
 _EPSILON = 1e-8
@@ -136,7 +136,7 @@ class GeneratorConfig:
 
     def channels(self, resolution: int) -> int:
         """Width of the block at ``resolution``."""
-        return max(min(self.channel_base // resolution, self.channel_max), self.channel_min)
+        return channels_at(resolution, self.channel_base, self.channel_max, self.channel_min)
 
 
 def normal(*shape: int, deviation: float = 1.0) -> Tensor:

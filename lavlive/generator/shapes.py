@@ -14,6 +14,11 @@ def features_size(resolution: int, rows: int, columns: int) -> tuple[int, int]:
     return resolution // 4 * rows, resolution // 4 * columns
 
 
+def channels_at(resolution: int, base: int, most: int, least: int = 1) -> int:
+    """Width of a StyleGAN2's block at a resolution."""
+    return max(min(base // resolution, most), least)
+
+
 def expected_shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names and shapes of the entries in a generator's state, from the fields of its configuration."""
     w_dim, classes = config["w_dim"], config["class_count"]
@@ -61,9 +66,8 @@ def _stylegan2(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]
     before, channels = 0, config["picture_channels"]
     for index, resolution in enumerate(2**power for power in range(2, config["resolution"].bit_length())):
         block = f"synthesis.blocks.{index}"
-        width = max(
-            min(config["channel_base"] // resolution, config["channel_max"]), config.get("channel_min", 1)
-        )
+        least = config.get("channel_min", 1)
+        width = channels_at(resolution, config["channel_base"], config["channel_max"], least)
         if resolution == 4:
             yield f"{block}.constant", (width, rows, columns)
         elif config["architecture"] == "resnet":

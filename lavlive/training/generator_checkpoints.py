@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lavlive.errors import CheckpointError, TrainingError
-from lavlive.generator.checkpoint import write_atomically
+from lavlive.errors import TrainingError
 from lavlive.generator.network import Generator, GeneratorConfig
+from lavlive.training.generator_state import write_state
 from lavlive.training.generator_trainer import Progress, Trainer, placed
 
 _KEPT = (
@@ -37,12 +36,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "settled": trainer.settled,
         **{name: getattr(trainer, name).state_dict() for name in _KEPT},
     }
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    try:
-        write_atomically(path, buffer.getvalue())
-    except CheckpointError as error:
-        raise TrainingError(str(error)) from error
+    write_state(path, state)
 
 
 def load(trainer: Trainer, path: Path) -> None:

@@ -138,6 +138,11 @@ def level(picture: Pictures) -> Pictures:
     return raised
 
 
+def levelled(pictures: Pictures) -> Tensor:
+    """uint8 [N, R, R, 3] → float32 [N, 3, R, R] in −1..1, each picture as `level` makes it."""
+    return to_tensor(np.stack([level(picture) for picture in pictures]))
+
+
 def batches(pictures: Pictures, count: int, random: np.random.Generator) -> Iterator[Tensor]:
     """Endless batches float32 [count, 3, R, R] in −1..1, levelled, each under one of eight symmetries."""
     while True:

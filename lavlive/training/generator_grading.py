@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import load_generator, save_generator, stylegan2_of
 from lavlive.generator.network import Generator
-from lavlive.training.generator_data import level, load_pictures, to_tensor
+from lavlive.training.generator_data import levelled, load_pictures, to_tensor
 from lavlive.training.generator_metrics import sound_w
 from lavlive.training.generator_sheets import render
 
@@ -110,7 +109,7 @@ def main(argv: list[str]) -> int:
         raise TrainingError(f"{options.model} is graded already: {loaded.card['graded']}")
     generator = stylegan2_of(loaded)
     pictures = load_pictures(options.data, generator.config.resolution, options.work / "decoded").train
-    real = to_tensor(np.stack([level(picture) for picture in pictures[: options.samples]]))
+    real = levelled(pictures[: options.samples])
     done = {name: round(factor, 3) for name, factor in grade(generator, real).items()}
     save_generator(options.model, generator, {**loaded.card, "graded": done})
     print(", ".join(f"{name} × {factor}" for name, factor in done.items()))

@@ -29,7 +29,7 @@ from lavlive.errors import TrainingError
 from lavlive.generator.checkpoint import load_generator, save_generator, stylegan2_of
 from lavlive.generator.network import Generator
 from lavlive.generator.wstats import measure_w
-from lavlive.training.generator_data import level, load_pictures, to_tensor
+from lavlive.training.generator_data import levelled, load_pictures, to_tensor
 from lavlive.training.generator_features import SOURCES, FeatureNetwork, feature_network
 from lavlive.training.generator_growth import layer_groups
 from lavlive.training.generator_sheets import music_pictures, random_w, render, walk_w, write_sheet
@@ -113,7 +113,7 @@ def _made(generator: Generator, w_plus: Tensor) -> Iterator[Tensor]:
 
 def _real(pictures: npt.NDArray[np.uint8]) -> Iterator[Tensor]:
     for start in range(0, len(pictures), _BATCH):
-        yield to_tensor(np.stack([level(picture) for picture in pictures[start : start + _BATCH]]))
+        yield levelled(pictures[start : start + _BATCH])
 
 
 def measure(

@@ -24,6 +24,21 @@ _NETWORKS = ("average", "encoder", "discriminator", "cloud")
 _NUMBERS = ("config", "progress", "rate_weight")
 
 
+def write_state(path: Path, state: dict[str, Any]) -> int:
+    """Write a training's state whole, or leave the older file; its size in bytes.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    try:
+        write_atomically(path, buffer.getvalue())
+    except CheckpointError as error:
+        raise TrainingError(str(error)) from error
+    return len(buffer.getvalue())
+
+
 def compact(checkpoint: Path, target: Path) -> int:
     """Write the small file; its size in bytes.
 
@@ -36,13 +51,7 @@ def compact(checkpoint: Path, target: Path) -> int:
         kept |= {name: state[name] for name in _NUMBERS}
     except Exception as error:
         raise TrainingError(f"{checkpoint} is no training checkpoint or is damaged: {error}") from error
-    buffer = io.BytesIO()
-    torch.save(kept, buffer)
-    try:
-        write_atomically(target, buffer.getvalue())
-    except CheckpointError as error:
-        raise TrainingError(str(error)) from error
-    return len(buffer.getvalue())
+    return write_state(target, kept)
 
 
 def _halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lavlive.errors import CheckpointError
-from lavlive.generator.shapes import expected_shapes, features_size
+from lavlive.generator.shapes import channels_at, expected_shapes, features_size
 from lavlive.weightfiles.arrays import Array
 
 _LARGEST_RESOLUTION = 2048
@@ -87,7 +87,7 @@ def channel_rule(widths: Mapping[int, int]) -> tuple[int, int]:
     widest = max(widths.values())
     base = max(resolution * width for resolution, width in widths.items())
     for resolution, width in widths.items():
-        if max(min(base // resolution, widest), 1) != width:
+        if channels_at(resolution, base, widest) != width:
             raise CheckpointError(
                 f"a StyleGAN2 whose widths follow no rule ({width} channels at {resolution}²), which lavlive "
                 "cannot play"
