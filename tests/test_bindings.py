@@ -275,7 +275,7 @@ def test_a_hand_written_file_is_found_by_its_device_whatever_it_is_called(tmp_pa
     write_bindings(tmp_path / "._mine.toml", "nanoKONTROL2 MIDI 1", "show.fader")
     assert folders.find("nanokontrol2 midi 1").bindings[0].target == "mapper.y"
     assert folders.find("nanoKONTROL Studio").bindings[0].target == "mapper.c"
-    assert folders.find("LPD8").path == shipped("presets") / "bindings" / "eight-knobs.toml"
+    assert folders.find("Knob box").path == shipped("presets") / "bindings" / "eight-knobs.toml"
 
 
 def test_of_two_files_for_a_device_the_one_changed_last_is_used_and_learn_writes_into_it(
@@ -311,8 +311,54 @@ def test_the_shipped_bindings_fit_their_controllers() -> None:
     nano = folders.find("nanoKONTROL2:nanoKONTROL2 MIDI 1")
     assert nano.device == "*nanoKONTROL2*"
     assert len(nano.bindings) > 40
-    assert folders.find("LPD8").device == "*"
+    assert folders.find("Knob box").device == "*"
     assert folders.refused == {}
+
+
+def channel_one(kind: MidiControlKind, number: int) -> MidiControl:
+    return MidiControl(kind, 1, number)
+
+
+@pytest.mark.parametrize(
+    ("device", "master", "blackout", "five"),
+    [
+        ("nanoKONTROL2 MIDI 1", channel_one(CC, 7), channel_one(CC, 42), range(5)),
+        ("LPD8 MIDI 1", channel_one(CC, 8), channel_one(NOTE, 43), range(1, 6)),
+        ("LPD8 mk2", channel_one(CC, 77), channel_one(NOTE, 43), range(70, 75)),
+        ("Launchkey MK2 49", channel_one(CC, 7), MidiControl(NOTE, 10, 47), range(21, 26)),
+        ("X-TOUCH MINI MIDI 1", MidiControl(CC, 11, 9), MidiControl(NOTE, 11, 23), range(1, 6)),
+        ("MIDI Mix", channel_one(CC, 62), channel_one(NOTE, 26), (19, 23, 27, 31, 49)),
+        ("APC MINI", channel_one(CC, 56), channel_one(NOTE, 89), range(48, 53)),
+        ("Knob box", channel_one(CC, 28), None, range(21, 26)),
+    ],
+)
+def test_a_controller_out_of_the_box_dims_and_darkens_the_show_and_has_the_five_knobs(
+    device: str, master: MidiControl, blackout: MidiControl | None, five: Sequence[int]
+) -> None:
+    found = BindingFolders(shipped("presets") / "bindings", Path("/nowhere")).find(device)
+    desk = Desk(*found.bindings)
+    desk.send(127, master)
+    desk.send(64, master)
+    assert desk.values["show.master"] == pytest.approx(64 / 127)
+    if blackout is not None:
+        assert desk.send(127, blackout) == [Action("show.blackout")]
+    targets = {b.control.number: b.target for b in found.bindings if b.control.kind is CC}
+    documented = ["mapper.y", "mapper.c", "smoothing.coarse", "smoothing.middle", "smoothing.fine"]
+    assert [targets[number] for number in five] == documented
+
+
+def test_no_note_of_a_controller_that_nobody_knows_does_anything() -> None:
+    """It may be a key, or a drum machine that gives the clock."""
+    found = BindingFolders(shipped("presets") / "bindings", Path("/nowhere")).find("Knob box")
+    assert {binding.control.kind for binding in found.bindings} == {CC}
+
+
+def test_what_was_learned_before_a_controller_was_known_by_name_is_still_used(tmp_path: Path) -> None:
+    write_bindings(tmp_path / "lpd8.toml", "LPD8 MIDI 1")
+    write_bindings(tmp_path / "any.toml", "*", "mapper.c")
+    folders = BindingFolders(shipped("presets") / "bindings", tmp_path)
+    assert folders.find("LPD8 MIDI 1").bindings[0].target == "mapper.y"
+    assert folders.find("MIDI Mix").bindings[0].target == "mapper.c"
 
 
 HEAD = "schema = 1\ndevice = 'x'\n[[binding]]\n"
