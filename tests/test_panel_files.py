@@ -17,10 +17,10 @@ from lavlive.control.looks.presets import Preset, write_preset
 from lavlive.control.sources import KnownSources
 from lavlive.errors import PresetError
 from lavlive.parameters import TABLE, Parameter, ParameterKind, Values
+from lavlive.parameters.words import label, title, written
 from lavlive.show.bank import ModelBank
 from lavlive.stage.panel import files
 from lavlive.stage.panel.files import Folder, list_folder
-from lavlive.stage.panel.words import label, title, written
 from tests.support.panel_rig import PanelRig
 from tests.support.xvfb import xvfb
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from lavlive.parameters import Parameter, ParameterKind, Value
+from lavlive.parameters.words import written
 from lavlive.stage.panel.dress import FILL, FRAME, colour
 from lavlive.stage.panel.widgets import DIM, fitted
-from lavlive.stage.panel.words import written
 
 _EDGE = 9.0
 _GHOST = ImVec4(0.98, 0.72, 0.30, 1.0)

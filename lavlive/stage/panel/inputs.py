@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from lavlive.parameters import Parameter, ParameterKind
+from lavlive.parameters.words import label
 from lavlive.stage.panel.section import Desk
 from lavlive.stage.panel.widgets import BRIGHT, tip
-from lavlive.stage.panel.words import label
 
 PAD = ImVec2(144.0, 81.0)
 """Pixels; of the canvas's usual shape."""

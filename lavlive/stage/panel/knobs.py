@@ -7,12 +7,12 @@ from typing import Any
 from imgui_bundle import imgui
 
 from lavlive.parameters import LATENT_HEADS, TABLE, Parameter, ParameterKind
+from lavlive.parameters.words import label, title, written
 from lavlive.stage.panel.bars import draw_ghost, value_bar
 from lavlive.stage.panel.beat import draw_beat_button
 from lavlive.stage.panel.learning import draw_binding
 from lavlive.stage.panel.section import Column, Desk, Section
 from lavlive.stage.panel.widgets import heading, tip
-from lavlive.stage.panel.words import label, title, written
 
 BEAT_WIDTH, LEARN_WIDTH = 64.0, 96.0
 """Pixels of the buttons behind a bar."""

@@ -7,13 +7,13 @@ from imgui_bundle import imgui
 from lavlive.control.actions import Action
 from lavlive.link.keyframes import MOST
 from lavlive.parameters import BEND_SLOTS, DIALS_PER_GROUP, GROUPS, TABLE, Parameter, find
+from lavlive.parameters.words import label, title
 from lavlive.stage.panel.anchors import AnchorPictures
 from lavlive.stage.panel.effects import EffectsSection
 from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.learning import offer_learn
 from lavlive.stage.panel.section import Column, Desk
 from lavlive.stage.panel.widgets import Row, heading, say
-from lavlive.stage.panel.words import label, title
 
 
 class LatentsSection(EffectsSection):

@@ -8,10 +8,10 @@ import numpy as np
 from imgui_bundle import imgui
 
 from lavlive.parameters import GROUPS
+from lavlive.parameters.words import LAYERS
 from lavlive.stage.panel.section import Column, Section
 from lavlive.stage.panel.signs import draw_signs
 from lavlive.stage.panel.widgets import DIM, WARN, bar, decibels, heading, histogram, lines, say, tip
-from lavlive.stage.panel.words import LAYERS
 
 _NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FASTEST = 8.0

@@ -7,8 +7,8 @@ from imgui_bundle import ImVec2, ImVec4, imgui
 
 from lavlive.diagnosis.signs import SETTLED_SECONDS, Signature, Signs, excesses, remedy, verdict, worst
 from lavlive.parameters import GROUPS
+from lavlive.parameters.words import LAYERS
 from lavlive.stage.panel.widgets import bar, say
-from lavlive.stage.panel.words import LAYERS
 
 _DIM = ImVec4(0.50, 0.52, 0.55, 1.0)
 _CALM = ImVec4(0.24, 0.44, 0.36, 1.0)
