@@ -385,6 +385,38 @@ def test_outputs_are_switched_and_slices_added_by_the_mouse(rig: PanelRig) -> No
     mapping.close()
 
 
+def test_a_stream_is_typed_begun_and_ended_in_the_panel_and_its_key_is_never_seen(rig: PanelRig) -> None:
+    typed = rig.typed_stream
+    rig.press("begin_tab_item Show")
+    rig.frames()
+    rig.press("input_text_with_hint ##address")
+    rig.mouse("type", "nonsense")
+    rig.run_until(lambda: typed.address == "nonsense")
+    rig.mouse("key", "Return")
+    rig.run_until(lambda: typed.problem != "")
+    rig.frames(8)
+    assert rig.place(f"text_unformatted {typed.problem}")
+    assert "use rtmp://" in typed.problem
+    rig.press("input_text_with_hint ##address")
+    rig.mouse("key", "ctrl+a")
+    rig.mouse("type", "rtmp://127.0.0.1:1/app/SECRET")
+    rig.run_until(lambda: typed.address == "rtmp://127.0.0.1:1/app/SECRET")
+    rig.mouse("key", "Tab")
+    rig.run_until(lambda: typed.secret == "SECRET")
+    assert typed.address == "rtmp://127.0.0.1:1/app"
+    rig.press("button begin the stream##typed")
+    assert typed.wanted
+    assert typed.problem == ""
+    assert typed.outlet in rig.outlets.all
+    rig.run_until(lambda: any("trying again" in place.name for place in rig.eye.places))
+    assert not any("SECRET" in place.name for place in rig.eye.places)
+    assert rig.control.values["show.blackout"] is False, "letters of an address are no keys of the show"
+    assert [place.name for place in rig.eye.places if place.clipped] == []
+    rig.press("button end the stream##typed")
+    assert not typed.wanted
+    rig.outlets.close()
+
+
 @pytest.mark.parametrize(
     ("name", "dark", "light"), [("show.blackout", True, False), ("show.master", 0.3, 1.0)]
 )

@@ -17,19 +17,29 @@ from lavlive.commands import outputs
 from lavlive.commands.options import LiveOptions
 from lavlive.commands.surroundings import open_outlets
 from lavlive.control.actions import ACTIONS
+from lavlive.control.settings import Settings
 from lavlive.errors import OutputError, OutputMissingError
 from lavlive.link.contents import Picture
 from lavlive.parameters import Values
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.base import OutputSettings
 from lavlive.stage.output.headless import HeadlessOutput, MemoryCanvas
-from lavlive.stage.output.takers.addresses import read_streams, secrets_of, typed_stream
+from lavlive.stage.output.takers.addresses import (
+    read_streams,
+    secrets_of,
+    split_secret,
+    typed_stream,
+    whole_address,
+)
 from lavlive.stage.output.takers.base import SoundBlock, Taker
 from lavlive.stage.output.takers.camera import CameraTaker
 from lavlive.stage.output.takers.kinds import KINDS, outlets_of
 from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
+from lavlive.stage.output.takers.rtmp import RtmpTarget
 from lavlive.stage.output.takers.spout import SpoutTaker
 from lavlive.stage.output.takers.syphon import SyphonTaker
+from lavlive.stage.output.takers.transports import DatagramTarget
+from lavlive.stage.output.takers.typed import TypedStream
 from lavlive.stage.output.takers.worker import BACK_OFF, SLOW_SECONDS, State, Worker
 from tests.support.waiting import wait_until
 
@@ -231,6 +241,117 @@ def test_every_kind_of_taker_has_an_action_that_hands_can_reach() -> None:
         assert spec.for_show
         assert spec.from_outside
     assert {spec.kind for spec in outlets_of([])} <= {kind.name for kind in KINDS}
+
+
+# A stream that is typed during the show
+
+ADDRESSES = [
+    "rtmp://host/app/SECRET",
+    "rtmps://host:444/app/two/SECRET?word=SECRET",
+    "rtmp://SECRET:SECRET@[::1]/app/SECRET/",
+    "srt://host:9710?passphrase=SECRET%20123&streamid=SECRET",
+    "srt://host:9710",
+    "udp://239.0.0.1:1234?ttl=SECRET",
+    "https://host:8080/SECRET/SECRET?token=SECRET",
+    "https://SECRET:SECRET@host/whip",
+    "whip://host/?SECRET",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_typed_address_is_shown_without_what_is_secret_and_means_the_same(address: str) -> None:
+    shown, secret = split_secret(address.rstrip("/"))
+    assert "SECRET" not in shown
+    assert "host" in shown or "239.0.0.1" in shown or "[::1]" in shown
+    joined = typed_stream(whole_address(shown, secret))
+    assert joined == typed_stream(address)
+
+
+def test_a_passphrase_that_is_typed_by_itself_is_one() -> None:
+    target = typed_stream(whole_address("srt://host:9710", "ten & more=letters+")).target
+    assert isinstance(target, DatagramTarget)
+    assert target.passphrase == "ten & more=letters+"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["", "   ", "hello", "rtmp://", "rtmp://host", "rtmp://host/app", "rtmp://[::1", "srt://host", "ftp://a/b",
+     "rtmp://host:99999/a/b", "srt://host:1?passphrase=short", "\x00", "://", "rtmp:///a/b", "é" * 5000],
+)  # fmt: skip
+def test_nonsense_for_an_address_is_told_as_by_the_command_line_and_begins_nothing(nonsense: str) -> None:
+    typed = TypedStream(Outlets(outlets_of([])))
+    before = len(typed._outlets.all)
+    typed.address = nonsense
+    typed.begin()
+    with pytest.raises(OutputError) as told:
+        typed_stream(nonsense)
+    assert typed.problem == str(told.value)
+    assert "\n" not in typed.problem
+    assert not typed.wanted
+    assert len(typed._outlets.all) == before
+
+
+def test_a_typed_stream_begins_ends_and_gives_its_place_to_another_address(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "settings.toml")
+    specs = [OutletSpec("stream", "stream", "rtmp://other/app", Receiver)]
+    typed = TypedStream(Outlets(specs), settings)
+    typed.address = "udp://127.0.0.1:9 "
+    typed.begin()
+    first = typed.outlet
+    assert first is not None
+    assert first.spec.name == "stream 2"
+    assert typed.wanted
+    typed.begin()
+    assert typed.outlet is first, "it is on already"
+    typed.end()
+    typed.address = "udp://127.0.0.1:10?streamid=SECRET"
+    typed.begin()
+    assert typed.outlet is not first
+    assert [outlet.spec.name for outlet in typed._outlets.all] == ["stream", "stream 2"]
+    assert typed.outlet is not None
+    assert typed.outlet.spec.where == "udp://127.0.0.1:10"
+    typed._outlets.close()
+    assert not typed.wanted
+    assert "SECRET" not in (tmp_path / "settings.toml").read_text()
+    again = TypedStream(Outlets(), Settings(tmp_path / "settings.toml"))
+    assert (again.address, again.secret) == ("udp://127.0.0.1:10", "")
+
+
+def test_a_key_that_was_left_in_its_field_does_not_make_another_one_public() -> None:
+    typed = TypedStream(Outlets())
+    typed.address, typed.secret = "rtmp://host/app/NEW", "OLD"
+    typed.hide()
+    assert (typed.address, typed.secret) == ("rtmp://host/app", "NEW")
+    typed.address = "rtmp://host/an/application/"
+    typed.hide()
+    assert (typed.address, typed.secret) == ("rtmp://host/an/application/", "NEW")
+    target = typed_stream(whole_address(typed.address, typed.secret)).target
+    assert isinstance(target, RtmpTarget)
+    assert (target.app, target.key) == ("an/application", "NEW")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("takeover = 'sideways'", "line 1: takeover is one of pickup, scaled, jump."),
+        ("stream = 3\ntakeover = 'jump'", "line 1: stream is an address"),
+        ("takeover = ", "line 1: Invalid value"),
+        ("takeover = 'jump'\ncolour = 'red'", "line 2: 'colour' is unknown"),
+    ],
+)
+def test_a_settings_file_with_a_fault_is_told_and_put_aside_by_the_next_change(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    settings = Settings(path)
+    assert len(settings.problems) == 1
+    assert problem in settings.problems[0]
+    assert settings.chosen.takeover == ("jump" if "'jump'" in text else "pickup")
+    assert path.read_text() == text
+    settings.change(takeover="scaled")
+    assert Settings(path).chosen == settings.chosen
+    assert (tmp_path / "settings.toml.refused").read_text() == text
 
 
 # The canvas

@@ -28,6 +28,7 @@ from lavlive.control.looks.state import ShowState, StateKeeper, read_state
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.bindings import OscBindings
+from lavlive.control.settings import Settings
 from lavlive.link.memory import SharedBlock
 from lavlive.link.points import read_points
 from lavlive.link.process import PythonEngine
@@ -195,6 +196,7 @@ def _open_control(options: LiveOptions, crashed: ShowState | None) -> Control:
         presets,
         AbletonLink() if options.ableton else None,
         osc_bindings=OscBindings(config_folder() / "osc.toml"),
+        settings=Settings(config_folder() / "settings.toml"),
     )
     if preset is not None:
         control.values.update(preset.values)

@@ -35,6 +35,7 @@ from lavlive.control.osc.server import OscServer, OscSettings
 from lavlive.control.osc.surfaces import Surfaces
 from lavlive.control.performing import perform
 from lavlive.control.router import Router
+from lavlive.control.settings import Settings
 from lavlive.errors import ControlError, PresetError
 from lavlive.parameters import Values, find
 
@@ -53,6 +54,7 @@ class Control:
         router: bindings at work, and where knobs stand.
         controllers, surfaces: who moves them, by MIDI and by OSC.
         notes: lines for the performer.
+        settings: what was chosen once and for all.
         tempo: the beat.
         moved_now: what `moved` gave last.
         locked: whether keys do nothing, so that no slip of the hand can; the panel, MIDI and OSC go on.
@@ -75,6 +77,7 @@ class Control:
         ableton: AbletonLink | None = None,
         osc_bindings: OscBindings | None = None,
         chance: random.Random | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.values = values
         self.looks = Looks(values, presets or PresetLibrary(None, None), chance)
@@ -83,6 +86,8 @@ class Control:
         self.latency = 0.0
         self.locked = False
         self.notes = Notes()
+        self.settings = settings or Settings()
+        self.notes.tell_once(*self.settings.problems)
         ports = MidiPorts(midi, midi_only) if midi is not None else None
         self.controllers = Controllers(ports, self.router, bindings, self.notes)
         self._waiting = WaitingRoom()

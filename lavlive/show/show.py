@@ -46,6 +46,7 @@ from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import Output
 from lavlive.stage.output.takers.outlets import Outlets
+from lavlive.stage.output.takers.typed import TypedStream
 from lavlive.stage.recording.recordings import Recordings
 
 BLIND_SECONDS = 5.0
@@ -88,6 +89,7 @@ class Show:
         anchors: the small pictures that an anchor is chosen from.
         operator: the operator's panel.
         leaving: what goes out besides the picture on the screen.
+        typed_stream: the stream whose address is typed in the panel.
         wall: this show's part in a wall of machines; None for a show of its own.
     """
 
@@ -125,6 +127,7 @@ class Show:
         self.wall = wall
         self._slot_problems: dict[str, str] = {}
         self.leaving = Leaving(link, output, notices, recordings or Recordings(), outlets or Outlets())
+        self.typed_stream = TypedStream(self.outlets, control.settings)
         self.bank = ShownModels(
             models or {}, supervisor, control.looks, notices, lambda: self.controls.number("show.swap_fade")
         )

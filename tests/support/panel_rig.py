@@ -31,6 +31,7 @@ from lavlive.stage.output.mapping.mapping import ScreenMapping
 from lavlive.stage.output.mapping.surfaces import Surfaces
 from lavlive.stage.output.takers.kinds import outlets_of
 from lavlive.stage.output.takers.outlets import Outlets
+from lavlive.stage.output.takers.typed import TypedStream
 from lavlive.stage.panel.panel import Panel
 from lavlive.stage.panel.section import PREVIEW
 from lavlive.stage.panel.window import PanelWindow
@@ -205,6 +206,7 @@ class PanelRig:
         self.recordings = Recordings()
         self.dials: DialsFound | None = None
         self.outlets = Outlets(outlets_of([]))
+        self.typed_stream = TypedStream(self.outlets)
         self.strange_keyframes = 0
         self.opened_points: list[Path] = []
         self.anchors = Offered()

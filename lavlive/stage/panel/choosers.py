@@ -1,4 +1,4 @@
-"""The section of what a show is made of: its sound, its model, its monitor, its recording."""
+"""The section of what a show is made of: its sound, its model, its monitor, its recording, its streams."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lavlive.resources import MODEL_ENDINGS, cache_folder
 from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.picture_buttons import PictureButtons
 from lavlive.stage.panel.section import Column, Desk, Section
+from lavlive.stage.panel.streaming import Streaming
 from lavlive.stage.panel.thumbnails import Thumbnails
 from lavlive.stage.panel.widgets import Row, button, heading, say, tip
 from lavlive.stage.panel.words import described
@@ -39,6 +40,7 @@ class ChoosersSection(Section):
         source = desk.show.source
         self._aloud = source.aloud or source.kind in ("input", "loopback")
         self._looked = False
+        self._streaming = Streaming(desk)
 
     def watch(self) -> None:
         show, picture = self.desk.show, self.desk.show.newest_picture
@@ -53,6 +55,7 @@ class ChoosersSection(Section):
         self._draw_models()
         self._draw_monitors()
         self._draw_recording()
+        self._streaming.draw()
 
     # Sound
 

@@ -26,6 +26,7 @@ from lavlive.link.messages import DialsFound
 from lavlive.stage.notices import Notices
 from lavlive.stage.output.base import Output
 from lavlive.stage.output.takers.outlets import Outlets
+from lavlive.stage.output.takers.typed import TypedStream
 from lavlive.stage.recording.recordings import Recordings
 from lavlive.wall.conductor import Wall
 
@@ -79,6 +80,7 @@ class RunningShow(Protocol):
 
     output: Output
     sources: KnownSources
+    typed_stream: TypedStream
 
     @property
     def wall(self) -> Wall | None:

@@ -19,7 +19,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from msgspec import Meta
 
@@ -188,3 +188,44 @@ def secrets_of(address: str) -> list[str]:
     elif split.scheme in ("whip", "http", "https") and split.path.strip("/"):
         found.append(split.path.strip("/"))
     return [*found, *(unquote(part) for part in found if unquote(part) != part)]
+
+
+def split_secret(address: str) -> tuple[str, str]:
+    """A typed address as two fields show it: where to, and what nobody should read.
+
+    Both parts are as typed; `whole_address` joins them. What is no address is left as it is.
+    """
+    address = address.strip()
+    try:
+        split = urlsplit(address)
+    except ValueError:
+        return address, ""
+    if split.scheme not in SCHEMES or not split.hostname:
+        return address, ""
+    user, _, place = split.netloc.rpartition("@")
+    where, path = f"{split.scheme}://{place}", split.path.strip("/")
+    query = f"?{split.query}" if split.query else ""
+    match split.scheme:
+        case "rtmp" | "rtmps":
+            application, _, key = path.rpartition("/")
+            if not application:  # of one part there is no key
+                return f"{where}/{key}", query
+            return f"{where}/{application}", key + query
+        case "srt" | "udp":
+            return where, query
+        case _:
+            # A server may want the user's name and word: they go with the rest.
+            rest = split.path + query
+            return where, address if user else rest if rest != "/" else ""
+
+
+def whole_address(address: str, secret: str) -> str:
+    """The address of which `split_secret` made two; a secret that is an address is the whole."""
+    address, secret = address.strip(), secret.strip()
+    if not secret or "://" in secret:
+        return secret or address
+    if secret.startswith(("?", "/")):
+        return f"{address.rstrip('/')}{secret}"
+    if address.lower().startswith("srt:"):
+        return f"{address}?passphrase={quote(secret, safe='')}"
+    return f"{address.rstrip('/')}/{secret}"

@@ -85,7 +85,7 @@ def outlets_of(streams: Sequence[Stream], name: str = "lavlive") -> list[OutletS
     Args:
         name: under which others find the canvas.
     """
-    specs = [_stream_spec(stream) for stream in streams]
+    specs = [stream_spec(stream) for stream in streams]
     specs.append(OutletSpec("ndi", "ndi", f"NDI, as {name}", lambda: _ndi(name)))
     specs.append(OutletSpec("camera", "camera", "a virtual camera", _open_camera, CAMERA_RATE, CAMERA_SIZE))
     if sys.platform == "darwin":
@@ -95,7 +95,8 @@ def outlets_of(streams: Sequence[Stream], name: str = "lavlive") -> list[OutletS
     return specs
 
 
-def _stream_spec(stream: Stream) -> OutletSpec:
+def stream_spec(stream: Stream) -> OutletSpec:
+    """A stream as one of the outlets."""
     settings = stream.settings
     return OutletSpec(
         stream.name, "stream", stream.target.url, lambda: _open_stream(stream), settings.rate, settings.size

@@ -89,6 +89,20 @@ class Outlets:
         self._tell = tell
         self._asked: list[Outlet] = []
         self._was_on: set[str] = set()
+        self._replaced: list[Worker] = []
+
+    def put(self, spec: OutletSpec, instead_of: Outlet | None = None) -> Outlet:
+        """Another outlet from now on, off, at the end or in the place of one that goes."""
+        made = Outlet(spec)
+        if instead_of is None or instead_of not in self.all:
+            self.all.append(made)
+            return made
+        instead_of.switch(False)
+        self._replaced = [worker for worker in self._replaced if worker.alive]
+        if instead_of.worker is not None:
+            self._replaced.append(instead_of.worker)
+        self.all[self.all.index(instead_of)] = made
+        return made
 
     def toggle(self, kind: str) -> bool:
         """End those of a kind that are on, else begin them all; False where there is none."""
@@ -163,7 +177,7 @@ class Outlets:
 
     def close(self) -> None:
         """End all, waiting a few seconds at most."""
-        workers = [outlet.worker for outlet in self.all if outlet.worker is not None]
+        workers = [outlet.worker for outlet in self.all if outlet.worker is not None] + self._replaced
         for outlet in self.all:
             outlet.switch(False)
         for worker in workers:

@@ -53,6 +53,7 @@ class Worker:
         sent: canvases given away.
         dropped: canvases that a newer one replaced before they could be given away.
         begun: how often it was opened.
+        on_since: when it came on, seconds of the clock; None while it is not.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Worker:
         self._newest: Shot | None = None
         self._sound: deque[SoundBlock] = deque(maxlen=_SOUND_BLOCKS)
         self._busy_since: float | None = None
-        self._on_since: float | None = None
+        self.on_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -121,7 +122,7 @@ class Worker:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            self._on_since = None
+            self.on_since = None
             try:
                 self._serve()
             except OutputMissingError as error:
@@ -138,7 +139,7 @@ class Worker:
 
     def _was_steady(self) -> bool:
         """Whether it ran for long; waiting for an answer is no running."""
-        return self._on_since is not None and self._clock() - self._on_since > STEADY_SECONDS
+        return self.on_since is not None and self._clock() - self.on_since > STEADY_SECONDS
 
     def _serve(self) -> None:
         taker = self._open()
@@ -147,7 +148,7 @@ class Worker:
             self._newest = None
             self._sound.clear()
             self.problem = ""
-            self._on_since = self._clock()
+            self.on_since = self._clock()
             self.state = State.ON
             while not self._stopping.is_set():
                 self._there.wait()
