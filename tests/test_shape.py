@@ -12,10 +12,11 @@ from lavlive.engine.loading import _fill
 from lavlive.engine.picture_worker import _fitted
 from lavlive.errors import UsageError
 from lavlive.generator.checkpoint import LoadedGenerator
-from lavlive.generator.grid import Grid, grid_for, noise_for, refilled
+from lavlive.generator.grid import Fill, Grid, centred, grid_for, noise_for, refilled
 from lavlive.generator.network import Generator, GeneratorConfig
 from lavlive.generator.runner import open_runner, picture
 from lavlive.generator.runners.plan import make_plan
+from lavlive.generator.runners.planned import trimmed
 from lavlive.generator.runners.torch_runner import TorchRunner
 from lavlive.show.shape import ShapeFollower, parse_aspect
 from tests.support.networks import blocks_of
@@ -102,7 +103,16 @@ def test_a_constant_is_stretched_mirrored_or_repeated() -> None:
     assert stretched[0].tolist() == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 3])
     assert refilled(constant, Grid(4, 7), "mirror")[0, 0].tolist() == [0, 0, 1, 2, 3, 3, 2]
     assert refilled(constant, Grid(4, 7), "tile")[0, 0].tolist() == [3, 0, 1, 2, 3, 0, 1]
+    assert refilled(constant, Grid(4, 8), "pad")[0, 0].tolist() == [0, 0, 0, 1, 2, 3, 0, 0]
+    assert refilled(constant, Grid(6, 4), "pad")[0, :, 1].tolist() == [0, 1, 5, 9, 13, 0]
     assert refilled(constant, SQUARE) is constant
+
+
+def test_an_odd_number_of_columns_more_begins_with_one_more() -> None:
+    assert centred(WIDE, SQUARE) == Grid(4, 8)
+    assert centred(Grid(7, 4), SQUARE) == Grid(8, 4)
+    assert centred(Grid(4, 14), SQUARE) == Grid(4, 14)
+    assert centred(SQUARE, SQUARE) == SQUARE
 
 
 def test_noise_of_another_size_is_drawn_under_the_seed() -> None:
@@ -123,12 +133,24 @@ def test_a_square_picture_is_bit_for_bit_what_the_network_makes_without_a_grid()
     assert np.array_equal(plain, asked)
 
 
-@pytest.mark.parametrize("grid", [WIDE, Grid(7, 4), Grid(4, 5), Grid(4, 14)])
+@pytest.mark.parametrize(
+    ("grid", "fill"),
+    [
+        (WIDE, "stretch"),
+        (Grid(7, 4), "stretch"),
+        (Grid(4, 5), "pad"),
+        (WIDE, "pad"),
+        (Grid(7, 4), "mirror"),
+        (Grid(4, 14), "mirror"),
+    ],
+)
 @pytest.mark.parametrize("architecture", ["skip", "resnet"])
-def test_torch_and_openvino_agree_on_pictures_of_any_shape(architecture: str, grid: Grid) -> None:
+def test_torch_and_openvino_agree_on_pictures_of_any_shape(architecture: str, grid: Grid, fill: Fill) -> None:
     generator = fresh(architecture, clamp=256.0)
     loaded = LoadedGenerator(generator, {}, "fresh")
-    runners = [open_runner(loaded, name, threads=1, grid=grid)[0] for name in ("torch", "openvino")]
+    runners = [
+        open_runner(loaded, name, threads=1, grid=grid, fill=fill)[0] for name in ("torch", "openvino")
+    ]
     for seed in range(2):
         one, other = (picture(runner, some_w_plus(generator, seed)).astype(int) for runner in runners)
         assert one.shape == (16 * grid.rows, 16 * grid.columns, 3)
@@ -156,6 +178,61 @@ def test_a_wide_picture_is_the_networks_own_with_a_wider_constant() -> None:
     own = generator.synthesis(torch.from_numpy(w_plus)[None])[0].permute(1, 2, 0)
     expected = (own * 127.5 + 128).clamp(0, 255).to(torch.uint8).numpy().astype(int)
     assert np.abs(made - expected).max() <= 1
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_a_padded_picture_is_the_networks_own_with_the_edges_of_its_second_block_taken_off(
+    architecture: str,
+) -> None:
+    """The network itself, from zeros beside its constant, 4 × 8 of them, and 8 × 14 of its first doubling."""
+    generator = fresh(architecture)
+    for block in blocks_of(generator):
+        for conv in (block.conv0, block.conv1):
+            if conv is not None:
+                torch.nn.init.zeros_(conv.noise_strength)
+                conv.noise_constant = torch.zeros(1)
+    w_plus = some_w_plus(generator)
+    made = picture(TorchRunner(make_plan(generator.synthesis, grid=WIDE, fill="pad")), w_plus).astype(int)
+    first, second, *_ = blocks_of(generator)
+    wide = torch.zeros(first.constant.shape[0], 4, 8)
+    wide[:, :, 2:6] = first.constant
+    first.constant = torch.nn.Parameter(wide)
+    for layer in (second.conv0, second.shortcut):
+        if layer is not None:
+            layer.register_forward_hook(lambda *call: call[2][:, :, :, 1:-1])
+    doubled = second.resample.upsample
+    second.resample.upsample = lambda x: doubled(x)[:, :, :, 1:-1]
+    own = generator.synthesis(torch.from_numpy(w_plus)[None])[0].permute(1, 2, 0)
+    expected = (own * 127.5 + 128).clamp(0, 255).to(torch.uint8).numpy().astype(int)
+    assert made.shape == (64, 112, 3)
+    assert np.abs(made - expected).max() <= 1
+
+
+@pytest.mark.parametrize("runner", ["torch", "openvino"])
+@pytest.mark.parametrize("fill", ["mirror", "pad"])
+@pytest.mark.parametrize(("grid", "axis"), [(WIDE, 1), (Grid(7, 4), 0), (Grid(4, 6), 1)])
+def test_a_network_that_is_its_own_mirror_image_draws_such_pictures(
+    runner: str, fill: Fill, grid: Grid, axis: int
+) -> None:
+    """So what a model has in the middle of a square lies in the middle of a wide picture."""
+    generator = fresh(resolution=32)
+    for name, parameter in generator.named_parameters():
+        if name.endswith(("constant", "conv0.weight", "conv1.weight")):
+            parameter.copy_((parameter + parameter.flip(axis - 2)) / 2)
+        if name.endswith("noise_strength"):
+            torch.nn.init.zeros_(parameter)
+    loaded = LoadedGenerator(generator, {}, "symmetric")
+    made = picture(
+        open_runner(loaded, runner, threads=1, grid=grid, fill=fill)[0], some_w_plus(generator)
+    ).astype(int)
+    assert made.std() > 5
+    assert np.abs(made - np.flip(made, axis)).max() <= 1
+
+
+def test_trimming_takes_as_much_off_each_side() -> None:
+    x = torch.arange(12.0).reshape(1, 1, 2, 6)
+    assert trimmed(x, (0, 1))[0, 0, 0].tolist() == [1, 2, 3, 4]
+    assert trimmed(x, (0, 0)).shape == x.shape
 
 
 def test_cells_of_wide_vectors_change_nothing_in_wide_pictures() -> None:
@@ -217,6 +294,14 @@ def test_a_fade_between_shapes_shows_the_middle_of_the_old_picture() -> None:
 
 
 def test_a_models_card_says_how_it_comes_to_another_shape_unless_somebody_else_does() -> None:
-    assert _fill("auto", {"fill": "mirror"}) == "mirror"
-    assert _fill("auto", {}) == _fill("auto", {"fill": "nonsense"}) == _fill("auto", {"fill": 3}) == "stretch"
-    assert _fill("tile", {"fill": "mirror"}) == "tile"
+    assert _fill("auto", {"fill": "mirror"}, WIDE, SQUARE) == "mirror"
+    for card in ({}, {"fill": "nonsense"}, {"fill": 3}):
+        assert _fill("auto", card, WIDE, SQUARE) == "stretch"
+    assert _fill("tile", {"fill": "mirror"}, WIDE, SQUARE) == "tile"
+
+
+def test_a_panorama_is_not_left_empty_but_where_that_is_asked_for() -> None:
+    panorama = Grid(4, 14)
+    assert _fill("auto", {"fill": "pad"}, WIDE, SQUARE) == "pad"
+    assert _fill("auto", {"fill": "pad"}, panorama, SQUARE) == "mirror"
+    assert _fill("pad", {}, panorama, SQUARE) == "pad"

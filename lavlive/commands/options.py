@@ -18,7 +18,7 @@ from lavlive.commands.typed import check_canvas, check_model_output, check_size,
 from lavlive.errors import UsageError
 
 AnyPath = str | Path
-Fill = Literal["auto", "stretch", "mirror", "tile"]
+Fill = Literal["auto", "stretch", "mirror", "tile", "pad"]
 PublishedEncoder = Literal["encodec", "encodec-32khz", "encodec-48khz"]
 
 VIDEO_ENDINGS = (".mp4", ".mov", ".mkv", ".png")

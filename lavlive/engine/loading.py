@@ -19,7 +19,7 @@ from lavlive.errors import CheckpointError, EncoderError, UsageError
 from lavlive.generator.alias_free import AliasFreeConfig, AnyConfig
 from lavlive.generator.checkpoint import LoadedGenerator
 from lavlive.generator.dial_files import FoundDials, find_beside
-from lavlive.generator.grid import Fill, grid_for
+from lavlive.generator.grid import Fill, Grid, grid_for
 from lavlive.generator.importing import open_model
 from lavlive.generator.runner import open_runner, time_pictures
 from lavlive.generator.runners.plans import grid_of
@@ -100,7 +100,7 @@ def load_model(
             f"lavlive shows at most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape, or "
             "a smaller model."
         )
-    filled = _fill(fill, loaded.card)
+    filled = _fill(fill, loaded.card, grid, grid_of(loaded.generator))
     opened, notes = open_runner(loaded, runner, device, grid=grid, fill=filled)
     name = _name(loaded, file) if path == str(file) else str(loaded.card.get("name") or file.stem)
     trained = bool(loaded.card.get("trained", True))
@@ -156,9 +156,15 @@ def _check_playable(file: Path, config: AnyConfig) -> None:
         )
 
 
-def _fill(asked: str, card: Mapping[str, Any]) -> Fill:
-    """How a constant comes to another size: as asked, else as the model's card has it."""
+def _fill(asked: str, card: Mapping[str, Any], grid: Grid, native: Grid) -> Fill:
+    """How a constant comes to another size: as asked, else as the model's card has it.
+
+    A card that wants nothing beside its subject has mirrors in a panorama, most of which would be empty.
+    """
     named = card.get("fill") if asked == "auto" else asked
+    is_panorama = grid.rows * grid.columns > 2 * native.rows * native.columns
+    if asked == "auto" and named == "pad" and is_panorama:
+        return "mirror"
     for fill in get_args(Fill):
         if named == fill:
             return cast(Fill, fill)

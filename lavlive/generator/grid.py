@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-Fill = Literal["stretch", "mirror", "tile"]
-"""How a constant meets another size: interpolated, continued in mirrors, or repeated."""
+Fill = Literal["stretch", "mirror", "tile", "pad"]
+"""How a constant meets another size: interpolated, in mirrors, repeated, or with nothing beside it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -49,16 +49,31 @@ def grid_for(aspect: float | None, native: Grid) -> Grid:
     return min(sorted({native, wide, tall}), key=lambda grid: round(abs(math.log(grid.aspect / aspect)), 9))
 
 
+def centred(grid: Grid, native: Grid) -> Grid:
+    """The grid to begin with so that what the model learned comes to lie in the middle of ``grid``.
+
+    Where ``grid`` has an odd number of rows or columns more, half of them is no whole number: then one more
+    is begun with, and once features have doubled, one is taken off each side.
+    """
+    return Grid(grid.rows + (grid.rows - native.rows) % 2, grid.columns + (grid.columns - native.columns) % 2)
+
+
 def refilled(constant: Array, grid: Grid, fill: Fill = "stretch") -> Array:
     """A constant float32 [channels, rows, columns] in the size of ``grid``; itself where that is its own.
 
-    ``stretch`` interpolates between its numbers (bilinear, corners kept); ``mirror`` and ``tile`` go on.
+    ``stretch`` interpolates between its numbers (bilinear, corners kept); ``mirror`` and ``tile`` go on;
+    ``pad`` leaves zeros beside it, which is what the first convolution has always seen there.
     """
     rows, columns = constant.shape[1:]
     if (grid.rows, grid.columns) == (rows, columns):
         return constant
     if fill == "stretch":
         return np.ascontiguousarray(_stretched(_stretched(constant, 1, grid.rows), 2, grid.columns))
+    if fill == "pad":
+        wide = np.zeros((len(constant), grid.rows, grid.columns), constant.dtype)
+        top, left = (grid.rows - rows) // 2, (grid.columns - columns) // 2
+        wide[:, top : top + rows, left : left + columns] = constant
+        return wide
     take = _mirrored if fill == "mirror" else _repeated
     return np.ascontiguousarray(constant[:, take(rows, grid.rows)][:, :, take(columns, grid.columns)])
 

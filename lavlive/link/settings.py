@@ -13,7 +13,7 @@ WIDEST = 8.0
 """Largest ratio of a picture's sides."""
 Aspect = Annotated[float, Meta(ge=1 / WIDEST, le=WIDEST)]
 """Width by height."""
-Fill = Literal["auto", "stretch", "mirror", "tile"]
+Fill = Literal["auto", "stretch", "mirror", "tile", "pad"]
 """How a generator's constant comes to another shape (``generator.grid``); ``auto`` is what its card says."""
 PictureRate = Annotated[float, Meta(ge=1, le=240)]
 """Pictures per second."""

@@ -56,8 +56,9 @@ def add_look(parser: argparse.ArgumentParser) -> None:
     )
     look.add_argument(
         "--fill",
-        choices=("auto", "stretch", "mirror", "tile"),
-        help=f"how the model's beginnings come to that shape (default: {LiveOptions.fill})",
+        choices=("auto", "stretch", "mirror", "tile", "pad"),
+        help="how the model's beginnings come to that shape: drawn out, with mirrors or copies beside them, "
+        f"or with nothing (default: {LiveOptions.fill}, what the model's card says)",
     )
     look.add_argument(
         "--shaders",

@@ -205,8 +205,8 @@ class _Builder:
         part = None if block.picture is None else self._to_picture(block.picture, x)
         if picture is None:
             return part
-        if part is None or part.cells == 1:
-            picture = self._doubled(picture)
+        if part is None or part.cells == 1 or any(block.trim):
+            picture = _trimmed(self._doubled(picture), block.trim)
             return picture if part is None else _sum(part, picture)
         return self._picture_sum(part, picture)
 
@@ -241,12 +241,13 @@ class _Builder:
             return self._conv(block.conv1, start)
         assert block.conv0 is not None
         assert x is not None
-        y = self._conv(block.conv1, self._conv(block.conv0, x))
+        y = self._conv(block.conv1, _trimmed(self._conv(block.conv0, x), block.trim))
         if block.shortcut is None:
             return y
         weight = _constant(block.shortcut[:, :, None, None])
         past = op.convolution(x.of(1), weight, [1, 1], _NO_PADDING, _NO_PADDING, [1, 1])
-        return _sum(y, self._doubled(_Map(past, len(block.shortcut), x.height, x.width)))
+        doubled = self._doubled(_Map(past, len(block.shortcut), x.height, x.width))
+        return _sum(y, _trimmed(doubled, block.trim))
 
     def _first(self, first: First, block: BlockPlan) -> Node:
         """The first convolution as a product, which two threads share."""
@@ -358,6 +359,16 @@ class _Builder:
         rows = op.add(_rows(part.node, height, length), op.reshape(doubled, _shape(height, length), False))
         node = _from_rows(rows, height, part.width // cells, cells * part.channels)
         return replace(part, node=node, rows=rows)
+
+
+def _trimmed(x: _Map, trim: tuple[int, int]) -> _Map:
+    """Without so many rows and columns at each side."""
+    rows, columns = trim
+    if not any(trim):
+        return x
+    begin, end = _shape(rows, columns), _shape(x.height - rows, x.width - columns)
+    node = op.slice(x.of(1), begin, end, _shape(1, 1), _shape(2, 3))
+    return _Map(node, x.channels, x.height - 2 * rows, x.width - 2 * columns)
 
 
 def _filtered(x: Node, channels: int, kernel: Array, begin: list[int], end: list[int]) -> Node:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lavlive.generator.grid import Fill, Grid, noise_for, refilled
+from lavlive.generator.grid import Fill, Grid, centred, noise_for, refilled
 from lavlive.generator.network import Linear, ModulatedConv, SynthesisNetwork, ToPicture
 
 Array = npt.NDArray[np.float32]
@@ -83,6 +83,7 @@ class BlockPlan:
     Attributes:
         resolution: of a square picture; it tells the layer group.
         height, width: of the block's features.
+        trim: how many rows and how many columns are taken off each side once features have doubled.
         constant: [channels, rows, columns], in the first block only.
         conv0: doubles the resolution; None in the first block.
         shortcut: [outputs, inputs] of the ``resnet`` architecture, gain √½ folded in, or None.
@@ -92,6 +93,7 @@ class BlockPlan:
     resolution: int
     height: int
     width: int
+    trim: tuple[int, int]
     constant: Array | None
     conv0: ConvPlan | None
     conv1: ConvPlan
@@ -135,12 +137,17 @@ def make_plan(
     config = synthesis.config
     own = native_grid(synthesis)
     grid = grid or own
+    # A network of a single block has no doubling after which anything could be taken off.
+    whole = fill == "stretch" or len(synthesis.blocks) == 1
+    begin = grid if whole else centred(grid, own)
     blocks: list[BlockPlan] = []
     row = 0
     for module in synthesis.blocks:
         block: Any = module
         scale = block.resolution // 4
-        height, width = grid.rows * scale, grid.columns * scale
+        here = begin if scale == 1 else grid
+        height, width = here.rows * scale, here.columns * scale
+        trim = (begin.rows - grid.rows, begin.columns - grid.columns) if scale == 2 else (0, 0)
         residual = block.shortcut is not None
         shortcut = None
         if residual:
@@ -148,7 +155,7 @@ def make_plan(
             shortcut = matrix * np.float32(block.shortcut.weight_gain * math.sqrt(0.5))
         conv0 = None
         if block.conv0 is not None:
-            conv0 = _conv(block.conv0, row, height, width, 1.0)
+            conv0 = _conv(block.conv0, row, height + 2 * trim[0], width + 2 * trim[1], 1.0)
             row += 1
         conv1 = _conv(block.conv1, row, height, width, math.sqrt(0.5) if residual else 1.0)
         row += 1
@@ -157,7 +164,8 @@ def make_plan(
                 resolution=block.resolution,
                 height=height,
                 width=width,
-                constant=None if block.constant is None else refilled(array_of(block.constant), grid, fill),
+                trim=trim,
+                constant=None if block.constant is None else refilled(array_of(block.constant), begin, fill),
                 conv0=conv0,
                 conv1=conv1,
                 shortcut=shortcut,

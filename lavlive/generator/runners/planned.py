@@ -42,6 +42,12 @@ def as_bytes(pictures: Tensor, scale: float = 1.0) -> Tensor:
     return levels.permute(0, 2, 3, 1).to(torch.uint8, memory_format=torch.contiguous_format)
 
 
+def trimmed(x: Tensor, trim: tuple[int, int]) -> Tensor:
+    """Features or pictures [N, C, H, W] without ``trim``'s rows and columns at each side."""
+    rows, columns = trim
+    return x[:, :, rows : x.shape[2] - rows, columns : x.shape[3] - columns]
+
+
 class LayerStyles(nn.Module):
     """w to styles [inputs]."""
 
@@ -152,6 +158,7 @@ class _Block(nn.Module):
         super().__init__()
         self.dtype = dtype
         self.resolution = plan.resolution
+        self.trim = plan.trim
         constant = None if plan.constant is None else torch.from_numpy(plan.constant)[None].to(dtype)
         self.register_buffer("constant", constant)
         self.conv0 = None if plan.conv0 is None else _Conv(plan.conv0, taps, dtype, fold)
@@ -205,7 +212,7 @@ class PlannedSynthesis(nn.Module):
             if here:
                 x = bent(x, block.resolution, here)
             if picture is not None:
-                picture = self._doubled(picture)
+                picture = trimmed(self._doubled(picture), block.trim)
             if block.to_picture is not None:
                 part = block.to_picture(x, w_plus)
                 picture = part if picture is None else picture.add_(part)
@@ -222,9 +229,10 @@ class PlannedSynthesis(nn.Module):
             assert x is not None
             x = x.to(block.dtype)
             if block.shortcut is not None:
-                past = self._doubled(F.conv2d(x, block.shortcut))
+                past = trimmed(self._doubled(F.conv2d(x, block.shortcut)), block.trim)
             styles0, demodulation0 = block.conv0.scales(w_plus)
             x = block.conv0(x * styles0, demodulation0, noise, styles1, self.activation)
+            x = trimmed(x, block.trim)
         y: Tensor = block.conv1(x, demodulation1, noise, one, self.activation)
         return y if past is None else past + y
 
