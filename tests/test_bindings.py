@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from lavlive.control.actions import Action
 from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.binding_files import BindingFolders, file_name, read_bindings
 from lavlive.control.midi.bindings import Binding, BindingSet, Mode, relative_steps
+from lavlive.control.midi.controllers import Controllers
 from lavlive.control.midi.feedback import Feedback
 from lavlive.control.midi.learn import Learn
 from lavlive.control.midi.takeover import TakeoverMode
+from lavlive.control.notes import Notes
 from lavlive.control.router import Router
 from lavlive.control.travel import Curve
 from lavlive.errors import ControlError
@@ -313,6 +316,60 @@ def test_the_shipped_bindings_fit_their_controllers() -> None:
     assert len(nano.bindings) > 40
     assert folders.find("Knob box").device == "*"
     assert folders.refused == {}
+
+
+def test_how_a_knob_takes_over_is_as_set_for_all_unless_its_binding_says_otherwise() -> None:
+    other = MidiControl(CC, 0, 2)
+    desk = Desk(Binding(KNOB, "mapper.c"), Binding(other, "show.master", takeover=TakeoverMode.PICKUP))
+    desk.values.update({"mapper.c": 0.9, "show.master": 0.9})
+    desk.send(10)
+    assert desk.values["mapper.c"] == 0.9
+    desk.router.set_takeover(JUMP)
+    desk.send(20)
+    desk.send(20, other)
+    assert desk.values["mapper.c"] == pytest.approx(20 / 127)
+    assert desk.values["show.master"] == 0.9
+    desk.router.set_takeover(TakeoverMode.PICKUP)
+    desk.send(30)
+    assert desk.values["mapper.c"] == pytest.approx(30 / 127), "it holds its value still"
+
+
+def test_a_takeover_that_is_chosen_anew_does_not_take_the_value_out_of_the_knobs_hold() -> None:
+    desk = Desk(Binding(KNOB, "mapper.c", takeover=JUMP))
+    desk.send(64)
+    bindings = desk.router.bindings("pad")
+    changed = bindings.with_takeover(bindings.bindings[0], TakeoverMode.PICKUP)
+    desk.router.connect("pad", changed)
+    desk.send(65)
+    assert desk.values["mapper.c"] == pytest.approx(65 / 127)
+    desk.values.set("mapper.c", 1.0)
+    desk.send(66)
+    assert desk.values["mapper.c"] == 1.0
+    assert desk.router.ghosts() == {"mapper.c": pytest.approx(66 / 127)}
+    desk.router.connect("pad", bindings)
+    assert desk.router.ghosts() == {}
+    assert [b.to_table().get("takeover") for b in (*bindings.bindings, *changed.bindings)] == [
+        "jump",
+        "pickup",
+    ]
+
+
+def test_a_knob_learned_again_for_its_parameter_keeps_range_curve_and_takeover(tmp_path: Path) -> None:
+    before = Binding(KNOB, "mapper.y", takeover=JUMP, low=1.0, high=2.0, curve=Curve.S, invert=True)
+    desk = Desk(before)
+    controllers = Controllers(None, desk.router, BindingFolders(tmp_path / "none", tmp_path), Notes())
+    for _ in range(2):
+        controllers.bind_learned("pad", Binding(MidiControl(CC, 1, 1), "mapper.y"))
+    assert desk.router.bindings("pad").bindings == (replace(before, control=MidiControl(CC, 1, 1)),)
+    controllers.bind_learned("pad", Binding(MidiControl(CC, 1, 1), "mapper.c"))
+    assert desk.router.bindings("pad").bindings == (Binding(MidiControl(CC, 1, 1), "mapper.c"),)
+
+
+def test_a_row_that_a_file_has_twice_acts_once() -> None:
+    button = Binding(MidiControl(NOTE, 1, 36), "show.freeze", Mode.TOGGLE)
+    desk = Desk(button, button)
+    desk.send(100, button.control)
+    assert desk.values["show.freeze"] is True
 
 
 def channel_one(kind: MidiControlKind, number: int) -> MidiControl:

@@ -10,6 +10,10 @@ import pytest
 from OpenGL import GL
 
 from lavlive.control.actions import Action
+from lavlive.control.events import MidiControl, MidiControlKind
+from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.control.midi.bindings import Binding, BindingSet, Mode
+from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.osc.bindings import OscBinding
 from lavlive.errors import ControlError
 from lavlive.link.messages import DialsFound
@@ -383,6 +387,37 @@ def test_outputs_are_switched_and_slices_added_by_the_mouse(rig: PanelRig) -> No
     rig.press("button undo##mapping")
     assert len(mapping.surfaces.screens[0].slices) == 1
     mapping.close()
+
+
+def test_how_a_knob_takes_over_is_chosen_beside_its_bar_and_kept(rig: PanelRig, tmp_path: Path) -> None:
+    control = rig.control
+    bar = rig.place("slider_float ##value", beside="spread (y)")
+    knobs = (
+        Binding(MidiControl(MidiControlKind.CC, 0, 1), "mapper.y"),
+        Binding(MidiControl(MidiControlKind.CC, 0, 2), "mapper.c"),
+        Binding(MidiControl(MidiControlKind.NOTE, 0, 1), "show.freeze", Mode.TOGGLE),
+    )
+    learn = rig.place("button learn##learn", beside="spread (y)").middle
+    control.router.connect("pad", BindingSet("pad", knobs))
+    rig.frames()
+    assert rig.place("button cc 1##learn", beside="spread (y)").middle == learn
+    assert rig.place("slider_float ##value", beside="spread (y)").right < bar.right - 60
+    assert len([place for place in rig.eye.places if place.name == "button pickup##takeover"]) == 2
+    rig.press("button pickup##takeover", beside="spread (y)")
+    rig.frames()
+    rig.press("button jump##takeover")
+    rig.press("button scaled##of all")
+    kept = {
+        str(b.target): b.takeover for b in BindingFolders(tmp_path / "none", tmp_path).find("pad").bindings
+    }
+    assert kept["mapper.y"] is TakeoverMode.JUMP
+    assert kept["mapper.c"] is None
+    assert control.takeover is TakeoverMode.SCALED
+    assert [place.name for place in rig.eye.places if place.clipped] == []
+    rig.mouse("key", "Escape")
+    rig.frames()
+    assert rig.place("button jump##takeover", beside="spread (y)")
+    assert rig.place("button scaled##takeover", beside="outliers (c)")
 
 
 def test_a_stream_is_typed_begun_and_ended_in_the_panel_and_its_key_is_never_seen(rig: PanelRig) -> None:

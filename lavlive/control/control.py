@@ -25,6 +25,7 @@ from lavlive.control.looks.looks import Looks
 from lavlive.control.looks.state import ShowState
 from lavlive.control.looks.waiting import GRIDS, WaitingRoom
 from lavlive.control.midi.binding_files import BindingFolders
+from lavlive.control.midi.bindings import Binding
 from lavlive.control.midi.controllers import Controllers
 from lavlive.control.midi.ports import MidiPorts
 from lavlive.control.midi.system import MidiSystem
@@ -88,6 +89,7 @@ class Control:
         self.notes = Notes()
         self.settings = settings or Settings()
         self.notes.tell_once(*self.settings.problems)
+        self.router.set_takeover(TakeoverMode(self.settings.chosen.takeover))
         ports = MidiPorts(midi, midi_only) if midi is not None else None
         self.controllers = Controllers(ports, self.router, bindings, self.notes)
         self._waiting = WaitingRoom()
@@ -241,7 +243,7 @@ class Control:
         """What learn waits for a control for."""
         return self.controllers.learning
 
-    def learn(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
+    def learn(self, target: str | Action) -> None:
         """Bind the next control that is moved, by MIDI or OSC, to a parameter or an action.
 
         Raises:
@@ -252,7 +254,7 @@ class Control:
                 raise ControlError(f"{target} can be done by the keyboard only.")
         elif find(target).guarded:
             raise ControlError(f"{target} is changed in the panel only.")
-        self.controllers.learn(target, takeover)
+        self.controllers.learn(target)
         self.surfaces.learn(target)
 
     def cancel_learn(self) -> None:
@@ -264,6 +266,32 @@ class Control:
         """What moves a parameter or calls an action: devices, and their controls as one reads them."""
         by_osc = [("OSC", str(binding)) for binding in self.surfaces.bindings.bound_to(target)]
         return self.controllers.bound_to(target) + by_osc
+
+    def takeovers(self, name: str) -> list[tuple[str, Binding]]:
+        """The devices and bindings of a parameter's knobs that take hold of its value."""
+        return self.controllers.takeovers(name)
+
+    def choose_takeover(self, device: str, binding: Binding, takeover: TakeoverMode | None) -> None:
+        """Have one of `takeovers` take hold so from now on; None is as set for all.
+
+        Raises:
+            ControlError: the file cannot be written; it is at work all the same.
+        """
+        self.controllers.choose_takeover(device, binding, takeover)
+
+    @property
+    def takeover(self) -> TakeoverMode:
+        """How knobs take hold of their values whose binding does not say."""
+        return self.router.takeover
+
+    def set_takeover(self, takeover: TakeoverMode) -> None:
+        """Have them take hold so, in this show and the next ones.
+
+        Raises:
+            ControlError: it cannot be kept for the next ones.
+        """
+        self.router.set_takeover(takeover)
+        self.settings.change(takeover=takeover.value)
 
     def unbind(self, target: str | Action) -> None:
         """Take every control off a parameter or an action.
@@ -319,7 +347,8 @@ class Control:
             self.notes.tell(reason)
         if by_midi is not None:
             device, binding = by_midi
-            self.notes.tell(f"{binding.target}: {binding.control} of {device}")
+            how = f", {(binding.takeover or self.takeover).value}" if binding.takes_over else ""
+            self.notes.tell(f"{binding.target}: {binding.control} of {device}{how}")
         elif by_osc is not None:
             self.notes.tell(f"{by_osc.target}: {by_osc} by OSC")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lavlive.control.actions import Action
 from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding, BindingSet, Mode, relative_steps
-from lavlive.control.midi.takeover import Takeover
+from lavlive.control.midi.takeover import Takeover, TakeoverMode
 from lavlive.parameters import Parameter, ParameterKind, Value, Values
 
 _DERIVED = (MidiControlKind.CC14, MidiControlKind.NRPN)
@@ -27,12 +27,17 @@ class _Bound:
     pressed: set[int] = field(default_factory=set)
     last: int = 0
 
-    def takeover(self, channel: int) -> Takeover:
+    def takeover(self, channel: int, otherwise: TakeoverMode) -> Takeover:
         """The one of the knob on that channel, which moves now."""
         self.last = channel
         if channel not in self.takeovers:
-            self.takeovers[channel] = Takeover(self.binding.takeover)
+            self.takeovers[channel] = Takeover(self.binding.takeover or otherwise)
         return self.takeovers[channel]
+
+    def follow(self, otherwise: TakeoverMode) -> None:
+        """Have the takeovers be as the binding says now, or as is set for all."""
+        for takeover in self.takeovers.values():
+            takeover.mode = self.binding.takeover or otherwise
 
     def press(self, channel: int, down: bool) -> bool:
         """Take note of a button; True if it was up and is down now."""
@@ -59,6 +64,19 @@ class Router:
         self._values = values
         self._change = change
         self._devices: dict[str, _Device] = {}
+        self._takeover = TakeoverMode.PICKUP
+
+    @property
+    def takeover(self) -> TakeoverMode:
+        """How knobs take hold whose binding does not say."""
+        return self._takeover
+
+    def set_takeover(self, takeover: TakeoverMode) -> None:
+        """Have knobs take hold so whose binding does not say."""
+        self._takeover = takeover
+        for device in self._devices:
+            for bound in self._bounds(device):
+                bound.follow(takeover)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -73,13 +91,13 @@ class Router:
     def connect(self, device: str, bindings: BindingSet) -> None:
         """Bind a device, or bind it anew; knobs whose binding stays keep their hold."""
         before = self._devices.get(device)
-        kept = (
-            {bound.binding: bound for bounds in before.bound.values() for bound in bounds} if before else {}
-        )
+        kept = {_plain(bound.binding): bound for bound in self._bounds(device)} if before else {}
         entry = _Device(bindings, last=before.last if before else None)
         parts: set[MidiControl] = set()
-        for binding in bindings.bindings:
-            bound = kept.get(binding) or _Bound(binding)
+        for binding in dict.fromkeys(bindings.bindings):  # a row that a file has twice acts once
+            bound = kept.pop(_plain(binding), None) or _Bound(binding)
+            bound.binding = binding
+            bound.follow(self._takeover)
             entry.bound[binding.control].append(bound)
             parts.update(_parts(binding.control))
         entry.parts = frozenset(parts)
@@ -152,7 +170,7 @@ class Router:
             yield from bounds
 
     def _absolute(self, bound: _Bound, parameter: Parameter, event: ControlEvent, others_moved: bool) -> None:
-        binding, takeover = bound.binding, bound.takeover(event.control.channel)
+        binding, takeover = bound.binding, bound.takeover(event.control.channel, self._takeover)
         if parameter.kind is ParameterKind.SWITCH:
             self._change(parameter.name, binding.value_at(event.position))
             return
@@ -196,6 +214,11 @@ class Router:
         pressed = bound.press(event.control.channel, _is_pressed(event))
         target = bound.binding.target
         return [target] if pressed and isinstance(target, Action) else []
+
+
+def _plain(binding: Binding) -> Binding:
+    """The binding without how it takes over, which may be changed while a knob holds its value."""
+    return replace(binding, takeover=None)
 
 
 def _is_pressed(event: ControlEvent) -> bool:

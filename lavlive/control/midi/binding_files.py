@@ -195,10 +195,10 @@ def _read_binding(file: TomlFile, index: int, table: Mapping[str, object]) -> Bi
 
     target = read_target(file, f"binding.{index}", table)
     mode = word("mode", Mode, "absolute")
-    takeover = word("takeover", TakeoverMode, "pickup")
+    takeover = word("takeover", TakeoverMode) if "takeover" in table else None
     curve = word("curve", Curve, "linear")
     assert isinstance(mode, Mode)
-    assert isinstance(takeover, TakeoverMode)
+    assert takeover is None or isinstance(takeover, TakeoverMode)
     assert isinstance(curve, Curve)
     invert = table.get("invert", False)
     if not isinstance(invert, bool):

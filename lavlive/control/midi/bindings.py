@@ -12,6 +12,7 @@ from lavlive.control.actions import Action
 from lavlive.control.events import MidiControl, MidiControlKind
 from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.travel import Curve, Travel
+from lavlive.parameters import ParameterKind
 
 
 class Mode(Enum):
@@ -55,7 +56,7 @@ class Binding(Travel):
         control: which one; channel 0 means any.
         target: a parameter's name, or an `Action`.
         mode: see `Mode`.
-        takeover: see `TakeoverMode`; of no meaning for relative controls and buttons.
+        takeover: see `TakeoverMode`; None is as set for all. Of no meaning for relative controls and buttons.
         invert: turn the other way round.
         low, high: part of the parameter's range that the travel covers, in the parameter's unit.
         curve: see `Curve`.
@@ -65,12 +66,22 @@ class Binding(Travel):
     control: MidiControl
     target: str | Action
     mode: Mode = Mode.ABSOLUTE
-    takeover: TakeoverMode = TakeoverMode.PICKUP
+    takeover: TakeoverMode | None = None
     invert: bool = False
     low: float | None = None
     high: float | None = None
     curve: Curve = Curve.LINEAR
     step: float = 0.01
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether it is a knob or fader that may stand elsewhere than its value."""
+        parameter = self.parameter
+        return (
+            self.mode is Mode.ABSOLUTE
+            and parameter is not None
+            and parameter.kind is not ParameterKind.SWITCH
+        )
 
     def to_table(self) -> dict[str, object]:
         """As a ``[[binding]]`` table; what is at its default is left out."""
@@ -85,7 +96,7 @@ class Binding(Travel):
             table["parameter"] = self.target
         written: dict[str, object] = {
             "mode": self.mode.value,
-            "takeover": self.takeover.value,
+            "takeover": self.takeover.value if self.takeover is not None else None,
             "invert": self.invert,
             "low": self.low,
             "high": self.high,
@@ -97,7 +108,7 @@ class Binding(Travel):
 
 DEFAULTS: Mapping[str, object] = {
     "mode": "absolute",
-    "takeover": "pickup",
+    "takeover": None,
     "invert": False,
     "low": None,
     "high": None,
@@ -139,6 +150,11 @@ class BindingSet:
             if not other.control.overlaps(binding.control) and other.target != binding.target
         )
         return replace(self, bindings=(*kept, binding))
+
+    def with_takeover(self, binding: Binding, takeover: TakeoverMode | None) -> BindingSet:
+        """The set where one of its bindings takes over otherwise."""
+        changed = tuple(replace(b, takeover=takeover) if b == binding else b for b in self.bindings)
+        return replace(self, bindings=changed)
 
     def without_target(self, target: str | Action) -> BindingSet:
         """The set without what moves a parameter or calls an action."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lavlive.control.actions import Action
 from lavlive.control.beat.tempo import Tempo
@@ -104,9 +105,9 @@ class Controllers:
         """What learn waits for a control for."""
         return self._learn.target if self._learn else None
 
-    def learn(self, target: str | Action, takeover: TakeoverMode) -> None:
+    def learn(self, target: str | Action) -> None:
         """Hear every control, until one is meant for a parameter or an action."""
-        self._learn = Learn(target, takeover)
+        self._learn = Learn(target)
 
     def cancel_learn(self) -> None:
         """Stop waiting for a control."""
@@ -117,9 +118,20 @@ class Controllers:
         return self._learn.result(now) if self._learn else None
 
     def bind_learned(self, device: str, binding: Binding) -> None:
-        """Add what was learned: every knob may stand elsewhere now."""
+        """Add what was learned: every knob may stand elsewhere now.
+
+        What is learned again keeps its range, its curve and its takeover.
+
+        Raises:
+            ControlError: as `bind`.
+        """
         for known in self._router.devices:
             self._router.forget_positions(known)
+        before = self._router.bindings(device).bindings
+        same = (b for b in before if b.target == binding.target and b.control.overlaps(binding.control))
+        again = next(same, None)
+        if again is not None:
+            binding = replace(again, control=binding.control, mode=binding.mode)
         self.bind(device, binding)
 
     def bind(self, device: str, binding: Binding) -> None:
@@ -134,6 +146,19 @@ class Controllers:
     def bound_to(self, target: str | Action) -> list[tuple[str, str]]:
         """What moves a parameter or calls an action: devices, and their controls as one reads them."""
         return [(device, str(binding.control)) for device, binding in self._router.bound_to(target)]
+
+    def takeovers(self, name: str) -> list[tuple[str, Binding]]:
+        """The devices and bindings of a parameter's knobs that take hold of its value."""
+        return [(device, binding) for device, binding in self._router.bound_to(name) if binding.takes_over]
+
+    def choose_takeover(self, device: str, binding: Binding, takeover: TakeoverMode | None) -> None:
+        """Have one of `takeovers` take hold so from now on; None is as set for all.
+
+        Raises:
+            ControlError: the file cannot be written; it is at work all the same.
+        """
+        bindings = self._router.bindings(device).with_takeover(binding, takeover)
+        self._keep(device, bindings.named(device))
 
     def unbind(self, target: str | Action) -> None:
         """Take every control off a parameter or an action.

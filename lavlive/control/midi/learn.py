@@ -35,7 +35,7 @@ class Learn:
     pressed and held, which means its pressure, from one that is tapped.
     """
 
-    def __init__(self, target: str | Action, takeover: TakeoverMode = TakeoverMode.PICKUP) -> None:
+    def __init__(self, target: str | Action, takeover: TakeoverMode | None = None) -> None:
         self.target = target
         self._takeover = takeover
         self._heard: dict[tuple[str, MidiControl], _Heard] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lavlive.stage.panel.section import Column, Section
+from lavlive.stage.panel.takeover import draw_default
 from lavlive.stage.panel.widgets import DIM, say
 
 _LINES = 40
@@ -19,6 +20,8 @@ class DevicesSection(Section):
         if control.midi is not None:
             devices = ", ".join(control.midi.devices) or "no device"
             say(f"MIDI: {devices}, {control.midi.inbox.received} messages")
+            say("A knob that stands elsewhere than its value takes it over by")
+            draw_default(self.desk)
         if control.osc is not None:
             counters = control.osc.counters
             host, port = control.osc.address

@@ -12,10 +12,14 @@ from lavlive.stage.panel.bars import draw_ghost, value_bar
 from lavlive.stage.panel.beat import draw_beat_button
 from lavlive.stage.panel.learning import draw_binding
 from lavlive.stage.panel.section import Column, Desk, Section
+from lavlive.stage.panel.takeover import WIDTH as TAKEOVER_WIDTH
+from lavlive.stage.panel.takeover import draw_takeover
 from lavlive.stage.panel.widgets import heading, tip
 
 BEAT_WIDTH, LEARN_WIDTH = 64.0, 96.0
 """Pixels of the buttons behind a bar."""
+_ROOM_FOR_TAKEOVER = 200.0
+"""A bar that is narrower without the choice of takeover is left as it is."""
 
 
 class KnobsSection(Section):
@@ -46,6 +50,9 @@ class KnobsSection(Section):
         start, gap = imgui.get_cursor_pos_x(), imgui.get_style().item_spacing.x
         room = imgui.get_content_region_avail().x
         width = room - LEARN_WIDTH - BEAT_WIDTH - self._more_width() - 2 * gap
+        knobs = control.takeovers(parameter.name) if width > _ROOM_FOR_TAKEOVER else []
+        # A bar that a knob moves is the shorter; what stands behind it keeps its place.
+        width -= TAKEOVER_WIDTH + gap if knobs else 0.0
         changed, value = value_bar(parameter, control.values[parameter.name], self._label(parameter), width)
         if ghost is not None:
             draw_ghost(ghost)
@@ -63,6 +70,10 @@ class KnobsSection(Section):
         if not parameter.guarded:
             imgui.same_line(0, gap)
             self._draw_more(parameter)
+            if knobs:
+                imgui.set_cursor_pos_x(start + room - LEARN_WIDTH - BEAT_WIDTH - TAKEOVER_WIDTH - 2 * gap)
+                draw_takeover(desk, knobs)
+                imgui.same_line(0, gap)
             imgui.set_cursor_pos_x(start + room - LEARN_WIDTH - BEAT_WIDTH - gap)
             draw_beat_button(parameter, control.looks, BEAT_WIDTH)
             imgui.same_line(0, gap)
