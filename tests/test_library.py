@@ -79,6 +79,8 @@ def test_importing_every_module_changes_neither_the_environment_nor_other_module
         ("live --no-panel --loopback", LiveOptions(panel=False, loopback="")),
         ("live --set a=b=c --class 3", LiveOptions(settings={"a": "b=c", "generator.class": 3})),
         ("live --record-size 640x360", LiveOptions(record_size=(640, 360))),
+        ("live --remote", LiveOptions(remote="")),
+        ("live --remote 192.168.1.5:9100", LiveOptions(remote="192.168.1.5:9100")),
         ("live --osc-send a:1 --osc-send b:2", LiveOptions(osc_send=("a:1", "b:2"))),
         ("render a.wav -o b.mp4 --fps 29.97", RenderOptions("a.wav", "b.mp4", fps="29.97")),
         (

@@ -28,6 +28,7 @@ from lavlive.control.looks.state import ShowState, StateKeeper, read_state
 from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.system import RtmidiSystem
 from lavlive.control.osc.bindings import OscBindings
+from lavlive.control.remote.remote import RemoteSettings
 from lavlive.control.settings import Settings
 from lavlive.link.memory import SharedBlock
 from lavlive.link.points import read_points
@@ -197,6 +198,10 @@ def _open_control(options: LiveOptions, crashed: ShowState | None) -> Control:
         AbletonLink() if options.ableton else None,
         osc_bindings=OscBindings(config_folder() / "osc.toml"),
         settings=Settings(config_folder() / "settings.toml"),
+        remote=RemoteSettings(
+            options.remote if options.remote is not None or crashed is None else crashed.remote,
+            config_folder() / "remote.key",
+        ),
     )
     if preset is not None:
         control.values.update(preset.values)

@@ -1,7 +1,7 @@
 """Everything under the performer's hands, joined: the one object that the show talks to.
 
 MIDI ports ─┐
-OSC server ─┼─► inboxes ─► Control.step ─► looks ─► values ─► numbers ─► the link
+OSC, phones ┼─► inboxes ─► Control.step ─► looks ─► values ─► numbers ─► the link
 keys, panel ┘                    │
                                  └─► actions that the show does itself
 """
@@ -34,7 +34,10 @@ from lavlive.control.notes import Notes
 from lavlive.control.osc.bindings import OscBindings
 from lavlive.control.osc.server import OscServer, OscSettings
 from lavlive.control.osc.surfaces import Surfaces
+from lavlive.control.osc.wishes import SetParameter
 from lavlive.control.performing import perform
+from lavlive.control.remote.messages import Nudge, Touched, nudged
+from lavlive.control.remote.remote import Remote, RemoteSettings
 from lavlive.control.router import Router
 from lavlive.control.settings import Settings
 from lavlive.errors import ControlError, PresetError
@@ -53,7 +56,7 @@ class Control:
         values: the base values; `numbers` adds what the beat does.
         looks: presets, morphs, snapshots, undo.
         router: bindings at work, and where knobs stand.
-        controllers, surfaces: who moves them, by MIDI and by OSC.
+        controllers, surfaces, remote: who moves them, by MIDI, by OSC and by the phones' page.
         notes: lines for the performer.
         settings: what was chosen once and for all.
         tempo: the beat.
@@ -64,7 +67,7 @@ class Control:
 
     Raises:
         ControlError: OSC's address cannot be bound to although it is required, or other settings of OSC
-            cannot be used.
+            or of the remote cannot be used.
     """
 
     def __init__(
@@ -79,9 +82,11 @@ class Control:
         osc_bindings: OscBindings | None = None,
         chance: random.Random | None = None,
         settings: Settings | None = None,
+        remote: RemoteSettings | None = None,
     ) -> None:
         self.values = values
-        self.looks = Looks(values, presets or PresetLibrary(None, None), chance)
+        library = presets if presets is not None else PresetLibrary(None, None)
+        self.looks = Looks(values, library, chance)
         self.router = Router(values, self.looks.by_hand)
         self.tempo = Tempo(ableton)
         self.latency = 0.0
@@ -99,10 +104,12 @@ class Control:
         self.moved_now: Mapping[str, float] = {}
         self._owner = threading.get_ident()
         self.surfaces = Surfaces(osc, osc_bindings or OscBindings(), self.notes.tell)
+        self.remote = Remote(remote or RemoteSettings(), self.notes.tell)
 
     def __enter__(self) -> Control:
         self.controllers.start()
         self.surfaces.start()
+        self.remote.start()
         return self
 
     def __exit__(
@@ -114,6 +121,7 @@ class Control:
         """End the threads and close every port."""
         self.controllers.close()
         self.surfaces.close()
+        self.remote.close()
         self.tempo.close()
 
     @property
@@ -163,6 +171,7 @@ class Control:
         asked, self._asked = self._asked, []
         asked += self.controllers.take(self.tempo)
         asked += self._take_osc(now)
+        asked += self._take_phones()
         self._finish_learning(now)
         for_show: list[Action] = []
         for action in asked:
@@ -173,6 +182,7 @@ class Control:
         self._look_at_files(now)
         self.controllers.look(now)
         self.surfaces.look(now)
+        self.remote.look(now)
         self.looks.step(now)
         self.controllers.tell(now, self.values)
         self.surfaces.tell(now, self.values, self.looks.preset)
@@ -181,7 +191,8 @@ class Control:
     @property
     def stirred(self) -> bool:
         """Whether something has come in that `step` has not applied."""
-        return bool(self._asked) or self.controllers.stirred or self.surfaces.stirred
+        hands = (self.controllers, self.surfaces, self.remote)
+        return bool(self._asked) or any(hand.stirred for hand in hands)
 
     def press(self, key: str, modifiers: Collection[str] = ()) -> bool:
         """A key was pressed; what it does is done by the next `step`. False if it does nothing."""
@@ -314,6 +325,7 @@ class Control:
             snapshots=dict(self.looks.snapshots),
             keyframes=self.looks.keyframes,
             mix=self.looks.mix,
+            remote=self.remote.place if self.remote.wanted else None,
             clean=clean,
         )
 
@@ -367,4 +379,18 @@ class Control:
                 asked.append(wish)
             else:
                 self.looks.by_hand(wish.name, wish.value)
+        return asked
+
+    def _take_phones(self) -> list[Action]:
+        asked: list[Action] = []
+        for wish in self.remote.take():
+            match wish:
+                case Action():
+                    asked.append(wish)
+                case Touched(name=name, on=on):
+                    (self.looks.hold if on else self.looks.let_go)(name)
+                case Nudge(name=name, by=by):
+                    self.looks.by_hand(name, nudged(find(name), self.values[name], by))
+                case SetParameter(name=name, value=value):
+                    self.looks.by_hand(name, value)
         return asked

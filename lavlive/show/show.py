@@ -40,6 +40,7 @@ from lavlive.show.leaving import Leaving
 from lavlive.show.models import ShownModels
 from lavlive.show.moments import KeptMoments
 from lavlive.show.operator import OperatorsPanel
+from lavlive.show.phones import tell_phones
 from lavlive.show.shape import ShapeFollower
 from lavlive.show.wall import WallPart
 from lavlive.stage.canvas.isf.library import ShaderLibrary
@@ -167,6 +168,8 @@ class Show:
             self.leaving.step(now, self.latency.seconds, begun=self.pictures_shown > 0)
         with self._guarded("panel", now):
             self.operator.step(now)
+        with self._guarded("remote", now):
+            tell_phones(self, now)
         with self._guarded("state", now):
             self._keep_state(now)
 

@@ -104,6 +104,14 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="tell a touch surface of every change; repeat",
     )
+    control.add_argument(
+        "--remote",
+        nargs="?",
+        const="",
+        metavar="[HOST:]PORT",
+        help="a page for phones in this network, with a key in its address "
+        "(default: 0.0.0.0:9080; pip install 'lavlive[remote]')",
+    )
     wall = parser.add_argument_group("a wall of machines")
     wall.add_argument(
         "--conduct",

@@ -16,7 +16,8 @@ from msgspec import Meta
 
 from lavlive.audio.spec import SourceSpec
 from lavlive.checking import plain, read_fields
-from lavlive.errors import ParameterError, PresetError
+from lavlive.control.remote.door import parse_place
+from lavlive.errors import ControlError, ParameterError, PresetError
 from lavlive.files import read_whole, write_whole
 from lavlive.link.keyframes import MOST, Keyframe
 from lavlive.parameters import Value, find
@@ -44,6 +45,7 @@ class ShowState:
         learned: path of a learned projection, or None.
         keyframes: moments that were kept.
         mix: the model that is mixed in, by its name in the bank, or "".
+        remote: where phones were let in, as ``--remote`` takes it; None where they were not.
         problems: what its file held that could not be used, one line each with file, line and field.
     """
 
@@ -58,6 +60,7 @@ class ShowState:
     keyframes: tuple[Keyframe, ...] = ()
     problems: tuple[str, ...] = field(default=(), compare=False)
     mix: str = ""
+    remote: str | None = None
 
     def to_json(self) -> str:
         """As the text of the state file."""
@@ -71,6 +74,7 @@ class ShowState:
                 "encoder": self.encoder,
                 "learned": self.learned,
                 "mix": self.mix,
+                "remote": self.remote,
                 "keyframes": [plain(keyframe) for keyframe in self.keyframes],
                 "values": dict(self.values),
                 "snapshots": {str(number): dict(kept) for number, kept in self.snapshots.items()},
@@ -91,6 +95,7 @@ class _StateFile:
     encoder: Annotated[str, Meta(min_length=1)] = "bundled"
     learned: str | None = None
     mix: str = ""
+    remote: str | None = None
     keyframes: tuple[Keyframe, ...] = ()
     values: dict[str, Any] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -237,6 +242,7 @@ def read_state_file(path: Path) -> ShowState | None:
         keyframes=_undamaged(file.keyframes, problems),
         clean=file.clean,
         mix=file.mix,
+        remote=_a_place(file.remote, problems),
         problems=tuple(f"{path}, line {line_of(text, *keys)}: {reason}" for keys, reason in problems),
     )
 
@@ -254,6 +260,17 @@ def _undamaged(
         else:
             kept.append(keyframe)
     return tuple(kept)
+
+
+def _a_place(remote: str | None, problems: list[tuple[list[str], str]]) -> str | None:
+    """Where phones were let in, None where that cannot be: it is told in `problems` then."""
+    try:
+        if remote is not None:
+            parse_place(remote)
+    except ControlError as reason:
+        problems.append((["remote"], str(reason)))
+        return None
+    return remote
 
 
 def _renewed(content: object) -> object:

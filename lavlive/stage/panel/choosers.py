@@ -13,6 +13,7 @@ from lavlive.errors import LavliveError
 from lavlive.resources import MODEL_ENDINGS, cache_folder
 from lavlive.stage.panel.files import FileChooser
 from lavlive.stage.panel.picture_buttons import PictureButtons
+from lavlive.stage.panel.remote import RemoteLines
 from lavlive.stage.panel.section import Column, Desk, Section
 from lavlive.stage.panel.streaming import Streaming
 from lavlive.stage.panel.thumbnails import Thumbnails
@@ -41,6 +42,7 @@ class ChoosersSection(Section):
         self._aloud = source.aloud or source.kind in ("input", "loopback")
         self._looked = False
         self._streaming = Streaming(desk)
+        self._remote = RemoteLines(desk)
 
     def watch(self) -> None:
         show, picture = self.desk.show, self.desk.show.newest_picture
@@ -56,6 +58,7 @@ class ChoosersSection(Section):
         self._draw_monitors()
         self._draw_recording()
         self._streaming.draw()
+        self._remote.draw()
 
     # Sound
 
@@ -144,6 +147,7 @@ class ChoosersSection(Section):
 
     def close(self) -> None:
         self._thumbnails.close()
+        self._remote.close()
 
 
 def _music() -> Path | None:
