@@ -15,6 +15,7 @@ from lavlive.control.midi.binding_files import BindingFolders
 from lavlive.control.midi.bindings import Binding, BindingSet, Mode
 from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.control.osc.bindings import OscBinding
+from lavlive.control.remote.remote import Remote, RemoteSettings
 from lavlive.errors import ControlError
 from lavlive.link.messages import DialsFound
 from lavlive.parameters import Value, find
@@ -22,6 +23,7 @@ from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 from lavlive.stage.panel.presets import PresetsSection
+from lavlive.stage.panel.remote import code_of
 from lavlive.stage.panel.sections import SECTIONS
 from lavlive.stage.panel.thumbnails import Thumbnails
 from tests.support.golden import assert_as_kept, reduced
@@ -297,6 +299,22 @@ def test_a_model_and_a_source_are_chosen_from_lists(rig: PanelRig) -> None:
     assert rig.source.kind == "input"
     rig.press("button fill 1: EPSON PJ, 1280 x 800 at 60 Hz##monitor")
     assert rig.output.filled == [1]
+
+
+def test_phones_are_let_in_by_a_switch_and_find_the_show_by_its_code(rig: PanelRig) -> None:
+    rig.control.remote = Remote(RemoteSettings("127.0.0.1:0"), rig.control.notes.tell)
+    rig.control.remote.wanted = False
+    rig.press("begin_tab_item Show")
+    rig.frames()
+    rig.press("button phones may play##remote")
+    rig.run_until(lambda: rig.control.remote.urls)
+    rig.frames()
+    (url,) = rig.control.remote.urls
+    assert rig.place(f"text_unformatted {url}")
+    images = [place for place in rig.eye.places if place.name.startswith("image")]
+    pixels = code_of(url)
+    assert pixels is not None
+    assert [round(place.right - place.left) for place in images[1:]] == [len(pixels)]
 
 
 def test_a_preset_is_saved_given_a_key_moved_and_deleted(rig: PanelRig) -> None:

@@ -50,6 +50,7 @@ from lavlive.parameters import TABLE, Values, find
 from lavlive.resources import shipped
 from lavlive.show.phones import tell_phones
 from lavlive.stage.notices import Notices
+from lavlive.stage.panel.remote import code_of
 from tests.support.waiting import wait_until
 
 KEY = "abcdefghijklmnop"
@@ -654,6 +655,14 @@ def test_it_is_off_until_it_is_asked_for(tmp_path: Path) -> None:
         off.step(time.perf_counter())
         assert off.remote.server is None
         assert not (tmp_path / "key").exists()
+
+
+def test_the_code_in_the_panel_is_read_as_the_address() -> None:
+    detector = pytest.importorskip("cv2").QRCodeDetector()
+    url = url_of("192.168.178.123", 9080, KEY)
+    pixels = code_of(url)
+    assert pixels is not None
+    assert detector.detectAndDecode(pixels)[0] == url
 
 
 def test_a_show_that_crashed_lets_phones_in_again_where_it_did(tmp_path: Path) -> None:
