@@ -19,6 +19,8 @@ import pytest
 from lavlive.errors import DisplayError
 from lavlive.link.contents import Picture
 from lavlive.parameters import Values
+from lavlive.stage.canvas.offscreen import offscreen_context
+from lavlive.stage.output import x11
 from lavlive.stage.output.base import (
     CloseRequested,
     KeyPressed,
@@ -28,7 +30,7 @@ from lavlive.stage.output.base import (
 )
 from lavlive.stage.output.font import text_image
 from lavlive.stage.output.monitors import Monitor, list_monitors
-from lavlive.stage.output.opengl_windows import display_available
+from lavlive.stage.output.opengl_windows import display_available, start_glfw
 from lavlive.stage.output.opening import open_output
 from lavlive.stage.output.window import WindowOutput
 from lavlive.stage.output.x11 import forget_dead_window_manager
@@ -363,6 +365,31 @@ def test_closing_twice_does_no_harm_and_another_window_can_follow(display: str) 
     window.close()
     with WindowOutput(SETTINGS) as another:
         another.present(None, VALUES, 0.0)
+
+
+def test_a_window_opens_where_a_context_without_one_was_left_current(display: str) -> None:
+    """GLX refuses while EGL's is current, and Xlib would end this very process for it."""
+    left = offscreen_context()
+    with WindowOutput(OutputSettings(64, 48, vsync=False, visible=False)) as window:
+        glfw.make_context_current(None)
+        left.__enter__()
+        window.make_current()
+        assert window.context.info["GL_RENDERER"]
+        assert glfw.get_current_context()
+    left.release()
+
+
+def test_what_the_x_server_refuses_is_noted_and_ends_nothing(display: str) -> None:
+    start_glfw()
+    told: list[str] = []
+    x11.outlive_errors(told.append)
+    library = ctypes.CDLL("libX11.so.6")
+    library.XOpenDisplay.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(library.XOpenDisplay(None))
+    library.XDestroyWindow(connection, ctypes.c_ulong(0x7FFFFF))
+    library.XSync(connection, 0)
+    library.XCloseDisplay(connection)
+    assert told == ["X server: BadWindow (invalid Window parameter) (request 4.0)"]
 
 
 def test_the_mark_of_a_window_manager_that_was_killed_does_not_keep_the_show_from_starting() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import glfw
 
 from lavlive.errors import DisplayError
-from lavlive.stage.output.x11 import forget_dead_window_manager
+from lavlive.stage.output.current import lay_aside_offscreen
+from lavlive.stage.output.x11 import forget_dead_window_manager, outlive_errors
 
 _errors: list[str] = []
 
@@ -18,6 +19,11 @@ _errors: list[str] = []
 def _note_error(code: int, description: bytes | str) -> None:
     text = description.decode("utf-8", "replace") if isinstance(description, bytes) else description
     _errors.append(f"{text} (GLFW {code:#x})")
+    del _errors[:-8]
+
+
+def _note_x11_error(text: str) -> None:
+    _errors.append(text)
     del _errors[:-8]
 
 
@@ -29,6 +35,7 @@ def start_glfw() -> None:
     """
     glfw.set_error_callback(_note_error)
     forget_dead_window_manager()
+    outlive_errors(_note_x11_error)
     if not glfw.init():
         reason = f": {_errors[-1]}" if _errors else "."
         raise DisplayError(f"There is no display{reason} Use --headless, or set DISPLAY.")
@@ -70,6 +77,7 @@ def open_window(
     for hint, value in {**opengl, **(hints or {})}.items():
         glfw.window_hint(hint, value)
     _errors.clear()
+    lay_aside_offscreen()
     handle = glfw.create_window(*size, title, None, share)
     if not handle:
         raise DisplayError("; ".join(_errors) or "no reason given")

@@ -27,6 +27,7 @@ from lavlive.stage.output.base import (
     OutputEvent,
     OutputSettings,
 )
+from lavlive.stage.output.current import make_window_current
 from lavlive.stage.output.keys import key_name, modifier_names
 from lavlive.stage.output.mapping.mapping import ScreenMapping
 from lavlive.stage.output.mapping.screens import MappedScreens
@@ -124,7 +125,7 @@ class WindowOutput:
 
     def make_current(self) -> None:
         """Make this window's OpenGL context the current one."""
-        glfw.make_context_current(self.handle)
+        make_window_current(self.handle)
 
     # What it is
 
@@ -415,7 +416,7 @@ class WindowOutput:
                 self._screens.close()
             self.make_current()
             self._at_end.close()
-            glfw.make_context_current(_NULL)
+            make_window_current(_NULL)
             glfw.destroy_window(self.handle)
             self.handle = None
 

@@ -1,17 +1,38 @@
-"""What has to be set right on an X11 display before GLFW starts."""
+"""What has to be set right on an X11 display before GLFW starts, so that X does not end the process."""
 
 from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _WINDOW_TYPE = 33
 """Xlib's XA_WINDOW."""
 _CHECK = b"_NET_SUPPORTING_WM_CHECK"
+
+
+class _ErrorEvent(ctypes.Structure):
+    """Xlib's XErrorEvent."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("display", ctypes.c_void_p),
+        ("resourceid", ctypes.c_ulong),
+        ("serial", ctypes.c_ulong),
+        ("error_code", ctypes.c_ubyte),
+        ("request_code", ctypes.c_ubyte),
+        ("minor_code", ctypes.c_ubyte),
+    )
+
+
 _ERROR_HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_HEARD = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_ErrorEvent))
+_handlers: list[Any] = []
+"""Xlib keeps an address only."""
 
 
 def forget_dead_window_manager() -> bool:
@@ -23,12 +44,9 @@ def forget_dead_window_manager() -> bool:
     """
     if not sys.platform.startswith("linux") or not os.environ.get("DISPLAY"):
         return False
-    name = ctypes.util.find_library("X11") or "libX11.so.6"
-    try:
-        x11 = ctypes.CDLL(name)
-    except OSError:
+    x11 = _library()
+    if x11 is None:
         return False
-    _declare(x11)
     display = x11.XOpenDisplay(None)
     if not display:
         return False
@@ -40,6 +58,43 @@ def forget_dead_window_manager() -> bool:
     finally:
         x11.XSetErrorHandler(before)
         x11.XCloseDisplay(display)
+
+
+def outlive_errors(note: Callable[[str], None]) -> None:
+    """Have ``note`` told in a line what the X server refuses, instead of the process ended.
+
+    Xlib's own way with an error that nobody has asked for is a message and ``exit(1)``. This holds for the
+    whole process and for as long as it lives: a further call changes who is told. Where there is no X11
+    nothing happens.
+    """
+    if not sys.platform.startswith("linux") or not os.environ.get("DISPLAY"):
+        return
+    x11 = _library()
+    if x11 is None:
+        return
+
+    def heard(display: int, event: Any) -> int:
+        error = event.contents
+        text = ctypes.create_string_buffer(160)
+        x11.XGetErrorText(display, error.error_code, text, len(text))
+        said = text.value.decode("utf-8", "replace")
+        note(f"X server: {said} (request {error.request_code}.{error.minor_code})")
+        return 0
+
+    handler = _HEARD(heard)
+    x11.XSetErrorHandler(ctypes.cast(handler, ctypes.c_void_p))
+    _handlers[:] = [handler]
+
+
+@functools.cache
+def _library() -> Any | None:
+    """Xlib, its functions declared; None where there is none."""
+    try:
+        x11 = ctypes.CDLL(ctypes.util.find_library("X11") or "libX11.so.6")
+    except OSError:
+        return None
+    _declare(x11)
+    return x11
 
 
 def _forget(x11: Any, display: int) -> bool:
@@ -89,6 +144,7 @@ def _declare(x11: Any) -> None:
     x11.XDeleteProperty.argtypes = [pointer, number, number]
     x11.XSync.argtypes = [pointer, ctypes.c_int]
     x11.XFree.argtypes = [pointer]
+    x11.XGetErrorText.argtypes = [pointer, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
     x11.XGetWindowProperty.argtypes = [
         *(pointer, number, number, ctypes.c_long, ctypes.c_long, ctypes.c_int, number),
         *([pointer] * 5),

@@ -12,6 +12,7 @@ import glfw
 
 from lavlive.errors import DisplayError
 from lavlive.stage.output.base import KeyPressed
+from lavlive.stage.output.current import make_window_current
 from lavlive.stage.output.keys import key_name, modifier_names
 from lavlive.stage.output.monitors import Geometry
 from lavlive.stage.output.opengl_windows import open_window, start_glfw
@@ -54,7 +55,7 @@ class PanelWindow:
             raise DisplayError(f"The panel's window cannot be opened ({error}); use --no-panel.") from error
         if place is not None:
             glfw.set_window_pos(self.handle, place.x, place.y)
-        glfw.make_context_current(self.handle)
+        make_window_current(self.handle)
         # The projector's window keeps the pace; waiting for two displays would halve it.
         glfw.swap_interval(0)
         self._context = imgui.create_context()
@@ -86,7 +87,7 @@ class PanelWindow:
     def present(self, now: float) -> None:
         """Draw the panel once."""
         imgui = self._imgui
-        glfw.make_context_current(self.handle)
+        make_window_current(self.handle)
         imgui.set_current_context(self._context)
         self._renderer.process_inputs()
         imgui.new_frame()
@@ -125,7 +126,7 @@ class PanelWindow:
         """Let go of the window; a second call does nothing."""
         if self.handle is None:
             return
-        glfw.make_context_current(self.handle)
+        make_window_current(self.handle)
         self._imgui.set_current_context(self._context)
         self._close()
         self._renderer.shutdown()

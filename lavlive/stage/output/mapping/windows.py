@@ -15,6 +15,7 @@ import moderngl
 from lavlive.errors import DisplayError
 from lavlive.stage.canvas.passes import Passes
 from lavlive.stage.output.base import MonitorLost, MonitorMissed, MonitorReturned, OutputEvent
+from lavlive.stage.output.current import make_window_current
 from lavlive.stage.output.mapping.drawing import turn_of
 from lavlive.stage.output.mapping.surfaces import Point, Screen
 from lavlive.stage.output.monitors import Geometry, Monitor, find_monitor
@@ -53,7 +54,7 @@ class FurtherWindow:
             ) from error
         self._on_monitor = OnMonitor(self.handle, _WINDOWED, None, clock, visible)
         self._wanted: str | int | None = None
-        glfw.make_context_current(self.handle)
+        make_window_current(self.handle)
         glfw.swap_interval(0)  # the main window keeps the pace
         self._context = moderngl.create_context(require=330)
         self._passes = Passes(self._context)
@@ -101,7 +102,7 @@ class FurtherWindow:
         """Put a texture of the main window's context on the display, and leave its own context current."""
         if self._on_monitor.hidden or 0 in self.size:
             return
-        glfw.make_context_current(self.handle)
+        make_window_current(self.handle)
         width, height = self.size
         self._context.screen.viewport = (0, 0, width, height)
         shared = self._shared(texture)
