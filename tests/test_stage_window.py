@@ -28,6 +28,7 @@ from lavlive.stage.output.base import (
     MonitorReturned,
     OutputSettings,
 )
+from lavlive.stage.output.current import make_window_current
 from lavlive.stage.output.font import text_image
 from lavlive.stage.output.monitors import Monitor, list_monitors
 from lavlive.stage.output.opengl_windows import display_available, start_glfw
@@ -371,7 +372,7 @@ def test_a_window_opens_where_a_context_without_one_was_left_current(display: st
     """GLX refuses while EGL's is current, and Xlib would end this very process for it."""
     left = offscreen_context()
     with WindowOutput(OutputSettings(64, 48, vsync=False, visible=False)) as window:
-        glfw.make_context_current(None)
+        make_window_current(None)
         left.__enter__()
         window.make_current()
         assert window.context.info["GL_RENDERER"]
