@@ -235,6 +235,32 @@ def test_a_slow_receiver_is_a_condition_with_its_name() -> None:
     outlets.close()
 
 
+def test_however_many_hang_they_keep_the_end_of_a_show_waiting_for_five_seconds_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+
+    def join(worker: Worker, seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(Worker, "join", join)
+    going_on = threading.Event()
+
+    def hanging() -> Taker:
+        going_on.wait(30)
+        raise OutputMissingError("It is over.")
+
+    outlets = Outlets([OutletSpec(f"{number}", "stream", "", hanging) for number in range(3)])
+    for outlet in outlets.all:
+        outlet.switch(True)
+    again = outlets.put(OutletSpec("again", "stream", "", hanging), outlets.all[0])
+    again.switch(True)
+    assert len(outlets.all) == 3
+    outlets.close(lambda: now[0])
+    assert now[0] == pytest.approx(105.0)
+    going_on.set()
+
+
 def test_every_kind_of_taker_has_an_action_that_hands_can_reach() -> None:
     for kind in {kind.name for kind in KINDS}:
         spec = ACTIONS[f"output.{kind}"]

@@ -41,7 +41,7 @@ from lavlive.control.remote.remote import Remote, RemoteSettings
 from lavlive.control.router import Router
 from lavlive.control.settings import Settings
 from lavlive.errors import ControlError, PresetError
-from lavlive.parameters import Values, find
+from lavlive.parameters import Values, find, known
 
 _WHILE_LOCKED = ("lock", "help")
 
@@ -345,6 +345,11 @@ class Control:
     # Inside
 
     def _finish_learning(self, now: float) -> None:
+        waits = self.learning
+        if isinstance(waits, str) and known(waits) is None:
+            self.cancel_learn()
+            self.notes.tell(f"No shader has {waits} any more: nothing is learned for it")
+            return
         by_midi = self.controllers.learned(now)
         by_osc = self.surfaces.learned(now) if by_midi is None else None
         if by_midi is None and by_osc is None:

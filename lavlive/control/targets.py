@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from lavlive.control.actions import ACTIONS, Action, parse_action
-from lavlive.control.looks.toml_files import TomlFile
+from lavlive.control.looks.toml_files import TomlFile, line_of
 from lavlive.errors import ControlError, LavliveError, ParameterError
-from lavlive.parameters import ParameterKind, find
+from lavlive.parameters import ParameterKind, find, is_loaded, known
 
 
 def read_target(file: TomlFile, place: str, table: Mapping[str, object]) -> str | Action:
@@ -30,7 +31,14 @@ def read_target(file: TomlFile, place: str, table: Mapping[str, object]) -> str 
                 return action
             reason = f"{action} can be done by the keyboard only."
         else:
-            parameter = find(str(table[key]))
+            name = str(table[key])
+            parameter = known(name) if is_loaded(name) else find(name)
+            if parameter is None:
+                file.held.append(
+                    f"{file.path}, line {line_of(file.text, f'{place}.{key}')}: no shader here has {name}; "
+                    "its control does nothing until one has."
+                )
+                return name
             if not parameter.guarded:
                 return parameter.name
             reason = f"{parameter.name} is changed in the panel only."
@@ -51,10 +59,17 @@ def read_ends(
     def fault(key: str, reason: str) -> LavliveError:
         return file.fault(f"{place}.{key}", reason)
 
-    parameter = find(target) if isinstance(target, str) else None
+    parameter = known(target) if isinstance(target, str) else None
+    awaited = parameter is None and isinstance(target, str)
     ends: dict[str, float] = {}
     for key in ("low", "high"):
         if key not in table:
+            continue
+        if awaited:
+            value = table[key]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise fault(key, f"{key} is a number.")
+            ends[key] = float(value)
             continue
         if parameter is None or parameter.kind not in (ParameterKind.CONTINUOUS, ParameterKind.INTEGER):
             raise fault(key, f"{key} belongs to a parameter that is a number.")

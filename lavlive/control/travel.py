@@ -6,7 +6,7 @@ import math
 from enum import Enum
 
 from lavlive.control.actions import Action
-from lavlive.parameters import Parameter, Value, find
+from lavlive.parameters import Parameter, Value, find, known
 
 
 class Curve(Enum):
@@ -60,8 +60,8 @@ class Travel:
 
     @property
     def parameter(self) -> Parameter | None:
-        """The bound parameter, None for an action."""
-        return find(self.target) if isinstance(self.target, str) else None
+        """The bound parameter; None for an action, and while no shader here has that input."""
+        return known(self.target) if isinstance(self.target, str) else None
 
     def travel_of(self, value: Value) -> float:
         """Where on the control's travel a value lies; outside 0 to 1 where the control cannot reach it."""
@@ -84,4 +84,5 @@ class Travel:
     def _ends(self, parameter: Parameter) -> tuple[float, float]:
         low = 0.0 if self.low is None else parameter.to_unit(parameter.value(self.low))
         high = 1.0 if self.high is None else parameter.to_unit(parameter.value(self.high))
-        return low, high
+        # Of a shader's input the range may have become another since the binding was made.
+        return (low, high) if low < high else (0.0, 1.0)

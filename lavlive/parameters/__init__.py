@@ -14,6 +14,7 @@ from lavlive.parameters.finding import (
     find,
     is_loaded,
     joined,
+    known,
     loaded_parameters,
 )
 from lavlive.parameters.glide import (
@@ -75,6 +76,7 @@ __all__ = [
     "group_of",
     "is_loaded",
     "joined",
+    "known",
     "loaded_parameters",
     "reference",
 ]

@@ -91,6 +91,14 @@ def find(name: str) -> Parameter:
     raise ParameterError(f"There is no parameter {name!r}; did you mean {near[0]}?")
 
 
+def known(name: str) -> Parameter | None:
+    """As `find`, but None where there is no such parameter: a shader's file may change or go at any time."""
+    try:
+        return find(name)
+    except ParameterError:
+        return None
+
+
 def checked_settings(settings: Mapping[str, object]) -> dict[str, Value]:
     """The values as their parameters take them.
 

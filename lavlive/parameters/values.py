@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from lavlive.parameters.finding import checked_settings, find, loaded_parameters
+from lavlive.parameters.finding import checked_settings, find, known, loaded_parameters
 from lavlive.parameters.parameter import Parameter, ParameterKind, Value
 from lavlive.parameters.table import INDEX, TABLE
 
@@ -89,5 +89,6 @@ class Values(Mapping[str, Value]):
     def end_events(self) -> None:
         """Buttons of what is loaded are down for one picture."""
         for name, value in list(self._loaded.items()):
-            if value is True and not find(name).saved:
+            parameter = known(name) if value is True else None
+            if parameter is not None and not parameter.saved:
                 self.set(name, False)

@@ -29,6 +29,8 @@ from lavlive.parameters import (
     can_be_driven,
     checked_settings,
     find,
+    is_loaded,
+    known,
     loaded_parameters,
 )
 
@@ -299,7 +301,7 @@ class Looks:
         return self.values[name]
 
     def _step(self, what: str, names: Iterable[str], standing: bool = False) -> Step:
-        values = {name: self._settled(name) for name in names}
+        values = {name: self._settled(name) for name in names if known(name) is not None}
         if not standing:
             return Step(what, values)
         look = Standing(
@@ -470,6 +472,12 @@ class Looks:
         self._movers.modulations, self._movers.drives = look.beat, look.drives
 
     def _set(self, name: str, value: Value) -> None:
+        if is_loaded(name):
+            # The file of the shader may have changed or gone since the value was kept.
+            try:
+                value = find(name).hold(value)[0]
+            except ParameterError:
+                return
         if self.values[name] != value:
             self.values.set(name, value)
 

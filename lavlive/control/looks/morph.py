@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lavlive.parameters import ParameterKind, Value, find
+from lavlive.parameters import ParameterKind, Value, known
 
 
 def between(start: Mapping[str, Value], end: Mapping[str, Value], share: float) -> dict[str, Value]:
@@ -24,8 +24,8 @@ def between(start: Mapping[str, Value], end: Mapping[str, Value], share: float) 
 
 
 def _between(name: str, start: Value, end: Value, share: float) -> Value:
-    parameter = find(name)
-    if parameter.kind is not ParameterKind.CONTINUOUS:
+    parameter = known(name)
+    if parameter is None or parameter.kind is not ParameterKind.CONTINUOUS:
         return start if share < 0.5 else end
     if start == end:
         return end

@@ -69,6 +69,8 @@ class OscBinding(Travel):
         number = number_of(arguments, self.argument)
         if number is None:
             raise Refused(f"{self.address} brings no number as its value {self.argument}")
+        if isinstance(self.target, str) and self.parameter is None:
+            raise Refused(f"no shader here has {self.target}")
         place = (min(max(number, self.bottom), self.top) - self.bottom) / (self.top - self.bottom)
         if isinstance(self.target, Action):
             return self.target if place >= 0.5 else None

@@ -137,7 +137,7 @@ class OscSender:
         if sorted(together) != list(range(1, len(together) + 1)):
             return  # what the values in between are is not known
         places = [
-            other.sent(other.travel_of(values[other.target])) if isinstance(other.target, str) else 0.0
+            other.sent(other.travel_of(values[other.parameter.name])) if other.parameter is not None else 0.0
             for _, other in sorted(together.items())
         ]
         self._send(target.address, binding.address, *places)

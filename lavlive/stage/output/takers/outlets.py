@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -175,13 +176,14 @@ class Outlets:
                 outlet.wanted = False
                 self._tell(f"{_capital(name)}: {worker.problem}")
 
-    def close(self) -> None:
-        """End all, waiting a few seconds at most."""
+    def close(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """End all, waiting a few seconds at most, of `clock`, however many they are."""
         workers = [outlet.worker for outlet in self.all if outlet.worker is not None] + self._replaced
         for outlet in self.all:
             outlet.switch(False)
+        end = clock() + _JOIN_SECONDS
         for worker in workers:
-            worker.join(_JOIN_SECONDS)
+            worker.join(max(end - clock(), 0.0))
 
 
 def _capital(name: str) -> str:
