@@ -12,11 +12,11 @@ live: .venv/.live
 test: .venv/.test
 	.venv/bin/ruff format --check lavlive tests tools
 	.venv/bin/ruff check lavlive tests tools
-	.venv/bin/lint-imports
 	.venv/bin/python -m pytest -n $(TESTERS) --dist worksteal -m 'not alone'
-	@# These wait for real time: types are checked meanwhile.
-	@.venv/bin/mypy > .venv/types.txt 2>&1 & types=$$!; \
-	 .venv/bin/python -m pytest -m alone; tests=$$?; \
+	@# These wait for real time: contracts and types are checked meanwhile. They have a process of their own, so
+	@# that one which hangs or crashes is named and the others run all the same.
+	@(.venv/bin/lint-imports; contracts=$$?; .venv/bin/mypy; exit $$(($$? + contracts))) > .venv/types.txt 2>&1 & types=$$!; \
+	 .venv/bin/python -m pytest -n 1 -m alone; tests=$$?; \
 	 wait $$types; checked=$$?; cat .venv/types.txt; exit $$((tests + checked))
 
 # Apart from test: measuring takes a third more processor time (with Python 3.12 less: COVERAGE_CORE=sysmon).

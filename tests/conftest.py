@@ -32,5 +32,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # A machine that is busy with something else is no fault of what is tested.
-settings.register_profile("lavlive", deadline=None)
+settings.register_profile("lavlive", deadline=None, max_examples=50)
 settings.load_profile("lavlive")

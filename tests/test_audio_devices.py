@@ -71,7 +71,9 @@ def test_a_machine_without_a_sound_server_lists_what_it_has_and_prints_no_chatte
         "XDG_RUNTIME_DIR": str(tmp_path),
         "HOME": str(tmp_path),
     }
-    listed = subprocess.run([sys.executable, "-c", _LIST], env=environment, capture_output=True, text=True)
+    listed = subprocess.run(
+        [sys.executable, "-c", _LIST], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert (listed.returncode, listed.stderr) == (0, "")
     inputs, loopbacks, outputs, torch = listed.stdout.splitlines()
     assert "not there" in inputs

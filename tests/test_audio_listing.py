@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from typing import Any
 
 import pytest
 
 from lavlive.audio.listing import DeviceList
 from lavlive.audio.spec import SourceSpec
+from tests.support.waiting import wait_until
 
 
 def looked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception) -> DeviceList:
@@ -21,8 +21,7 @@ def looked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception) -> DeviceLi
     monkeypatch.setattr("lavlive.audio.listing.subprocess.run", run)
     devices = DeviceList()
     devices.look()
-    while devices.looking:
-        time.sleep(0.001)
+    wait_until(lambda: not devices.looking)
     return devices
 
 

@@ -17,6 +17,7 @@ from lavlive.audio.sources import Source, SourceSpec, open_source
 from lavlive.audio.tracks import Track
 from lavlive.errors import SourceError
 from tests.support.pulse import MONITOR, PulseServer, pulse_server
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -71,10 +72,7 @@ def listen(source: Source, cutter: HopCutter, seconds: float) -> tuple[np.ndarra
 
 def awake(source: Source, cutter: HopCutter) -> None:
     """Wait until the first sound has come; a null sink that slept takes two seconds."""
-    deadline = time.perf_counter() + 5
-    while not source.ring.written:
-        assert time.perf_counter() < deadline, "the device gives no sound"
-        time.sleep(0.02)
+    wait_until(lambda: source.ring.written, what=lambda: "the device gave no sound")
     listen(source, cutter, 0.3)
 
 

@@ -169,13 +169,11 @@ def test_a_driver_that_raises_something_odd_cannot_end_the_watch(machine, clock)
 
     source = Source(lambda: Odd(machine), clock)
     source.start()
-    while source.state != "lost":
-        source._stop.wait(0.02)
+    wait_until(lambda: source.state == "lost")
     (event,) = source.events()
     assert "ZeroDivisionError: driver" in event.text
     clock.now += 2
-    while source.state != "running":
-        source._stop.wait(0.02)
+    wait_until(lambda: source.state == "running")
     source.stop()
 
 
@@ -433,8 +431,7 @@ def test_a_running_track_ends_and_says_so(track):
     source.start()
     capture = source._capture
     assert capture is not None
-    while not capture.ended:
-        source._stop.wait(0.02)
+    wait_until(lambda: capture.ended)
     source.check(0.0)
     assert source.state == "ended"
     assert [event.kind for event in source.events()] == ["ended"]

@@ -129,6 +129,7 @@ def test_a_terminal_without_all_letters_ends_nothing() -> None:
         env=os.environ | {"PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert b"--encoder" in done.stdout
@@ -154,7 +155,9 @@ def test_the_stage_never_imports_torch() -> None:
             "print([m for m in ('torch', 'openvino', 'onnxruntime', 'encodec') if m in sys.modules])",
         ]
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -344,13 +344,13 @@ def test_another_thread_may_not_step(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=trespass)
     thread.start()
-    thread.join()
+    thread.join(30)
     assert len(raised) == 1
 
 
 def test_the_controls_import_no_torch() -> None:
     code = "import sys, lavlive.control.control; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
 def test_what_ports_and_messages_are_refused_for_is_told_and_a_flood_only_now_and_then(

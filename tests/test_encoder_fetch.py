@@ -52,7 +52,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
-        thread.join()
+        thread.join(30)
 
 
 def fetch(address: str, folder: Path, page: str = "/weights", **more: Any) -> Path:

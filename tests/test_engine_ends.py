@@ -20,8 +20,6 @@ from lavlive.link.process import PythonEngine
 from lavlive.link.settings import EngineSettings
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.alone
-
 
 def test_half_a_command_of_a_killed_stage_is_left_out() -> None:
     gone, line = threading.Event(), encode(LoadModel(None, 1.0))
@@ -37,7 +35,7 @@ def test_a_spare_that_is_not_needed_ends_with_its_stage() -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert spare.returncode == 0, spare.stderr
     assert spare.stdout == encode(Waiting()) + "\n"
@@ -50,6 +48,7 @@ def script(folder: Path, lines: str) -> str:
     return str(path)
 
 
+@pytest.mark.alone  # has a limit of time
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the engine")
 def test_an_engine_is_over_although_a_process_that_it_started_holds_its_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

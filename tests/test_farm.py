@@ -236,7 +236,7 @@ def test_a_worker_draws_in_whatever_thread_it_is_called_and_leaves_no_parameters
     pictures = flashing(2)
     drawer = Drawer(recipe_of())
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(drawer.draw, Group(0, 0, 0, 2, pictures[0], tuple(pictures))).result()
+        pool.submit(drawer.draw, Group(0, 0, 0, 2, pictures[0], tuple(pictures))).result(30)
     assert len(drawn) == 2
     with pytest.raises(ParameterError):
         find("fx1.shader")

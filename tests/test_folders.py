@@ -13,24 +13,27 @@ from pathlib import Path
 
 import pytest
 
+from lavlive.commands.main import main
 from tests.support.stage_process import ROOT, StageProcess
 from tests.support.wishes import Bind, Save
 from tools.robustness.kill_state import ARGUMENTS
 
 SECONDS = 60.0
-"""Far more than a refusal takes; a pipe that was opened would be waited for without end."""
+"""Far more than a refusal takes."""
 
 
-def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """What a command of lavlive's ends with and says."""
-    return subprocess.run(
-        [sys.executable, "-m", "lavlive", *arguments],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+def refusal(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """The last line of what a command says that is refused; a pipe that was opened would be waited for."""
+    capfd.readouterr()
+    assert main(arguments) == 2
+    told = capfd.readouterr().err
+    assert "Traceback" not in told
+    return told.splitlines()[-1]
+
+
+@pytest.fixture
+def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @pytest.fixture(params=["pipe", "socket", "device"])
@@ -52,14 +55,18 @@ def no_file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     "arguments", [["live", "--headless", "--track"], ["render", "-o", "video.mp4"]], ids=["live", "render"]
 )
-def test_a_track_that_is_no_file_is_refused_at_once(arguments: list[str], no_file: str) -> None:
-    done = typed(*arguments, no_file)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"lavlive: {no_file} is a pipe or a device, not a file")
-    assert "Traceback" not in done.stderr
+@pytest.mark.usefixtures("own_configuration")
+def test_a_track_that_is_no_file_is_refused_at_once(
+    arguments: list[str], no_file: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = refusal([*arguments, no_file], capfd)
+    assert told.startswith(f"lavlive: {no_file} is a pipe or a device, not a file")
 
 
-def test_a_pipe_is_neither_read_as_a_projection_nor_written_as_a_log_or_a_video(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("own_configuration")
+def test_a_pipe_is_neither_read_as_a_projection_nor_written_as_a_log_or_a_video(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     for name in ("pipe", "pipe.mp4"):
         os.mkfifo(tmp_path / name)
     demo = str(ROOT / "lavlive" / "data" / "demo.ogg")
@@ -69,10 +76,7 @@ def test_a_pipe_is_neither_read_as_a_projection_nor_written_as_a_log_or_a_video(
         [*show, "--log-w", str(tmp_path / "pipe")],
         ["render", demo, "-o", str(tmp_path / "pipe.mp4")],
     ):
-        done = typed(*arguments)
-        assert done.returncode == 2
-        assert str(tmp_path / "pipe") in done.stderr.splitlines()[-1]
-        assert "Traceback" not in done.stderr
+        assert str(tmp_path / "pipe") in refusal(arguments, capfd)
 
 
 def test_a_show_goes_on_without_a_folder_to_keep_anything_in(
@@ -129,6 +133,7 @@ assert (folder / "models" / "kept").read_text() == "kept before"
         env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert "cannot be written to" in done.stderr

@@ -133,7 +133,7 @@ def turkish(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("locales")
     (folder / "letters").write_text('LC_CTYPE\ncopy "tr_TR"\nEND LC_CTYPE\n')  # all of a locale takes long
     made = ["localedef", "-c", "-i", str(folder / "letters"), "-f", "ISO-8859-9", str(folder / "tr_TR")]
-    subprocess.run(made, check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(made, check=False, stderr=subprocess.DEVNULL, timeout=60)
     outside = {name: value for name, value in os.environ.items() if name not in ("LC_ALL", "LC_CTYPE")}
     return outside | {"LOCPATH": str(folder), "LC_CTYPE": "tr_TR"}
 
@@ -141,6 +141,12 @@ def turkish(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_in_turkish_libraries_still_take_capital_i_for_i(turkish: dict[str, str]) -> None:
     # OpenVINO compares names without regard to case, by the language of the computer.
     done = subprocess.run(
-        [sys.executable, "-c", _IN_TURKISH], cwd=ROOT, env=turkish, capture_output=True, text=True, check=True
+        [sys.executable, "-c", _IN_TURKISH],
+        cwd=ROOT,
+        env=turkish,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert json.loads(done.stdout) == [False, True]

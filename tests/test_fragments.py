@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from lavlive.stage.recording import fragments
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.video import VideoWriter
 from tests.support.faults import playable_pictures
+from tests.support.waiting import wait_until
 
 WIDTH, HEIGHT, FPS, RATE = 160, 90, 10, 24_000
 PICTURES_IN_FRAGMENT = FPS
@@ -61,15 +61,19 @@ def boxes(path: Path) -> list[tuple[int, bytes, int]]:
     return found
 
 
+def wait_until_written(recorder: LiveRecorder) -> None:
+    wait_until(lambda: not (recorder.running and recorder.waiting))
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("needs a file system of its own")
     command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
+    if subprocess.run(command, capture_output=True, check=False, timeout=60).returncode:
         pytest.skip("may not mount")
     yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
+    subprocess.run(["umount", str(tmp_path)], check=True, timeout=60)
 
 
 def fill(disk: Path, but: int = 0) -> None:
@@ -139,8 +143,7 @@ def test_a_recording_on_a_disk_that_fills_at_any_moment_plays_to_its_last_packet
                     fill(small_disk, but=int(random.integers(0, 30_000)))
                 recorder.picture(noise(random), tick / FPS)
                 recorder.sound(np.zeros((RATE // FPS, 2), np.float32), tick / FPS)
-                while recorder.running and recorder.waiting:
-                    time.sleep(0.001)
+                wait_until_written(recorder)
         assert recorder.error is not None
         assert "No space" in recorder.error
         assert playable_pictures(path) >= PICTURES_IN_FRAGMENT // 2
@@ -177,8 +180,7 @@ def test_a_recording_that_a_full_disk_ended_leaves_no_threads_behind(small_disk:
             ) as recorder:
                 for tick in range(60):
                     recorder.picture(noise(np.random.default_rng(tick)), tick / FPS)
-                    while recorder.running and recorder.waiting:
-                        time.sleep(0.001)
+                    wait_until_written(recorder)
             assert recorder.error is not None
             del recorder
             threads.append(psutil.Process().num_threads())

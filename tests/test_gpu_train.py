@@ -51,7 +51,9 @@ def test_a_training_is_carried_goes_on_with_five_packages_and_comes_home(
     out = tmp_path / "out"
     script = [sys.executable, "-c", WITH_FIVE_PACKAGES, "tools/gpu-train", "--carried", str(carried)]
     options = ["--out", str(out), "--minutes", "0.1", "--batch", "8", "--device", "cpu", "--no-compile"]
-    done = subprocess.run([*script, *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*script, *options], cwd=ROOT, capture_output=True, text=True, check=False, timeout=180
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     log = json.loads((out / "gpu-train.json").read_text())
     assert log["pictures"] >= 8

@@ -17,6 +17,7 @@ from lavlive.errors import LavliveError
 from lavlive.link.layout import SLOTS, SOUND_FRAMES
 from lavlive.link.memory import SharedBlock
 from lavlive.parameters import TABLE, Values
+from tests.support.waiting import first_line
 
 
 @pytest.fixture
@@ -140,9 +141,9 @@ def test_a_stage_removes_what_a_killed_one_left_and_nothing_that_is_in_use() -> 
     with killed, living:
         assert killed.stdout is not None
         assert living.stdout is not None
-        left, in_use = (Path("/dev/shm") / stage.stdout.readline().strip() for stage in (killed, living))
+        left, in_use = (Path("/dev/shm") / first_line(out) for out in (killed.stdout, living.stdout))
         killed.kill()
-        killed.wait()
+        killed.wait(30)
         for block in (left, in_use):
             os.utime(block, (0, 0))
         with SharedBlock.create():
@@ -152,7 +153,7 @@ def test_a_stage_removes_what_a_killed_one_left_and_nothing_that_is_in_use() -> 
                 pass
         assert living.stdin is not None
         living.stdin.close()
-        assert living.wait() == 0
+        assert living.wait(30) == 0
     assert not in_use.exists()
 
 

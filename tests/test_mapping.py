@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lavlive.errors import SurfacesError
 from lavlive.light import to_linear
 from lavlive.stage.canvas.offscreen import offscreen_context
 from lavlive.stage.canvas.passes import Passes, Target
+from lavlive.stage.output.mapping import surfaces_file
 from lavlive.stage.output.mapping.drawing import ScreenPicture, SliceDrawer, turn_of
 from lavlive.stage.output.mapping.geometry import bent, flat_grid, homography, mesh, through
 from lavlive.stage.output.mapping.surfaces import WHOLE, Corners, Mask, Screen, Slice, Surfaces, is_convex
@@ -330,3 +332,17 @@ def test_a_disk_that_takes_nothing_is_told_and_editing_goes_on(tmp_path: Path) -
     assert len(told) == 1
     assert "cannot be written" in told[0]
     file.close()
+
+
+def test_a_disk_that_hangs_does_not_keep_the_show_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(surfaces_file, "write_surfaces", lambda *_: goes_on.wait(30))
+    told: list[str] = []
+    file = SurfacesFile(tmp_path / "surfaces.toml", told.append, patience=0.05)
+    file.edited(ROOM, 0.0)
+    file.close()
+    assert len(told) == 1
+    assert "does not answer" in told[0]
+    goes_on.set()

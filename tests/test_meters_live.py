@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
-import pytest
 
 from lavlive.audio.block import Block
 from lavlive.audio.tracks import read_track
@@ -20,8 +18,7 @@ from lavlive.latent.space import Space
 from lavlive.link.memory import SharedBlock
 from lavlive.parameters import Values
 from lavlive.resources import shipped
-
-pytestmark = pytest.mark.alone
+from tests.support.waiting import wait_until
 
 DEMO = str(shipped("data") / "demo.ogg")
 SECONDS = 4.0
@@ -66,8 +63,7 @@ def test_live_meters_equal_offline_ones() -> None:
         mailbox: Mailbox[TimedLatent] = Mailbox()
         worker = LatentWorker(link, load_path("bundled"), cast(Any, source), mailbox, space=lambda: space)
         worker.start()
-        while not source.ended and worker.failure is None:
-            time.sleep(0.01)
+        wait_until(lambda: source.ended or worker.failure is not None, 120.0)
         worker.stop()
         assert worker.failure is None
         hops = int(link.number("latent.hops"))

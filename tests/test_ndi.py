@@ -21,6 +21,7 @@ from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers import ndi
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.output.takers.ndi import NdiTaker
+from tests.support.waiting import end, wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,11 +61,14 @@ def test_another_process_receives_the_canvas_and_its_sound(tmp_path: Path) -> No
         stdout=subprocess.PIPE,
         text=True,
     )
-    deadline = time.perf_counter() + 40
-    while receiver.poll() is None:
-        assert time.perf_counter() < deadline
-        taker.take(Shot(canvas, 0.0), [SoundBlock(tone, 0.0)])
-        time.sleep(0.02)
+    try:
+        wait_until(
+            lambda: receiver.poll() is not None,
+            40.0,
+            meanwhile=lambda: taker.take(Shot(canvas, 0.0), [SoundBlock(tone, 0.0)]) or time.sleep(0.02),
+        )
+    finally:
+        end(receiver)
     assert receiver.stdout is not None
     told = json.loads(receiver.stdout.read().splitlines()[-1])
     receiver.stdout.close()

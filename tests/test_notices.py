@@ -59,7 +59,7 @@ class StoppedTerminal(io.StringIO):
         self.let_go = threading.Event()
 
     def write(self, text: str) -> int:
-        self.let_go.wait()
+        assert self.let_go.wait(30)
         return super().write(text)
 
 

@@ -188,7 +188,7 @@ def test_a_real_client_is_heard_learned_and_refused_as_the_page_says(control: Co
     port = str(control.osc.address[1])
 
     def oscsend(*words: str) -> None:
-        subprocess.run(["oscsend", "127.0.0.1", port, *words], check=True)
+        subprocess.run(["oscsend", "127.0.0.1", port, *words], check=True, timeout=60)
 
     def until(condition: Callable[[], bool]) -> None:
         wait_until(lambda: control.step(time.perf_counter()) is not None and condition())

@@ -137,10 +137,10 @@ def test_two_shows_in_one_process_have_each_its_own_loaded_parameters_and_leave_
     with ThreadPoolExecutor(1) as pool:
         with joined(OneMore(2.0)):
             values = Values({"fx1.glow.much": 1.5})
-            assert pool.submit(other_show).result() == 5.0
-            assert pool.submit(copy_context().run, lambda: find("fx1.glow.much").high).result() == 2.0
+            assert pool.submit(other_show).result(30) == 5.0
+            assert pool.submit(copy_context().run, lambda: find("fx1.glow.much").high).result(30) == 2.0
             assert (values["fx1.glow.much"], find("fx1.glow.much").high) == (1.5, 2.0)
             with pytest.raises(ParameterError):
-                pool.submit(find, "fx1.glow.much").result()
+                pool.submit(find, "fx1.glow.much").result(30)
         with pytest.raises(ParameterError):
             find("fx1.glow.much")

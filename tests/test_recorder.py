@@ -17,7 +17,7 @@ import pytest
 from lavlive.errors import RecordingError
 from lavlive.stage.recording.recorder import LiveRecorder, unused_path
 from lavlive.stage.recording.video import VideoWriter
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, first_line, wait_until
 
 GB = 1_000_000_000
 
@@ -261,9 +261,10 @@ for tick in range(10_000_000):
     )
     assert process.stdout is not None
     assert process.stdin is not None
-    assert process.stdout.readline() == "ready\n"
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        assert first_line(process.stdout) == "ready"
+    finally:
+        end(process, signal.SIGKILL)
     process.stdout.close()
     process.stdin.close()
     pictures = decoded_pictures(tmp_path / name)
@@ -304,7 +305,10 @@ def test_whatever_ends_a_recording_is_said(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a file system of its own")
 def test_a_disk_that_is_really_full_leaves_a_playable_file(tmp_path: Path) -> None:
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)],
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
     if mounted.returncode:
         pytest.skip("may not mount")
@@ -318,7 +322,7 @@ def test_a_disk_that_is_really_full_leaves_a_playable_file(tmp_path: Path) -> No
         assert "No space" in recorder.error
         assert len(decoded_pictures(recorder.path)) >= 20
     finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+        subprocess.run(["umount", str(tmp_path)], check=True, timeout=60)
 
 
 def test_a_recording_without_a_picture_leaves_no_file(tmp_path):

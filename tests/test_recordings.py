@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import av
@@ -140,3 +141,20 @@ def test_recording_is_an_action_for_keys_panel_midi_and_osc() -> None:
     assert action_for("r", {"ctrl"}) == Action("record")
     assert ACTIONS["record"].from_outside
     assert ACTIONS["record"].for_show
+
+
+def test_a_disk_that_hangs_as_a_recording_begins_does_not_keep_the_show_from_ending(tmp_path: Path) -> None:
+    goes_on, opened = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> LiveRecorder:
+        opened.set()
+        assert goes_on.wait(30)
+        raise RecordingError("it hung")
+
+    stage = Stage(target=tmp_path / "show.mp4", opener=hang, patience=0.05)
+    stage.recordings.begin()
+    stage.step()
+    assert opened.wait(10)
+    stage.recordings.close()
+    assert stage.told == ["The recording that was beginning is given up: its disk does not answer."]
+    goes_on.set()

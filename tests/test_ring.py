@@ -136,7 +136,7 @@ def test_a_reader_beside_a_hurried_writer_never_gets_torn_sound():
         assert (np.diff(block.samples[:, 0]) == 1).all()
         assert (block.samples == block.samples[:, :1]).all()
         last = block.samples[-1, 0]
-    writer.join()
+    writer.join(30)
     assert blocks > 1
     assert ring.overruns > 0, "the ring was large enough, so nothing was tried"
     assert last + 1 == ring.written

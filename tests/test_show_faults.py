@@ -58,8 +58,7 @@ from lavlive.stage.output.headless import HeadlessOutput
 from lavlive.stage.output.takers.base import SoundBlock
 from lavlive.stage.output.takers.outlets import Outlets, OutletSpec
 from lavlive.stage.recording.recordings import Recordings
-
-pytestmark = pytest.mark.alone
+from tests.support.waiting import wait_until
 
 
 class Engine:
@@ -529,10 +528,12 @@ def test_an_output_is_switched_by_key_told_about_and_fed_with_picture_and_sound(
     stage.control.press("s", {"ctrl"})
     stage.step()
     samples = np.zeros((4800, 2), np.float32)
-    while len(taken) < 3:
+
+    def play() -> None:
         stage.show.link.write_sound(samples, 48_000, captured=stage.now)
         stage.step()
-        time.sleep(0.002)
+
+    wait_until(lambda: len(taken) >= 3, meanwhile=play)
     assert "Stream: on, to rtmp://host/app" in [notice.text for notice in stage.notices.history]
     assert sum(heard) >= 4800
     assert all(time <= stage.now for time in taken)

@@ -14,6 +14,7 @@ from lavlive.stage.output.fullscreen import SETTLE_SECONDS, FullScreen
 from lavlive.stage.output.monitors import Geometry, Monitor
 from lavlive.stage.output.on_monitor import OnMonitor
 from lavlive.stage.output.window import WindowOutput
+from tests.support.waiting import wait_until
 from tests.support.xorg import FIRST, SECOND, two_monitors, window_manager
 
 VALUES = Values({"show.flash_limit": False})
@@ -27,12 +28,13 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def settle(window: WindowOutput, done: Callable[[], bool]) -> list[object]:
     """Let the window manager work, and the window look after itself, until it is as it should be."""
-    deadline = time.perf_counter() + 20
     events: list[object] = []
-    while not done():
-        assert time.perf_counter() < deadline, f"the window is at {window.geometry}"
-        events += window.poll()
+
+    def look() -> None:
+        events.extend(window.poll())
         window.present(None, VALUES, time.perf_counter())
+
+    wait_until(done, what=lambda: f"the window is at {window.geometry} still", meanwhile=look)
     return events
 
 

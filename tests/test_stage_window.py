@@ -131,7 +131,12 @@ except DisplayError as error:
 """
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+        timeout=60,
     )
     assert "no display" in ran.stdout
     assert "--headless" in ran.stdout
@@ -143,7 +148,7 @@ import sys
 import lavlive.stage.output.window, lavlive.stage.output.headless, lavlive.stage.recording.recorder
 assert "torch" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_what_the_window_shows_is_the_canvas(window: WindowOutput) -> None:
@@ -237,7 +242,7 @@ def test_keys_of_another_alphabet_do_what_their_place_does(layout: str) -> None:
     if shutil.which("setxkbmap") is None:
         pytest.skip("setxkbmap is not installed")
     with xvfb(320, 240):
-        subprocess.run(["setxkbmap", layout], check=True)
+        subprocess.run(["setxkbmap", layout], check=True, timeout=60)
         with WindowOutput(SETTINGS) as window:
             for code, state in ((56, 0), (27, 0), (24, CONTROL), (43, 0)):
                 press_code(window, code, state)
@@ -250,7 +255,7 @@ def test_latin_keyboards_go_by_what_is_written_on_them(layout: str, code: int, n
     if shutil.which("setxkbmap") is None:
         pytest.skip("setxkbmap is not installed")
     with xvfb(320, 240):
-        subprocess.run(["setxkbmap", layout], check=True)
+        subprocess.run(["setxkbmap", layout], check=True, timeout=60)
         with WindowOutput(SETTINGS) as window:
             press_code(window, code)
             assert KeyPressed(name) in window.poll()
@@ -398,7 +403,9 @@ def test_the_mark_of_a_window_manager_that_was_killed_does_not_keep_the_show_fro
     with xvfb(320, 240):
         with window_manager(killed=True):
             pass
-        ran = subprocess.run([sys.executable, "-c", opens], capture_output=True, text=True, check=False)
+        ran = subprocess.run(
+            [sys.executable, "-c", opens], capture_output=True, text=True, check=False, timeout=60
+        )
     assert (ran.returncode, ran.stdout) == (0, "True\n"), ran.stderr
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -39,13 +41,15 @@ def stream_to(address: str) -> Stream:
 
 def open_when_there(opening: Callable[[], Taker]) -> Taker:
     """As soon as the server listens, which nothing tells."""
-    deadline = time.perf_counter() + 20
-    while True:
-        try:
-            return opening()
-        except OutputError:
-            assert time.perf_counter() < deadline
-            time.sleep(0.02)
+    opened: list[Taker] = []
+
+    def tried() -> bool:
+        with contextlib.suppress(OutputError):
+            opened.append(opening())
+        return bool(opened)
+
+    wait_until(tried, what=lambda: "no server listened")
+    return opened[0]
 
 
 def check(receiver: Receiver) -> None:
@@ -109,11 +113,14 @@ class Server(threading.Thread):
         super().__init__(daemon=True)
         self._serve = serve
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(30)
         self.port = self._listener.getsockname()[1]
         self.start()
 
     def run(self) -> None:
         connection, _ = self._listener.accept()
+        # Not settimeout: with that, MSG_WAITALL waits for nothing.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 30, 0))
         with connection, self._listener:
             self._serve(connection)
 
@@ -310,6 +317,7 @@ def test_a_key_that_was_typed_is_gone_from_the_list_of_processes() -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     assert "SECRETKEY" not in ran.stdout
     assert "rtmp://host/app/xxxxxxxxx" in ran.stdout

@@ -1,7 +1,6 @@
 """Tracks: decoding, looping, and files that are none."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import soundfile
 
 from lavlive.audio.tracks import ReadAhead, ResampledTrack, Track, read_track
 from lavlive.errors import SourceError
+from tests.support.waiting import wait_until
 
 
 def music(rate: int, seconds: float, channels: int = 2) -> np.ndarray:
@@ -19,17 +19,27 @@ def music(rate: int, seconds: float, channels: int = 2) -> np.ndarray:
     return (0.4 * np.stack(notes, axis=1)).astype(np.float32)
 
 
-def take_all(ahead: ReadAhead, channels: int, limit: float = 5.0) -> np.ndarray:
+def take_all(ahead: ReadAhead, channels: int) -> np.ndarray:
     """What a player gets until the track is over."""
     pieces, out = [], np.zeros((1000, channels), np.float32)
-    deadline = time.monotonic() + limit
-    while not ahead.finished:
-        assert time.monotonic() < deadline
-        count = ahead.take(out)
-        pieces.append(out[:count].copy())
-        if not count:
-            time.sleep(0.002)
+
+    def take() -> None:
+        while count := ahead.take(out):
+            pieces.append(out[:count].copy())
+
+    wait_until(lambda: ahead.finished, what=lambda: "the track did not end", meanwhile=take)
     return np.concatenate(pieces)
+
+
+def fill(ahead: ReadAhead, out: np.ndarray, enough: int) -> None:
+    """Take so many frames, or more, of a track that is read ahead."""
+    filled = 0
+
+    def take() -> None:
+        nonlocal filled
+        filled += ahead.take(out[filled:])
+
+    wait_until(lambda: filled >= enough, what=lambda: f"only {filled} frames", meanwhile=take)
 
 
 @pytest.mark.parametrize(("suffix", "error"), [("wav", 1e-4), ("flac", 1e-4), ("ogg", 0.05), ("mp3", 0.05)])
@@ -71,10 +81,7 @@ def test_a_loop_has_no_gap(tmp_path, suffix):
         once = track.read(10**6)
     ahead = ReadAhead(Track(tmp_path / f"track.{suffix}"), loop=True)
     out = np.zeros((len(once) * 4, 2), np.float32)
-    filled, deadline = 0, time.monotonic() + 5
-    while filled < len(out) and time.monotonic() < deadline:
-        filled += ahead.take(out[filled:])
-        time.sleep(0.001)
+    fill(ahead, out, len(out))
     ahead.close()
     for turn in range(4):
         np.testing.assert_allclose(out[turn * len(once) : (turn + 1) * len(once)], once, atol=2e-3)
@@ -158,12 +165,8 @@ def test_a_track_cut_off_in_the_middle_plays_what_is_left(tmp_path, suffix, loop
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     ahead = ReadAhead(Track(path), loop)
     out = np.zeros((44_100, 2), np.float32)
-    filled, deadline = 0, time.monotonic() + 3
-    while filled < 30_000 and time.monotonic() < deadline:
-        filled += ahead.take(out[filled:])
-        time.sleep(0.002)
+    fill(ahead, out, 30_000)
     ahead.close()
-    assert filled >= 30_000
     assert np.isfinite(out).all()
 
 

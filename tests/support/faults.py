@@ -30,6 +30,7 @@ from lavlive.resources import generator_file
 from tests.support.jack import Controller
 from tests.support.pulse import PulseServer
 from tests.support.stage_process import StageProcess
+from tests.support.waiting import end
 from tests.support.wishes import Listen, Record, ShowModel, StopRecording
 
 OWN_PRESET = "soaked"
@@ -61,8 +62,7 @@ class Music:
     def stop(self) -> None:
         """Be quiet."""
         if self._playing is not None:
-            self._playing.terminate()
-            self._playing.wait(10)
+            end(self._playing)
             self._playing = None
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, first_line, wait_until
 
 
 @contextmanager
@@ -33,15 +33,14 @@ def jack_server() -> Iterator[str]:
     os.environ["JACK_DEFAULT_SERVER"] = name
     os.environ["JACK_NO_START_SERVER"] = "1"
     try:
-        wait_until(lambda: any(Path("/dev/shm").glob(f"jack_{name}_*")), 20.0)
+        wait_until(
+            lambda: any(Path("/dev/shm").glob(f"jack_{name}_*")),
+            20.0,
+            lambda: f"jackd did not start (status {server.poll()})",
+        )
         yield name
     finally:
-        server.terminate()
-        try:
-            server.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        end(server)
         for key, value in before.items():
             if value is None:
                 os.environ.pop(key, None)
@@ -88,7 +87,7 @@ class Controller:
             text=True,
         )
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "[]\n", "the controller did not start"
+        assert first_line(self._process.stdout) == "[]", "the controller did not start"
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
@@ -122,7 +121,7 @@ class Controller:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:  # JACK hangs for as long as a killed client is missed
                 self._process.kill()
-                self._process.wait()
-            self._reader.join()
+                self._process.wait(30)
+            self._reader.join(30)
             assert self._process.stdout is not None
             self._process.stdout.close()

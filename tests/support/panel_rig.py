@@ -299,7 +299,7 @@ class PanelRig:
         wait_until(done, meanwhile=lambda: self.frames(1))
 
     def mouse(self, *command: str) -> None:
-        subprocess.run(["xdotool", *command], check=True)
+        subprocess.run(["xdotool", *command], check=True, timeout=60)
         self.frames()
 
     def point(self, x: int, y: int) -> None:

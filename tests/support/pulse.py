@@ -7,13 +7,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import end, wait_until
+
+START_SECONDS = 20.0
 SINK = "stage"
 MONITOR = "stage.monitor"
 _ENVIRONMENT = ("PULSE_SERVER", "PULSE_SOURCE", "PULSE_SINK", "PULSE_RUNTIME_PATH", "PULSE_CLIENTCONFIG")
@@ -65,18 +67,24 @@ class PulseServer:
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 10
-        while not self._answers():
-            if time.monotonic() > deadline or self._process.poll() is not None:
-                self.end()
-                raise RuntimeError("PulseAudio did not start")
-            time.sleep(0.05)
+        process = self._process
+        try:
+            wait_until(
+                lambda: process.poll() is not None or self._answers(),
+                START_SECONDS,
+                lambda: "PulseAudio did not answer",
+            )
+        except AssertionError:
+            self.end()
+            raise
+        if process.poll() is not None:
+            self.end()
+            raise RuntimeError("PulseAudio ended before it answered")
 
     def end(self, sign: signal.Signals = signal.SIGTERM) -> None:
         """End it, gently or not."""
         if self._process is not None:
-            self._process.send_signal(sign)
-            self._process.wait(10)
+            end(self._process, sign)
             self._process = None
 
     def play(self, path: Path) -> subprocess.Popen[bytes]:
@@ -87,7 +95,12 @@ class PulseServer:
         """Give the server a command of pactl's; returns what it prints."""
         environment = os.environ | self.environment
         return subprocess.run(
-            ["pactl", *command], env=environment, check=True, capture_output=True, text=True
+            ["pactl", *command],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
         ).stdout
 
     def plug(self, sink: str) -> None:
@@ -103,7 +116,12 @@ class PulseServer:
     def _answers(self) -> bool:
         if not self.socket.exists():
             return False
-        query = subprocess.run(["pactl", "info"], env=os.environ | self.environment, capture_output=True)
+        try:
+            query = subprocess.run(
+                ["pactl", "info"], env=os.environ | self.environment, capture_output=True, timeout=5
+            )
+        except subprocess.TimeoutExpired:
+            return False
         return query.returncode == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 from lavlive.stage.canvas.readback import Shot
 from lavlive.stage.output.takers.base import SoundBlock, Taker
+from tests.support.waiting import end
 
 SIZE, RATE = (160, 90), 48_000
 FLASHES = (0.9, 1.75, 2.6)
@@ -116,5 +118,4 @@ def srt_server(output: str, port: int, options: str = "") -> Iterator[None]:
     try:
         yield
     finally:
-        process.kill()
-        process.wait()
+        end(process, signal.SIGKILL)

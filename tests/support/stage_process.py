@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import psutil
 
+from tests.support.waiting import comes_true, end
 from tests.support.wishes import Wish, encode
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ class StageProcess:
 
     def __init__(self, arguments: Sequence[str], config: Path) -> None:
         self.config = config
-        self.reports: deque[Report] = deque(maxlen=4000)
+        self.reports: deque[Report] = deque(maxlen=8000)
         self.listeners: list[Callable[[Report], None]] = []
         self._arguments = list(arguments)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
@@ -137,22 +138,15 @@ class StageProcess:
     def kill(self) -> list[int]:
         """kill -9; returns the processes that it leaves behind."""
         orphans = [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
-        self.process.kill()
-        self._gone()
+        self._gone(signal.SIGKILL)
         return orphans
 
     def end(self) -> int:
         """End it as a session's end does, by SIGTERM; returns its exit status."""
-        if self.alive:
-            self.process.send_signal(signal.SIGTERM)
-        return self._gone()
+        return self._gone(signal.SIGTERM)
 
-    def _gone(self) -> int:
-        try:
-            status = self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
+    def _gone(self, sign: signal.Signals) -> int:
+        status = end(self.process, sign, 30.0)
         self._reader.join(10)
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
@@ -167,12 +161,12 @@ def memory_exists(name: str) -> bool:
 
 def wait_for_end(pids: Sequence[int], seconds: float) -> list[int]:
     """Those of the processes that are still there after so long."""
-    deadline = time.perf_counter() + seconds
-    left = list(pids)
-    while left and time.perf_counter() < deadline:
-        left = [pid for pid in left if psutil.pid_exists(pid) and _runs(pid)]
-        time.sleep(0.05)
-    return left
+
+    def left() -> list[int]:
+        return [pid for pid in pids if psutil.pid_exists(pid) and _runs(pid)]
+
+    comes_true(lambda: not left(), seconds)
+    return left()
 
 
 def _runs(pid: int) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import glfw
 import pytest
 
+from tests.support.waiting import end, wait_until
 from tests.support.xvfb import START_SECONDS, x_server
 
 FIRST, SECOND = (0, 0, 800, 600), (800, 0, 640, 480)
@@ -59,7 +60,7 @@ def two_monitors(folder: Path) -> Iterator[str]:
             "--output DUMMY0 --mode 800x600 --output DUMMY1 --mode 640x480 --right-of DUMMY0",
             "--query",  # until somebody looks, the second one is not known to be connected
         ):
-            subprocess.run(["xrandr", *arguments.split()], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["xrandr", *arguments.split()], check=True, stdout=subprocess.DEVNULL, timeout=60)
         yield name
 
 
@@ -75,16 +76,18 @@ def window_manager(program: str = "openbox", killed: bool = False) -> Iterator[N
     command = [program, "--sm-disable"] if program in ("openbox", "metacity") else [program]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.perf_counter() + START_SECONDS
-        while "window id" not in _root("_NET_SUPPORTING_WM_CHECK"):
-            assert time.perf_counter() < deadline, f"{program} does not start"
-            time.sleep(0.02)
+        wait_until(
+            lambda: "window id" in _root("_NET_SUPPORTING_WM_CHECK"),
+            START_SECONDS,
+            lambda: f"{program} did not start",
+        )
         yield
     finally:
         glfw.terminate()
-        process.kill() if killed else process.terminate()
-        process.wait(START_SECONDS)
+        end(process, signal.SIGKILL if killed else signal.SIGTERM)
 
 
 def _root(name: str) -> str:
-    return subprocess.run(["xprop", "-root", name], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["xprop", "-root", name], capture_output=True, text=True, check=True, timeout=60
+    ).stdout

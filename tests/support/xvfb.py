@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import glfw
 import pytest
 
+from tests.support.waiting import end, first_line
+
 START_SECONDS = 20
 
 
@@ -38,6 +40,7 @@ def x_server(command: list[str], quiet: bool = False) -> Iterator[str | None]:
         command: without ``-displayfd``.
         quiet: leave out what it writes to standard output.
     """
+    glfw.terminate()  # whoever starts it next meets this display, not the one around it
     reading, writing = os.pipe()
     server = subprocess.Popen(
         [*command, "-displayfd", str(writing)],
@@ -51,7 +54,7 @@ def x_server(command: list[str], quiet: bool = False) -> Iterator[str | None]:
     }
     try:
         with os.fdopen(reading) as pipe:
-            number = pipe.readline().strip()
+            number = first_line(pipe, START_SECONDS)
         if number:
             os.environ["DISPLAY"] = f":{number}"
         yield f":{number}" if number else None
@@ -61,8 +64,7 @@ def x_server(command: list[str], quiet: bool = False) -> Iterator[str | None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        server.terminate()
-        server.wait(START_SECONDS)
+        end(server)
 
 
 @pytest.fixture(scope="module")

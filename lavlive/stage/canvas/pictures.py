@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import moderngl
 import numpy as np
 
 from lavlive.errors import ShaderError
+from lavlive.stage.aside import Aside
 from lavlive.stage.canvas.isf.images import read_image
 
 
@@ -25,7 +26,7 @@ class Pictures:
         self.problems: dict[str, str] = {}
         self._known: dict[Path, moderngl.Texture] = {}
         self._coming: dict[Path, Future[np.ndarray]] = {}
-        self._thread: ThreadPoolExecutor | None = None
+        self._aside = Aside("images")
 
     def texture(self, name: str, files: Mapping[str, Path], wait: bool) -> moderngl.Texture | None:
         """The image of that name, first row at the bottom; None while it is read, and where there is none.
@@ -39,8 +40,7 @@ class Pictures:
         if path in self._known:
             return self._known[path]
         if path not in self._coming:
-            self._thread = self._thread or ThreadPoolExecutor(1, "images")
-            self._coming[path] = self._thread.submit(read_image, path)
+            self._coming[path] = self._aside.submit(read_image, path)
         coming = self._coming[path]
         if name in self.problems or not (wait or coming.done()):
             return None
@@ -60,5 +60,6 @@ class Pictures:
         for texture in self._known.values():
             texture.release()
         self._known.clear()
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+        for coming in self._coming.values():
+            coming.cancel()
+        self._aside.close(0.0)

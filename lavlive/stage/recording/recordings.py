@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from fractions import Fraction
 from pathlib import Path
 
 import platformdirs
 
 from lavlive.errors import LavliveError, RecordingError
+from lavlive.stage.aside import END_SECONDS, Aside
 from lavlive.stage.recording.codecs import find_codec
 from lavlive.stage.recording.recorder import LiveRecorder
 from lavlive.stage.recording.sound_tap import CHANNELS, RATE
@@ -32,6 +33,7 @@ class Recordings:
         opener: opens a recorder of a path and a size.
         codec: a name in `codecs.CODECS`.
         fps: pictures a second.
+        patience: seconds that `close` waits for a file that is being opened.
 
     Attributes:
         recorder: the one that records now, or stopped by itself.
@@ -49,10 +51,11 @@ class Recordings:
         opener: Open | None = None,
         codec: str = "h264",
         fps: float | Fraction = 30,
+        patience: float = END_SECONDS,
     ) -> None:
         if target is not None:
             check_target(target, codec)
-        self._codec, self._fps = codec, fps
+        self._codec, self._fps, self._patience = codec, fps, patience
         self._suffix = find_codec(codec).suffixes[0]
         self.recorder: LiveRecorder | None = None
         self.finished: list[Path] = []
@@ -62,7 +65,7 @@ class Recordings:
         self._opener = opener or self._open
         self._wanted = False
         self._began: float | None = None
-        self._threads = ThreadPoolExecutor(1, "recording opens")
+        self._aside = Aside("recording opens")
         self._opening: Future[LiveRecorder] | None = None
         self._ending: list[LiveRecorder] = []
 
@@ -102,16 +105,17 @@ class Recordings:
             if width > canvas[0] or height > canvas[1]:
                 small = f"{canvas[0]} x {canvas[1]}"
                 self._tell(f"The canvas is {small}: the video of {width} x {height} shows it enlarged")
-            self._opening = self._threads.submit(self._opener, self._path(), width, height)
+            self._opening = self._aside.submit(self._opener, self._path(), width, height)
         for recorder in [recorder for recorder in self._ending if not recorder.alive]:
             self._ending.remove(recorder)
             self._note_finished(recorder)
 
     def close(self) -> None:
-        """End everything, waiting until the files are finished."""
+        """End everything, waiting until the files are finished; a disk that hangs is left after a while."""
         self.end()
-        self._threads.shutdown()
-        if self._opening is not None and self._opening.exception() is None:
+        if not self._aside.close(self._patience):
+            self._tell("The recording that was beginning is given up: its disk does not answer.")
+        elif self._opening is not None and self._opening.exception() is None:
             self._ending.append(self._opening.result())
         for recorder in self._ending:
             recorder.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from lavlive.checking import plain, read_fields
 from lavlive.control.looks.toml_files import TomlFile, read_toml, write_toml
 from lavlive.errors import SurfacesError
 from lavlive.files import version_of
+from lavlive.stage.aside import END_SECONDS, Aside
 from lavlive.stage.output.mapping.surfaces import Mask, Screen, Slice, Surfaces
 
 _LOOK_SECONDS = 0.5
@@ -107,12 +108,14 @@ class SurfacesFile:
 
     Args:
         tell: is given a line about what is wrong with it, once for each fault.
+        patience: seconds that `close` waits for the disk.
     """
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None], patience: float = END_SECONDS) -> None:
         self.path = path
         self._tell = tell
-        self._thread = ThreadPoolExecutor(1, "surfaces")
+        self._patience = patience
+        self._aside = Aside("surfaces")
         self._seen = version_of(path)
         self._looked = float("-inf")
         self._unsaved: Surfaces | None = None
@@ -131,11 +134,11 @@ class SurfacesFile:
         if self._unsaved is not None:
             if now - self._changed >= _REST_SECONDS:
                 surfaces, self._unsaved = self._unsaved, None
-                self._work = self._thread.submit(self._write, surfaces)
+                self._work = self._aside.submit(self._write, surfaces)
             return None
         if now - self._looked >= _LOOK_SECONDS:
             self._looked = now
-            self._work = self._thread.submit(self._read)
+            self._work = self._aside.submit(self._read)
         return None
 
     def _take(self) -> Surfaces | None:
@@ -165,8 +168,9 @@ class SurfacesFile:
         return None, ""
 
     def close(self) -> None:
-        """Write what is not written yet, and end."""
+        """Write what is not written yet, and end; a disk that hangs is left after a while."""
         if self._unsaved is not None:
-            self._thread.submit(self._write, self._unsaved)
+            self._aside.submit(self._write, self._unsaved)
             self._unsaved = None
-        self._thread.shutdown()
+        if not self._aside.close(self._patience):
+            self._tell(f"{self.path} does not answer: the last change of the mapping is not in it.")
