@@ -371,6 +371,10 @@ class Rig:
     def url(self) -> str:
         return self.control.remote.urls[0]
 
+    def listens(self) -> None:
+        """Wait until phones can come."""
+        self.until(lambda: self.control.remote.urls)
+
     def phone(self, more: str = "", **named: Any) -> ClientConnection:
         url = self.url.replace("http:", "ws:").replace("/?", "/desk?") + more
         opened = connect(url, compression=None, close_timeout=0.5, **named)
@@ -425,7 +429,7 @@ def ending_of(phone: ClientConnection) -> int:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(tmp_path)
     with rig.control:
-        wait_until(lambda: rig.control.remote.urls, 10.0)
+        rig.listens()
         yield rig
         rig.close()
 
@@ -553,7 +557,7 @@ def restarted(rig: Rig, patience: Patience, **more: Any) -> None:
     key = read_key(rig.control.remote._key_file)[0]
     rig.control.remote.server = RemoteServer("127.0.0.1", 0, Door(key, PAGE), patience, **more)
     rig.control.remote.server.start()
-    wait_until(lambda: rig.control.remote.urls, 10.0)
+    rig.listens()
 
 
 def test_a_phone_that_never_reads_is_left_and_the_others_play_on(rig: Rig) -> None:
@@ -605,7 +609,7 @@ def test_the_end_waits_for_nobody(rig: Rig) -> None:
     assert ending_of(phone) == 1001
     rig.step()
     rig.control.remote.switch(True)
-    wait_until(lambda: rig.control.remote.urls, 10.0)
+    rig.listens()
 
 
 def test_a_taken_port_is_told_once_and_tried_again(rig: Rig) -> None:
@@ -645,6 +649,7 @@ def test_without_its_library_one_line_says_what_to_install(monkeypatch: pytest.M
     told: list[str] = []
     remote = Remote(RemoteSettings(""), told.append)
     remote.start()
+    wait_until(lambda: told, 10.0, meanwhile=remote.take)
     assert told == [MISSING]
     assert not remote.wanted
 

@@ -198,10 +198,7 @@ def _open_control(options: LiveOptions, crashed: ShowState | None) -> Control:
         AbletonLink() if options.ableton else None,
         osc_bindings=OscBindings(config_folder() / "osc.toml"),
         settings=Settings(config_folder() / "settings.toml"),
-        remote=RemoteSettings(
-            options.remote if options.remote is not None or crashed is None else crashed.remote,
-            config_folder() / "remote.key",
-        ),
+        remote=RemoteSettings(_remote_place(options, crashed), config_folder() / "remote.key"),
     )
     if preset is not None:
         control.values.update(preset.values)
@@ -212,6 +209,12 @@ def _open_control(options: LiveOptions, crashed: ShowState | None) -> Control:
     if options.points is not None:
         control.looks.begin_with_points(read_points(Path(options.points)))
     return control
+
+
+def _remote_place(options: LiveOptions, crashed: ShowState | None) -> str | None:
+    """Where phones are let in: as typed, else where a show did that crashed; None for nowhere."""
+    place = options.remote if options.remote is not None or crashed is None else crashed.remote
+    return None if place == "off" else place
 
 
 def _resumed(typed: EngineSettings, crashed: ShowState, wait: bool) -> EngineSettings:

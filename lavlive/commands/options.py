@@ -118,7 +118,8 @@ class LiveOptions(LookOptions):
         osc: HOST:PORT to hear OSC at, ``off``, or None for 127.0.0.1:9000.
         osc_allow: hosts that may send OSC from the network.
         osc_send: HOST:PORT of surfaces that are told of every change.
-        remote: PORT or HOST:PORT of the page for phones, "" for 0.0.0.0:9080; None for no such page.
+        remote: PORT or HOST:PORT of the page for phones, "" for 0.0.0.0:9080, ``off``, or None for where a
+            show let phones in that crashed.
         debug: let the engine print to the terminal, not to its file.
         conduct: address at which nodes are told what to show; "" for this machine alone, None for no nodes.
         wall_key: file with the key that conductor and nodes share.

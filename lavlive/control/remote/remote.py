@@ -5,8 +5,10 @@ It is off until somebody asks for it. The server runs in a thread of its own; no
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +65,11 @@ class Remote:
         self.wanted = settings.place is not None
         self.server: RemoteServer | None = None
         self._ended: list[RemoteServer] = []
+        self._opening: threading.Thread | None = None
+        self._opened: RemoteServer | str = ""
         self._host, self._port = parse_place(self.place)
         self._key_file = settings.key_file
-        self._key = ""
+        self._key = self._told_of_key = ""
         self._note = note
         self._told_urls: tuple[str, ...] = ()
         self._problem, self._refused, self._quiet_until = "", "", float("-inf")
@@ -81,14 +85,19 @@ class Remote:
 
     def switch(self, on: bool) -> None:
         """Let phones in, or send them away."""
-        if on:
-            self.wanted = self._opened()
-        else:
-            self.wanted = False
+        self.wanted = on
+        if not on:
             self._end()
+        elif self.server is None and self._opening is None:
+            # Importing what serves takes longer than a picture may.
+            self._opening = threading.Thread(target=copy_context().run, args=(self._open,), daemon=True)
+            self._opening.start()
 
     def close(self) -> None:
         """Stop listening, and wait for the server's end."""
+        if self._opening is not None:
+            self._opening.join(timeout=5.0)
+        self._adopt()
         self._end()
         for server in self._ended:
             server.close()
@@ -124,6 +133,7 @@ class Remote:
 
         Of thumbs only that the first came to a parameter, and that the last left it.
         """
+        self._adopt()
         wanted: list[SetParameter | Nudge | Touched | Action] = []
         if self.server is None:
             wanted += [Touched(name, on=False) for name in self._thumbs]
@@ -209,23 +219,39 @@ class Remote:
             self._ended = [*self._ended[-3:], server]
         self._scene, self._told_urls = None, ()
 
-    def _opened(self) -> bool:
-        if self.server is not None:
-            return True
+    def _open(self) -> None:
+        """In a thread of its own: make a server that listens, or say why there is none."""
         try:
             from lavlive.control.remote.server import RemoteServer
         except ImportError:
-            self._note(MISSING)
-            return False
-        if not self._key:
-            self._key, told = read_key(self._key_file)
-            if told:
-                self._note(told)
-        page = (shipped("data") / "remote.html").read_bytes()
-        self.server = RemoteServer(self._host, self._port, Door(self._key, page, self._host))
-        self.server.start()
-        self._problem = ""
-        return True
+            self._opened = MISSING
+            return
+        try:
+            if not self._key:
+                self._key, self._told_of_key = read_key(self._key_file)
+            page = (shipped("data") / "remote.html").read_bytes()
+            server = RemoteServer(self._host, self._port, Door(self._key, page, self._host))
+            server.start()
+        except Exception as reason:  # a thread that ended without a word would leave the performer waiting
+            self._opened = f"The remote cannot begin: {reason}."
+        else:
+            self._opened = server
+
+    def _adopt(self) -> None:
+        """Take over what `_open` made."""
+        if self._opening is None or self._opening.is_alive():
+            return
+        made, self._opening, self._opened = self._opened, None, ""
+        if self._told_of_key:
+            self._note(self._told_of_key)
+            self._told_of_key = ""
+        if isinstance(made, str):
+            self.wanted = False
+            self._note(made)
+            return
+        self.server, self._problem = made, ""
+        if not self.wanted:
+            self._end()
 
     def _lift(self, name: str, phone: int) -> list[SetParameter | Nudge | Touched | Action]:
         thumbs = self._thumbs.get(name)

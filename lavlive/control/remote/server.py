@@ -37,6 +37,8 @@ from lavlive.control.remote.messages import LONGEST, Do, Left, Refused, RemoteEv
 MOST_PHONES = 8
 _MOST_CONNECTIONS = 32
 """With those that ask for the page, or for nothing."""
+_MOST_FROM_ONE = 12
+"""Of these, from one address: nobody keeps the others out."""
 _INBOX = 512
 _SEND_BUFFER = 1 << 16
 _WRITE_LIMIT = 1 << 12
@@ -113,7 +115,9 @@ class _Guest(ServerConnection):
             own = transport.get_extra_info("socket")
             own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self.together.add(self)
-        if len(self.together) > _MOST_CONNECTIONS:
+        own_host = _peer(self)
+        from_there = sum(_peer(other) == own_host for other in self.together)
+        if len(self.together) > _MOST_CONNECTIONS or from_there > _MOST_FROM_ONE:
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
