@@ -50,7 +50,7 @@ def test_a_training_is_carried_goes_on_with_five_packages_and_comes_home(
 ) -> None:
     out = tmp_path / "out"
     script = [sys.executable, "-c", WITH_FIVE_PACKAGES, "tools/gpu-train", "--carried", str(carried)]
-    options = ["--out", str(out), "--minutes", "0.1", "--batch", "8", "--device", "cpu", "--no-compile"]
+    options = ["--out", str(out), "--minutes", "0.03", "--batch", "8", "--device", "cpu", "--no-compile"]
     done = subprocess.run(
         [*script, *options], cwd=ROOT, capture_output=True, text=True, check=False, timeout=180
     )

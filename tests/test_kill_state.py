@@ -14,9 +14,9 @@ from tools.robustness.kill_state import ARGUMENTS, kill_at_random_moments
 
 
 def test_presets_bindings_and_state_are_readable_whenever_a_process_is_killed(tmp_path: Path) -> None:
-    found = kill_at_random_moments(6, seed=int(time.time()), folder=tmp_path)
+    found = kill_at_random_moments(4, seed=int(time.time()), folder=tmp_path)
     assert found.unreadable == []
-    assert (found.stage, found.engine) == (3, 3)
+    assert (found.stage, found.engine) == (2, 2)
     kept = list((tmp_path / "lavlive" / "presets").glob("*.toml"))
     assert kept, "nothing was saved before a kill"
 

@@ -119,8 +119,8 @@ class Server(threading.Thread):
 
     def run(self) -> None:
         connection, _ = self._listener.accept()
-        # Not settimeout: with that, MSG_WAITALL waits for nothing.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 30, 0))
+        if sys.platform != "win32":  # not settimeout: with that, MSG_WAITALL waits for nothing
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 30, 0))
         with connection, self._listener:
             self._serve(connection)
 

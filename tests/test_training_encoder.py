@@ -350,7 +350,7 @@ def test_an_encoder_for_another_rate_gets_no_decoder(frozen: Path) -> None:
 
 def test_training_brings_the_copy_nearer_to_the_sound(tmp_path: Path) -> None:
     run = Run(
-        tmp_path, [Track("one", _music())], Recipe(filters=2, steps=40, batch=4, seconds=0.25, rate=3e-3)
+        tmp_path, [Track("one", _music())], Recipe(filters=2, steps=40, batch=2, seconds=0.25, rate=3e-3)
     )
     losses = [run.advance()["mel"] for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5])

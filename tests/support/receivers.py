@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -118,4 +117,5 @@ def srt_server(output: str, port: int, options: str = "") -> Iterator[None]:
     try:
         yield
     finally:
-        end(process, signal.SIGKILL)
+        process.kill()
+        end(process)
