@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lavlive.control.actions import Action
+from lavlive.control.control import Control
 from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.binding_files import BindingFolders, file_name, read_bindings
 from lavlive.control.midi.bindings import Binding, BindingSet, Mode, relative_steps
@@ -30,6 +31,7 @@ CC, NOTE, CC14, NRPN = MidiControlKind.CC, MidiControlKind.NOTE, MidiControlKind
 PRESSURE = MidiControlKind.PRESSURE
 JUMP = TakeoverMode.JUMP
 KNOB = MidiControl(CC, 0, 1)
+NOTE_36 = MidiControl(NOTE, 0, 36)
 
 
 class Desk:
@@ -363,6 +365,24 @@ def test_a_knob_learned_again_for_its_parameter_keeps_range_curve_and_takeover(t
     assert desk.router.bindings("pad").bindings == (replace(before, control=MidiControl(CC, 1, 1)),)
     controllers.bind_learned("pad", Binding(MidiControl(CC, 1, 1), "mapper.c"))
     assert desk.router.bindings("pad").bindings == (Binding(MidiControl(CC, 1, 1), "mapper.c"),)
+
+
+def test_what_a_control_did_before_it_was_learned_for_something_else_is_told(tmp_path: Path) -> None:
+    control = Control(Values(), BindingFolders(tmp_path / "none", tmp_path))
+    control.router.connect(
+        "pad", BindingSet("pad", (Binding(KNOB, "mapper.y"), Binding(NOTE_36, "mapper.y")))
+    )
+    for target in ("mapper.c", "mapper.c"):
+        control.learn(target)
+        learning = control.controllers._learn
+        assert learning is not None
+        for number in range(5):
+            learning.take(ControlEvent("pad", MidiControl(CC, 1, 1), number / 127, number, number / 100))
+        control.step(1.0)
+    assert control.notices() == [
+        "mapper.c: cc 1 ch 1 of pad, pickup; it no longer does mapper.y",
+        "mapper.c: cc 1 ch 1 of pad, pickup",
+    ]
 
 
 def test_a_row_that_a_file_has_twice_acts_once() -> None:

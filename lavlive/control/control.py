@@ -355,6 +355,7 @@ class Control:
         if by_midi is None and by_osc is None:
             return
         self.cancel_learn()
+        lost = self.controllers.loses(*by_midi) if by_midi is not None else []
         try:
             if by_midi is not None:
                 self.controllers.bind_learned(*by_midi)
@@ -365,7 +366,8 @@ class Control:
         if by_midi is not None:
             device, binding = by_midi
             how = f", {(binding.takeover or self.takeover).value}" if binding.takes_over else ""
-            self.notes.tell(f"{binding.target}: {binding.control} of {device}{how}")
+            instead = f"; it no longer does {', '.join(lost)}" if lost else ""
+            self.notes.tell(f"{binding.target}: {binding.control} of {device}{how}{instead}")
         elif by_osc is not None:
             self.notes.tell(f"{by_osc.target}: {by_osc} by OSC")
 

@@ -134,6 +134,14 @@ class Controllers:
             binding = replace(again, control=binding.control, mode=binding.mode)
         self.bind(device, binding)
 
+    def loses(self, device: str, binding: Binding) -> list[str]:
+        """What a device's control does no longer once it is bound so."""
+        return [
+            str(other.target)
+            for other in self._router.bindings(device).bindings
+            if other.control.overlaps(binding.control) and other.target != binding.target
+        ]
+
     def bind(self, device: str, binding: Binding) -> None:
         """Add a binding to a device and keep it in the device's file.
 
