@@ -11,8 +11,8 @@ from tools.robustness.flash_report import ALLOWED, MOST_DIFFERENCE, Bench, write
 def test_a_hostile_look_is_held_and_the_demo_passes(tmp_path: Path) -> None:
     bench = Bench(None, "bundled", "torch")
     write_drums(tmp_path / "drums.wav", 8.0, 4.0)
-    hostile = bench.hostile(tmp_path / "drums.wav", 3.0, 20.0, None, tmp_path)
-    ordinary = bench.ordinary(shipped("data") / "demo.ogg", 3.0, 20.0)
+    hostile = bench.hostile(tmp_path / "drums.wav", 2.0, 20.0, None, tmp_path)
+    ordinary = bench.ordinary(shipped("data") / "demo.ogg", 2.0, 20.0)
     bench.model.close()
     after = hostile.areas_after
     assert max(after.general, after.red) <= ALLOWED

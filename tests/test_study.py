@@ -2,6 +2,8 @@
 
 import builtins
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from lavlive.latent.features import FeatureExtractor
 from lavlive.latent.path import LatentPath
 from lavlive.parameters import Values
 from lavlive.resources import shipped
+from lavlive.study import laboratory
+from lavlive.study import report as study_report
 from lavlive.study.conditions import DEFAULT, plan
 from lavlive.study.drivers import (
     HAND_CRAFTED,
@@ -41,6 +45,26 @@ DEMO = shipped("data") / "demo.ogg"
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
+
+
+class Here:
+    """Stands in for the pool of processes: does the work at once, where it is asked for."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*arguments))
+        return done
+
+    def shutdown(self, **_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(laboratory, "ProcessPoolExecutor", Here)
 
 
 def write_synthetic(path: Path) -> Path:
@@ -78,7 +102,7 @@ def study(*arguments: object) -> int:
 
 
 def test_a_quick_study_writes_a_report_and_goes_on_where_it_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, page = tmp_path / "study", tmp_path / "page.mp3"
     page.write_text("<html>404</html>")
@@ -108,7 +132,9 @@ def test_a_quick_study_writes_a_report_and_goes_on_where_it_stopped(
     assert load_file(folder / "learned.safetensors")["projection"].shape == (512, 128)
     check_trials(data)
 
-    # Everything is kept: what is done is found again, and makes the same report.
+    # Everything is kept: what is done is found again, and makes the same report; of the same figures.
+    monkeypatch.setattr(laboratory, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(study_report, "draw_all", lambda *_: [])
     assert study(*tracks, *how, "--so-far") == 0
     assert "16 of 16 trials" in capsys.readouterr().err
     assert (folder / "report.md").read_text(encoding="utf-8") == report
@@ -140,11 +166,13 @@ def test_a_folder_of_tracks_is_taken_whole_and_equal_names_are_told_apart(tmp_pa
     assert [track.name for track in found] == ["song", "song-2"]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_study_that_has_done_nothing_has_nothing_to_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     track = write_synthetic(tmp_path / "synthetic.wav")
-    options = ["--quick", "--so-far", "--jobs", "1", "--seconds", "20", "--seeds", "1"]
+    model = write_small_generator(tmp_path / "small.safetensors")
+    options = ["--quick", "--so-far", "--jobs", "1", "--seconds", "20", "--seeds", "1", "--model", str(model)]
     told = refusal(["study", str(track), "-o", str(tmp_path / "study"), *options], capsys)
     assert "Nothing is done" in told
 
@@ -159,12 +187,15 @@ def test_a_folder_without_tracks_says_where_to_get_some(
     assert "study_tracks" in refusal(["study", str(tmp_path), "-o", str(tmp_path / "study")], capsys)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_tracks_of_which_none_can_be_used_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short = tmp_path / "short.wav"
     soundfile.write(short, np.zeros(24_000 * 3, np.float32), 24_000)
-    told = refusal(["study", str(short), "-o", str(tmp_path / "study"), "--quick", "--jobs", "1"], capsys)
+    model = write_small_generator(tmp_path / "small.safetensors")
+    options = ["-o", str(tmp_path / "study"), "--quick", "--jobs", "1", "--model", str(model)]
+    told = refusal(["study", str(short), *options], capsys)
     assert "short.wav" in told
     assert "3 s" in told
 
