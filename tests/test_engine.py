@@ -18,6 +18,7 @@ from lavlive.link.settings import EngineSettings
 from lavlive.link.supervisor import Supervisor
 from lavlive.parameters import Values
 from lavlive.resources import generator_file, shipped
+from tests.support.waiting import wait_until
 
 DEMO = shipped("data") / "demo.ogg"
 PATIENCE = 90.0
@@ -42,23 +43,43 @@ class RealShow:
         self.supervisor = Supervisor(self.link, settings, start, time.perf_counter())
 
     def run_until(self, done: Callable[[], bool], what: str) -> None:
-        deadline = time.perf_counter() + PATIENCE
-        while not done():
-            assert time.perf_counter() < deadline, f"no {what} within {PATIENCE} s: {self.events}"
+        def step() -> None:
             self.events += self.supervisor.step(time.perf_counter())
-            time.sleep(0.01)
+            time.sleep(0.008)  # the engine works meanwhile
+
+        wait_until(done, PATIENCE, lambda: f"no {what} ({self.events})", step)
 
     def close(self) -> None:
         self.supervisor.close()
         self.link.close()
 
 
+def begun(folder: Path) -> RealShow:
+    settings = EngineSettings(SourceSpec("demo"), runner="torch", rate=20.0, log=str(folder / "w.raw"))
+    return RealShow(settings, folder / "engine.log")
+
+
 @pytest.fixture
 def show(tmp_path: Path) -> Iterator[RealShow]:
-    settings = EngineSettings(SourceSpec("demo"), runner="torch", rate=20.0, log=str(tmp_path / "w.raw"))
-    running = RealShow(settings, tmp_path / "engine.log")
+    running = begun(tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="module")
+def long_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealShow]:
+    """A show that goes on through several tests, none of which ends its engine."""
+    running = begun(tmp_path_factory.mktemp("show"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def running(long_show: RealShow) -> RealShow:
+    """The long show, with pictures, and nothing heard from it yet."""
+    long_show.run_until(lambda: long_show.link.newest_sequence > 3, "pictures")
+    long_show.events.clear()
+    return long_show
 
 
 def test_pictures_follow_the_demo_and_a_killed_engine_is_replaced(show: RealShow) -> None:
@@ -90,42 +111,6 @@ def test_pictures_follow_the_demo_and_a_killed_engine_is_replaced(show: RealShow
     after = show.link.read_picture()
     assert after is not None
     assert after.parameter_revision == 41
-
-
-def test_a_bad_model_is_refused_while_the_show_goes_on(show: RealShow, tmp_path: Path) -> None:
-    page = tmp_path / "model.pkl"
-    page.write_text("<!DOCTYPE html><html>404</html>")
-    show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
-    show.supervisor.load_model(str(page), 0.1)
-    show.run_until(lambda: any(isinstance(event, ModelRefused) for event in show.events), "refusal")
-    shown = show.link.newest_sequence
-    show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures after it")
-    assert len(show.pids) == 1
-
-
-def test_small_pictures_to_choose_from_come_while_the_show_goes_on(show: RealShow) -> None:
-    show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
-    show.supervisor.send(DrawAnchors((0, 1, 2)))
-
-    def drawn() -> list[AnchorDrawn]:
-        return [event for event in show.events if isinstance(event, AnchorDrawn)]
-
-    show.run_until(lambda: len(drawn()) == 3, "small pictures")
-    shown = show.link.newest_sequence
-    show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures after them")
-    assert [each.number for each in drawn()] == [0, 1, 2]
-    assert all(each.pixels.std() > 5 for each in drawn())
-    assert not np.array_equal(drawn()[0].pixels, drawn()[1].pixels)
-
-
-def test_a_model_is_swapped_by_a_cross_fade(show: RealShow) -> None:
-    show.run_until(lambda: show.link.newest_sequence > 3, "pictures")
-    show.supervisor.load_model(str(generator_file(None)), 0.3)
-    show.run_until(lambda: any(isinstance(event, ModelShown) for event in show.events), "swap")
-    shown = show.link.newest_sequence
-    show.run_until(lambda: show.link.newest_sequence > shown + 3, "pictures of the new model")
-    assert len(show.pids) == 1
-    assert show.supervisor.settings.model is not None
 
 
 def test_pictures_take_the_shape_that_is_asked_for_during_the_show(show: RealShow) -> None:
@@ -183,3 +168,39 @@ def test_a_report_names_what_was_provoked_and_when(
 def test_render_wants_something_to_make(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["render", str(DEMO)]) == 2
     assert "--report" in capsys.readouterr().err
+
+
+# One show for all that does not end its engine: last, since it goes on beside what follows.
+
+
+def test_a_bad_model_is_refused_while_the_show_goes_on(running: RealShow, tmp_path: Path) -> None:
+    page = tmp_path / "model.pkl"
+    page.write_text("<!DOCTYPE html><html>404</html>")
+    running.supervisor.load_model(str(page), 0.1)
+    running.run_until(lambda: any(isinstance(event, ModelRefused) for event in running.events), "refusal")
+    shown = running.link.newest_sequence
+    running.run_until(lambda: running.link.newest_sequence > shown + 3, "pictures after it")
+    assert len(running.pids) == 1
+
+
+def test_small_pictures_to_choose_from_come_while_the_show_goes_on(running: RealShow) -> None:
+    running.supervisor.send(DrawAnchors((0, 1, 2)))
+
+    def drawn() -> list[AnchorDrawn]:
+        return [event for event in running.events if isinstance(event, AnchorDrawn)]
+
+    running.run_until(lambda: len(drawn()) == 3, "small pictures")
+    shown = running.link.newest_sequence
+    running.run_until(lambda: running.link.newest_sequence > shown + 3, "pictures after them")
+    assert [each.number for each in drawn()] == [0, 1, 2]
+    assert all(each.pixels.std() > 5 for each in drawn())
+    assert not np.array_equal(drawn()[0].pixels, drawn()[1].pixels)
+
+
+def test_a_model_is_swapped_by_a_cross_fade(running: RealShow) -> None:
+    running.supervisor.load_model(str(generator_file(None)), 0.3)
+    running.run_until(lambda: any(isinstance(event, ModelShown) for event in running.events), "swap")
+    shown = running.link.newest_sequence
+    running.run_until(lambda: running.link.newest_sequence > shown + 3, "pictures of the new model")
+    assert len(running.pids) == 1
+    assert running.supervisor.settings.model is not None
