@@ -50,10 +50,10 @@ class RemoteLines:
             return
         imgui.same_line()
         imgui.text_colored(GOOD if remote.phones else DIM, f"{remote.phones} connected")
-        self._draw_code(urls[0])
         say(urls[0], imgui.get_style().color_(imgui.Col_.text.value))
         for url in urls[1:3]:
             say(f"or {url}")
+        self._draw_code(urls[0])
         if "//127." in urls[0]:
             say("This computer is in no network: no phone finds it.", BAD)
         if remote.server is not None:
