@@ -12,6 +12,7 @@ from lavlive.files import same_file
 from lavlive.generator.checkpoint import save_generator, stylegan2_of
 from lavlive.generator.importing import open_model
 from lavlive.generator.mixing import KINSHIP, kinship, mixed, require_one_shape, shares_of
+from lavlive.generator.widening import in_one_width
 from lavlive.resources import generator_file
 
 
@@ -31,7 +32,7 @@ def mix(options: ModelMixOptions) -> str:
     names = [
         str(loaded.card.get("name") or file.stem) for loaded, file in zip((one, other), files, strict=True)
     ]
-    ours, theirs = stylegan2_of(one), stylegan2_of(other)
+    ours, theirs = in_one_width(stylegan2_of(one), stylegan2_of(other))
     try:
         require_one_shape(ours.config, theirs.config)
     except CheckpointError as reason:

@@ -17,6 +17,7 @@ from lavlive.generator.runner import another_like, spare_threads
 from lavlive.generator.runners.base import Runner
 from lavlive.generator.runners.blending import Blend
 from lavlive.generator.runners.plan import Plan, make_plan
+from lavlive.generator.widening import in_one_width
 from lavlive.resources import generator_file
 
 
@@ -56,10 +57,10 @@ def open_mixture(loaded: LoadedGenerator, runner: Runner, grid: Grid, fill: Fill
     Raises:
         CheckpointError: there is no such model, it has another shape, or one of both is a StyleGAN3.
     """
-    one = stylegan2_of(loaded)
     file = generator_file(other)
     mixed_in = open_model(file)
-    two, name = stylegan2_of(mixed_in), _name(mixed_in, file)
+    one, two = in_one_width(stylegan2_of(loaded), stylegan2_of(mixed_in))
+    name = _name(mixed_in, file)
     try:
         require_one_shape(one.config, two.config)
     except CheckpointError as reason:

@@ -11,9 +11,9 @@ are the layer swap of Pinkney and Adler ("Resolution Dependent GAN Interpolation
 Weights between two networks draw pictures between theirs only where both were trained on from one ancestor:
 feature 7 of the one must still be feature 7 of the other. That is judged for every resolution by the cosine
 of the two networks' convolutions there. Without an ancestor it is nought but for chance: within 0.01 from 4²
-to 64² and within 0.07 where a layer has a few hundred weights (measured on fresh networks, and on bloom's
-block of 256², which was grown apart from silk's). The bundled bloom, silk and nebula, trained on from one
-network for tens of thousands of pictures each, have 0.95 to 0.999; a network moved by noise of twice its
+to 64² and within 0.07 where a layer has a few hundred weights (measured on fresh networks, and on blocks of
+128² and 256² that were grown apart). The bundled bloom, silk and nebula, trained on from one network for
+tens of thousands of pictures each, have 0.89 to 0.98 up to 64²; a network moved by noise of twice its
 weights' own size still has 0.44. Below `KINSHIP` nothing is blended: such a resolution is A's below a share
 of one half, and B's from there on.
 """
