@@ -307,7 +307,7 @@ def test_phones_are_let_in_by_a_switch_and_find_the_show_by_its_code(rig: PanelR
     rig.press("begin_tab_item Show")
     rig.frames()
     rig.press("button phones may play##remote")
-    rig.run_until(lambda: rig.control.remote.urls)
+    rig.run_until(lambda: bool(rig.control.remote.urls))
     rig.frames()
     (url,) = rig.control.remote.urls
     assert rig.place(f"text_unformatted {url}")
