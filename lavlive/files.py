@@ -12,13 +12,16 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, private: bool = False) -> Iterator[Path]:
     """A path beside `path` to write to; at the end of the block that file takes the place of the old one.
 
     A crash at any moment leaves the old file or the new one, and two processes may write the same one. If the
     block raises, the old file stays and nothing is left beside it. Folders that are missing are made. A link
     stays one: what it leads to is replaced, as for those who keep their settings on a stick. The old file's
     permissions stay, too.
+
+    Args:
+        private: no other user of this computer may read it, whatever the old one's permissions were.
 
     Raises:
         OSError: it cannot be written, or a link leads into a folder that is not there.
@@ -27,11 +30,15 @@ def replacing(path: Path) -> Iterator[Path]:
     place = Path(os.path.realpath(path))
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
+        if private:
+            beside.touch(0o600)
+            beside.chmod(0o600)
         yield beside
         with beside.open("rb") as written:
             os.fsync(written.fileno())
-        with contextlib.suppress(OSError):  # there is no old one, or the file system knows no permissions
-            shutil.copymode(place, beside)
+        if not private:
+            with contextlib.suppress(OSError):  # there is no old one, or the file system knows no permissions
+                shutil.copymode(place, beside)
         beside.replace(place)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -39,13 +46,16 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, private: bool = False) -> None:
     """Put `content` in the place of a file.
+
+    Args:
+        private: see `replacing`.
 
     Raises:
         OSError: it cannot be written; the old file stays.
     """
-    with replacing(path) as beside:
+    with replacing(path, private) as beside:
         beside.write_bytes(content)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import glfw
 import pytest
 
-from lavlive.parameters import find, joined, loaded_parameters
+from lavlive.parameters import find, is_event, joined, loaded_parameters
 from lavlive.stage.canvas.isf.library import ShaderLibrary
 from lavlive.stage.canvas.slots import Slots
-from lavlive.stage.panel.inputs import PAD, is_event, parts_from
+from lavlive.stage.panel.inputs import PAD, parts_from
 from tests.support.panel_rig import PanelRig
 from tests.support.xvfb import xvfb
 

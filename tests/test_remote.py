@@ -207,6 +207,16 @@ def test_the_key_is_made_once_and_is_nobody_elses_to_read(tmp_path: Path) -> Non
     assert read_key(path) == (other, "")
 
 
+def test_a_key_file_that_others_could_read_is_replaced_by_one_that_they_cannot(tmp_path: Path) -> None:
+    path = tmp_path / "remote.key"
+    path.write_text("no key")
+    path.chmod(0o644)
+    key, told = read_key(path)
+    assert "held no key" in told
+    assert path.read_text().strip() == key
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_key_that_cannot_be_kept_is_for_this_show_and_that_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     key, told = read_key(tmp_path / "file" / "remote.key")

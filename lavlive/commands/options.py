@@ -16,9 +16,9 @@ from typing import Literal
 
 from lavlive.commands.typed import check_canvas, check_model_output, check_size, parse_rate, parse_slice
 from lavlive.errors import UsageError
+from lavlive.link.settings import Fill
 
 AnyPath = str | Path
-Fill = Literal["auto", "stretch", "mirror", "tile", "pad"]
 PublishedEncoder = Literal["encodec", "encodec-32khz", "encodec-48khz"]
 
 VIDEO_ENDINGS = (".mp4", ".mov", ".mkv", ".png")

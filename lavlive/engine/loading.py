@@ -91,7 +91,8 @@ def load_model(
     calmly: Callable[[Callable[[], Any]], Any] = at_low_priority if beside_a_show else _at_once
     loaded: LoadedGenerator = calmly(lambda: open_model(file))
     _check_playable(file, loaded.generator.config)
-    grid = grid_for(aspect, grid_of(loaded.generator))
+    native = grid_of(loaded.generator)
+    grid = grid_for(aspect, native)
     config = loaded.generator.config
     scale = config.resolution // (config.input_rate if isinstance(config, AliasFreeConfig) else 4)
     if grid.rows * grid.columns * scale**2 > MAX_PIXELS:
@@ -100,7 +101,7 @@ def load_model(
             f"lavlive shows at most {MAX_PIXELS / 1e6:.1f} million pixels: choose another shape, or "
             "a smaller model."
         )
-    filled = _fill(fill, loaded.card, grid, grid_of(loaded.generator))
+    filled = _fill(fill, loaded.card, grid, native)
     opened, notes = open_runner(loaded, runner, device, grid=grid, fill=filled)
     name = _name(loaded, file) if path == str(file) else str(loaded.card.get("name") or file.stem)
     trained = bool(loaded.card.get("trained", True))

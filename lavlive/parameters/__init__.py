@@ -12,10 +12,12 @@ from lavlive.parameters.finding import (
     can_be_driven,
     checked_settings,
     find,
+    is_event,
     is_loaded,
     joined,
     known,
     loaded_parameters,
+    thread_here,
 )
 from lavlive.parameters.glide import (
     Glide,
@@ -74,9 +76,11 @@ __all__ = [
     "checked_settings",
     "find",
     "group_of",
+    "is_event",
     "is_loaded",
     "joined",
     "known",
     "loaded_parameters",
     "reference",
+    "thread_here",
 ]

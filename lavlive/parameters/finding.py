@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Protocol
 
 from lavlive.errors import ParameterError
-from lavlive.parameters.parameter import Parameter, Value
+from lavlive.parameters.parameter import Parameter, ParameterKind, Value
 from lavlive.parameters.table import INDEX, LATENT_HEADS, NAMES, TABLE
 
 LOADED_GROUPS = ("gen", "fx1", "fx2", "fx3", "fx4", "fx5", "fx6")
@@ -58,6 +59,11 @@ def joined(loaded: LoadedParameters | None) -> Iterator[None]:
             _joined.reset(token)
 
 
+def thread_here(run: Callable[[], object], name: str) -> threading.Thread:
+    """A thread, not begun, that knows what stands beside the table here; it ends with the program."""
+    return threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True)
+
+
 def is_loaded(name: str) -> bool:
     """Whether a name belongs to what is loaded at run time."""
     return name in LOADED_NAMES or name.partition(".")[0] in LOADED_GROUPS
@@ -66,6 +72,12 @@ def is_loaded(name: str) -> bool:
 def can_be_driven(name: str) -> bool:
     """Whether sound may move a parameter: an input of a shader, or what hands do in W."""
     return is_loaded(name) or name.partition(".")[0] in LATENT_HEADS
+
+
+def is_event(parameter: Parameter) -> bool:
+    """Whether it is an input of a shader that is a button, down for one picture."""
+    of_shader = is_loaded(parameter.name) and parameter.name.count(".") > 1
+    return of_shader and parameter.kind is ParameterKind.SWITCH and not parameter.saved
 
 
 def loaded_parameters(value_of: Callable[[str], object]) -> list[Parameter]:

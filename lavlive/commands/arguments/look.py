@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from lavlive.commands.arguments.parsing import ENCODER
 from lavlive.commands.options import LiveOptions
 from lavlive.commands.typed import split_setting
+from lavlive.link.settings import Fill
 
 
 def look(typed: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def add_look(parser: argparse.ArgumentParser) -> None:
     )
     look.add_argument(
         "--fill",
-        choices=("auto", "stretch", "mirror", "tile", "pad"),
+        choices=get_args(Fill),
         help="how the model's beginnings come to that shape: drawn out, with mirrors or copies beside them, "
         f"or with nothing (default: {LiveOptions.fill}, what the model's card says)",
     )

@@ -7,7 +7,6 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +19,7 @@ from lavlive.control.remote.door import parse_place
 from lavlive.errors import ControlError, ParameterError, PresetError
 from lavlive.files import read_whole, write_whole
 from lavlive.link.keyframes import MOST, Keyframe
-from lavlive.parameters import Value, find
+from lavlive.parameters import Value, find, thread_here
 
 SCHEMA = 1
 _PERIOD = 1.0
@@ -122,12 +121,7 @@ class StateKeeper:
         self._wake = threading.Event()
         self._ending = False
         self.problem: str | None = None
-        self._thread = threading.Thread(
-            target=copy_context().run,  # in which the parameters of this show's shaders are known
-            args=(self._run,),
-            name="state keeper",
-            daemon=True,
-        )
+        self._thread = thread_here(self._run, "state keeper")
         self._thread.start()
 
     def step(self, state: Callable[[], ShowState], now: float) -> None:

@@ -8,7 +8,6 @@ from itertools import pairwise
 from lavlive.control.actions import Action
 from lavlive.control.events import ControlEvent, MidiControl, MidiControlKind
 from lavlive.control.midi.bindings import Binding, Mode
-from lavlive.control.midi.takeover import TakeoverMode
 from lavlive.parameters import ParameterKind, find
 
 _SETTLE_SECONDS = 0.3
@@ -35,9 +34,8 @@ class Learn:
     pressed and held, which means its pressure, from one that is tapped.
     """
 
-    def __init__(self, target: str | Action, takeover: TakeoverMode | None = None) -> None:
+    def __init__(self, target: str | Action) -> None:
         self.target = target
-        self._takeover = takeover
         self._heard: dict[tuple[str, MidiControl], _Heard] = {}
 
     @property
@@ -61,7 +59,7 @@ class Learn:
         chosen = self._chosen(now)
         if chosen is None:
             return None
-        return chosen.device, Binding(chosen.control, self.target, self._mode(chosen), self._takeover)
+        return chosen.device, Binding(chosen.control, self.target, self._mode(chosen))
 
     def _chosen(self, now: float) -> _Heard | None:
         for heard in self._heard.values():

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextvars import copy_context
 from dataclasses import dataclass
 
 from lavlive.control.events import Inbox
@@ -29,6 +27,7 @@ from lavlive.control.osc.wishes import (
     understand,
 )
 from lavlive.errors import ControlError
+from lavlive.parameters import thread_here
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LOCAL: tuple[_Network, ...] = (
@@ -161,12 +160,7 @@ class OscServer:
         self._known_senders: dict[str, bool] = {}
         self._socket = bound_socket(settings.host, settings.port)
         self._ending = False
-        self._thread = threading.Thread(
-            target=copy_context().run,  # in which the parameters of this show's shaders are known
-            args=(self._run,),
-            name="osc",
-            daemon=True,
-        )
+        self._thread = thread_here(self._run, "osc")
 
     @property
     def address(self) -> Address:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lavlive.control.actions import ACTIONS, Action, check_action
 from lavlive.control.osc.packets import Argument, Message, Special
 from lavlive.errors import ControlError, ParameterError
-from lavlive.parameters import NAMES, TABLE, Parameter, ParameterKind, Value, find, is_loaded
+from lavlive.parameters import NAMES, TABLE, Parameter, ParameterKind, Value, is_loaded, known
 
 PREFIX = "/lavlive/"
 Address = tuple[str, int]
@@ -135,10 +135,7 @@ def _loaded_at(address: str, prefix: str) -> Parameter | None:
     name = address.removeprefix(prefix).replace("/", ".")
     if not address.startswith(prefix) or not is_loaded(name):
         return None
-    try:
-        return find(name)
-    except ParameterError:
-        return None
+    return known(name)
 
 
 def _set(parameter: Parameter, arguments: tuple[Argument, ...]) -> SetParameter:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Struct
 
-from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind
+from lavlive.audio.condition import CLIP
+from lavlive.parameters import LOADED_GROUPS, Parameter, ParameterKind, is_event
 from lavlive.parameters.words import label, slot_title, title, written
 
 FIRST = (
@@ -191,7 +192,7 @@ def sound_of(level: float, peak: float, silent: bool, quiet: bool) -> str:
     """What the lamp says about the sound; `level` and `peak` are shares of full scale."""
     if silent or level <= 0:
         return "silent"
-    if peak >= 0.999:
+    if peak >= CLIP:
         return "loud"
     return "quiet" if quiet else "good"
 
@@ -209,9 +210,7 @@ def _row(parameter: Parameter) -> Row:
         high=written(parameter, parameter.value(parameter.high)),
         zero=round(parameter.to_unit(0.0), 4) if bipolar else 0.0,
         choices=parameter.choices,
-        event=parameter.kind is ParameterKind.SWITCH
-        and not parameter.saved
-        and parameter.name.partition(".")[0] in LOADED_GROUPS,
+        event=is_event(parameter),
     )
 
 

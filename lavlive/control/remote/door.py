@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import ipaddress
-import os
 import platform
 import re
 import secrets
@@ -20,7 +19,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from lavlive.errors import ControlError
-from lavlive.files import read_whole
+from lavlive.files import read_whole, write_whole
 
 PORT = 9080
 EVERYWHERE = "0.0.0.0"
@@ -66,19 +65,10 @@ def read_key(path: Path | None) -> tuple[str, str]:
     except OSError as error:
         return new, f"{path} cannot be read ({error.strerror}): the remote's key is for this show only."
     try:
-        _write_for_me_alone(path, f"{new}\n".encode())
+        write_whole(path, f"{new}\n".encode(), private=True)
     except OSError as error:
         return new, f"{path} cannot be written ({error.strerror}): the remote's key is for this show only."
     return new, told
-
-
-def _write_for_me_alone(path: Path, content: bytes) -> None:
-    """Put `content` in the place of a file that no other user of this computer may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    beside.replace(path)
 
 
 @dataclass(frozen=True)

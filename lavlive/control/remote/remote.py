@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from lavlive.control.remote.addresses import url_of
 from lavlive.control.remote.desk import Look, Meters, Scene
 from lavlive.control.remote.door import Door, parse_place, read_key
 from lavlive.control.remote.messages import Left, Nudge, Touched
-from lavlive.parameters import TABLE, Values, loaded_parameters
+from lavlive.parameters import TABLE, Values, loaded_parameters, thread_here
 from lavlive.resources import shipped
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Remote:
             self._end()
         elif self.server is None and self._opening is None:
             # Importing what serves takes longer than a picture may.
-            self._opening = threading.Thread(target=copy_context().run, args=(self._open,), daemon=True)
+            self._opening = thread_here(self._open, "remote opens")
             self._opening.start()
 
     def close(self) -> None:

@@ -14,10 +14,8 @@ import contextlib
 import itertools
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +31,7 @@ from lavlive.control.remote.desk import Clerk, Scene, Told
 from lavlive.control.remote.door import Admitted, Door
 from lavlive.control.remote.limits import Bucket
 from lavlive.control.remote.messages import LONGEST, Do, Left, Refused, RemoteEvent, Wish, read, understand
+from lavlive.parameters import thread_here
 
 MOST_PHONES = 8
 _MOST_CONNECTIONS = 32
@@ -178,12 +177,7 @@ class RemoteServer:
         self._open: set[_Guest] = set()
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
-        self._thread = threading.Thread(
-            target=copy_context().run,  # in which the parameters of this show's shaders are known
-            args=(self._run,),
-            name="remote",
-            daemon=True,
-        )
+        self._thread = thread_here(self._run, "remote")
 
     # For the show's thread
 

@@ -25,14 +25,16 @@ def current_window() -> Any | None:
 
 def make_window_current(window: Any) -> None:
     """Make a window's context current; of None, no context is."""
-    if not glfw.get_current_context():
-        lay_aside_offscreen()
+    lay_aside_offscreen()
     glfw.make_context_current(window)
 
 
 def lay_aside_offscreen() -> None:
-    """Let no context without a window be current in this thread. Whoever owns one makes it current again."""
-    if not sys.platform.startswith("linux") or current_window() is not None:
+    """Let no context without a window be current in this thread. Whoever owns one makes it current again.
+
+    GLFW must have been started.
+    """
+    if not sys.platform.startswith("linux") or glfw.get_current_context():
         return  # on Wayland windows have EGL's, too
     try:
         egl = ctypes.CDLL("libEGL.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,18 +14,12 @@ from lavlive.errors import DisplayError
 from lavlive.stage.output.current import lay_aside_offscreen
 from lavlive.stage.output.x11 import forget_dead_window_manager, outlive_errors
 
-_errors: list[str] = []
+_errors: deque[str] = deque(maxlen=8)
 
 
 def _note_error(code: int, description: bytes | str) -> None:
     text = description.decode("utf-8", "replace") if isinstance(description, bytes) else description
     _errors.append(f"{text} (GLFW {code:#x})")
-    del _errors[:-8]
-
-
-def _note_x11_error(text: str) -> None:
-    _errors.append(text)
-    del _errors[:-8]
 
 
 def start_glfw() -> None:
@@ -35,7 +30,7 @@ def start_glfw() -> None:
     """
     glfw.set_error_callback(_note_error)
     forget_dead_window_manager()
-    outlive_errors(_note_x11_error)
+    outlive_errors(_errors.append)
     if not glfw.init():
         reason = f": {_errors[-1]}" if _errors else "."
         raise DisplayError(f"There is no display{reason} Use --headless, or set DISPLAY.")

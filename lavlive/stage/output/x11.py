@@ -29,8 +29,7 @@ class _ErrorEvent(ctypes.Structure):
     )
 
 
-_ERROR_HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-_HEARD = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_ErrorEvent))
+_ERROR_HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_ErrorEvent))
 _handlers: list[Any] = []
 """Xlib keeps an address only."""
 
@@ -81,7 +80,7 @@ def outlive_errors(note: Callable[[str], None]) -> None:
         note(f"X server: {said} (request {error.request_code}.{error.minor_code})")
         return 0
 
-    handler = _HEARD(heard)
+    handler = _ERROR_HANDLER(heard)
     x11.XSetErrorHandler(ctypes.cast(handler, ctypes.c_void_p))
     _handlers[:] = [handler]
 

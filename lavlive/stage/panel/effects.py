@@ -9,10 +9,18 @@ import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from lavlive.control.looks.drives import LARGEST_SEED, SOURCES, Drive, drive_all
-from lavlive.parameters import INDEX, LOADED_GROUPS, LOADED_NAMES, Parameter, ParameterKind, loaded_parameters
+from lavlive.parameters import (
+    INDEX,
+    LOADED_GROUPS,
+    LOADED_NAMES,
+    Parameter,
+    ParameterKind,
+    is_event,
+    loaded_parameters,
+)
 from lavlive.parameters.words import SOURCES as SOURCE_WORDS
 from lavlive.parameters.words import slot_title
-from lavlive.stage.panel.inputs import PartsHand, is_event, parts_from
+from lavlive.stage.panel.inputs import PartsHand, parts_from
 from lavlive.stage.panel.knobs import KnobsSection
 from lavlive.stage.panel.section import Column, Desk
 from lavlive.stage.panel.widgets import DIM, heading, quiet_button, say, tip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
+from lavlive.audio.condition import CLIP
 from lavlive.control.actions import Action
 from lavlive.parameters import NAMES
 from lavlive.stage.panel.learning import offer_learn
@@ -47,7 +48,7 @@ class Header:
             ("too quiet", number("audio.too_quiet") > 0, WARN, "Raise the gain, or the sound at its source"),
             (
                 "too loud",
-                number("audio.peak") >= 0.999,
+                number("audio.peak") >= CLIP,
                 BAD,
                 "The sound is cut off at full scale: turn it down at its source",
             ),

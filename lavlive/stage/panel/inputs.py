@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from imgui_bundle import ImVec2, ImVec4, imgui
 
-from lavlive.parameters import Parameter, ParameterKind
+from lavlive.parameters import Parameter
 from lavlive.parameters.words import label
 from lavlive.stage.panel.section import Desk
 from lavlive.stage.panel.widgets import BRIGHT, tip
@@ -27,11 +27,6 @@ def parts_from(rows: Sequence[Parameter], place: int) -> Sequence[Parameter]:
         if [part.name for part in parts] == [stem + suffix for suffix in suffixes]:
             return parts
     return ()
-
-
-def is_event(parameter: Parameter) -> bool:
-    """Whether it is a button that is down for one picture."""
-    return parameter.kind is ParameterKind.SWITCH and not parameter.saved and parameter.name.count(".") > 1
 
 
 class PartsHand:
